@@ -1,0 +1,1 @@
+//! One address space: memory, translation, code cache, run loop.

@@ -1,0 +1,1 @@
+//! Tasks, memory maps, descriptors and signals as in Linux.

@@ -1,0 +1,1 @@
+//! The machine: kernel, system calls and address spaces put together.

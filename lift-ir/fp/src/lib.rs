@@ -1,0 +1,1 @@
+//! Exact RISC-V floating point: results, flags and rounding modes.

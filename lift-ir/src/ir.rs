@@ -1,0 +1,290 @@
+//! Regions: the unit that the lifter makes, passes improve and tiers translate.
+//!
+//! A region is a set of basic blocks of one guest function. Guest registers appear only as `get.x`/`set.x`,
+//! `get.f`/`set.f`; a pass may promote them to SSA values with block parameters.
+
+use crate::op::{Cond, Op, Type};
+use std::fmt;
+
+macro_rules! index_type {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            /// The position in the table that this indexes.
+            pub const fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+    };
+}
+
+index_type!(
+    /// An SSA value of a region.
+    Value,
+    "v"
+);
+index_type!(
+    /// An instruction of a region. Printed only in diagnostics.
+    InstId,
+    "inst"
+);
+index_type!(
+    /// A basic block of a region.
+    Block,
+    "block"
+);
+
+impl Value {
+    /// Fills the operand slots that an op does not have.
+    pub const NONE: Value = Value(u32::MAX);
+}
+
+/// An IR instruction. Operands beyond the op's count are [`Value::NONE`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Inst {
+    /// What it does.
+    pub op: Op,
+    /// How many guest instructions of the block come before the one it was lifted from: the fault's pc and the
+    /// retired count of a fault are found by it.
+    pub guest_index: u16,
+    /// Operands.
+    pub args: [Value; 3],
+    /// Its result, or [`Value::NONE`].
+    pub result: Value,
+    /// Immediate, as the op's [`crate::op::ImmKind`] says.
+    pub imm: i64,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Def {
+    /// The result of an instruction.
+    Inst(InstId),
+    /// A block's parameter, by position.
+    Param(Block, u16),
+}
+
+/// An SSA value's type and definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ValueData {
+    /// Type.
+    pub ty: Type,
+    /// Definition.
+    pub def: Def,
+}
+
+/// Where a branch goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A block of this region, with values for its parameters.
+    Block(Block, Vec<Value>),
+    /// A guest address outside this region.
+    Pc(u64),
+}
+
+/// A control-flow edge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// Where it goes.
+    pub target: Target,
+    /// Whether the edge is a preemption point: a taken backward branch or a `jal`.
+    pub preempt: bool,
+}
+
+/// What an indirect jump or a call is to a return-address predictor (RISC-V manual, table "Return-address stack
+/// prediction hints").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum JumpKind {
+    /// Neither pushes nor pops.
+    Jump,
+    /// Pushes its return address.
+    Call,
+    /// Pops.
+    Return,
+    /// Pops, then pushes (`jalr ra, t0`-like coroutine switch).
+    ReturnCall,
+}
+
+/// Why a region is left for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ExitKind {
+    /// `ecall`; pc is that of the `ecall`.
+    Ecall,
+    /// `ebreak`; pc is that of the `ebreak`.
+    Ebreak,
+    /// No instruction, or one whose rounding mode is invalid; pc is its own. The encoding is re-read by the cpu.
+    Illegal,
+    /// `fence.i`; pc is that of the next instruction.
+    FenceI,
+    /// `frm` was written; pc is that of the next instruction.
+    ModeChange,
+    /// `rdtime`, `rdcycle` or `rdinstret` (and any CSR that only the kernel can read); pc is its own.
+    Csr,
+    /// The instruction at pc could not be fetched; pc is its own and it is not counted as retired.
+    FetchFault,
+}
+
+/// How a block ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Term {
+    /// Unconditional edge: a fallthrough or a `jal x0`.
+    Jump(Edge),
+    /// Two-way branch.
+    Branch {
+        /// Condition on `args`.
+        cond: Cond,
+        /// The two integers compared.
+        args: [Value; 2],
+        /// Taken when the condition holds.
+        then: Edge,
+        /// Taken otherwise.
+        els: Edge,
+    },
+    /// `jal` with a link register, which is already set. The callee is outside the region; the return site is an
+    /// entry of it where it was lifted.
+    Call {
+        /// The callee.
+        pc: u64,
+        /// The return address.
+        return_pc: u64,
+    },
+    /// `jalr`: to (`base` + `disp`) with bit 0 cleared. A link register is already set (`base` was read before).
+    Indirect {
+        /// Value the address is computed from.
+        base: Value,
+        /// Signed 12-bit displacement.
+        disp: i32,
+        /// Prediction hint.
+        kind: JumpKind,
+    },
+    /// The region is left with `pc`.
+    Exit {
+        /// Why.
+        kind: ExitKind,
+        /// Guest pc at the exit.
+        pc: u64,
+    },
+}
+
+/// A basic block.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BlockData {
+    /// Guest address of the first instruction.
+    pub pc: u64,
+    /// Guest addresses of its instructions, relative to `pc`, in order: `Inst::guest_index` indexes it.
+    pub guest_offsets: Vec<u16>,
+    /// How many guest instructions have retired when the terminator leaves the block, the terminator's own
+    /// included unless its exit says otherwise.
+    pub retired: u32,
+    /// Parameters.
+    pub params: Vec<Value>,
+    /// Instructions in order.
+    pub insts: Vec<InstId>,
+    /// How it ends.
+    pub term: Term,
+    /// Whether control may enter the region here from outside.
+    pub entry: bool,
+}
+
+/// The class of dynamic rounding mode a region is made for. Part of a region's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum RoundingClass {
+    /// `frm` is RNE: dynamic rounding became `rm` 0 when lifting.
+    Rne = 0,
+    /// `frm` is another valid mode: dynamic rounding reads `frm`.
+    Dynamic = 1,
+    /// `frm` holds 5, 6 or 7: instructions with dynamic rounding are illegal.
+    Invalid = 2,
+}
+
+impl RoundingClass {
+    /// The class of a value of `frm` (bits 2:0).
+    pub const fn of(frm: u32) -> RoundingClass {
+        match frm & 7 {
+            0 => RoundingClass::Rne,
+            1..=4 => RoundingClass::Dynamic,
+            _ => RoundingClass::Invalid,
+        }
+    }
+}
+
+/// A region of guest code in SSA form.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Region {
+    /// Guest address of the entry, which is block 0.
+    pub pc: u64,
+    /// The class of dynamic rounding mode it was made for.
+    pub rounding: RoundingClass,
+    /// Blocks; block 0 is the entry.
+    pub blocks: Vec<BlockData>,
+    /// Instructions, in no order.
+    pub insts: Vec<Inst>,
+    /// Values.
+    pub values: Vec<ValueData>,
+}
+
+impl Region {
+    /// An empty region that starts at `pc`.
+    pub fn new(pc: u64, rounding: RoundingClass) -> Region {
+        Region { pc, rounding, blocks: Vec::new(), insts: Vec::new(), values: Vec::new() }
+    }
+
+    /// Appends an instruction to `block`, making a value for its result, which is returned ([`Value::NONE`] if the
+    /// op has none).
+    pub fn push(&mut self, block: Block, op: Op, args: &[Value], imm: i64, guest_index: u16) -> Value {
+        debug_assert_eq!(args.len(), op.info().args.len());
+        let mut a = [Value::NONE; 3];
+        a[..args.len()].copy_from_slice(args);
+        let id = InstId(self.insts.len() as u32);
+        let result = match op.info().result {
+            Some(ty) => self.make_value(ty, Def::Inst(id)),
+            None => Value::NONE,
+        };
+        self.insts.push(Inst { op, guest_index, args: a, result, imm });
+        self.blocks[block.index()].insts.push(id);
+        result
+    }
+
+    /// Appends a parameter to `block`.
+    pub fn push_param(&mut self, block: Block, ty: Type) -> Value {
+        let n = self.blocks[block.index()].params.len() as u16;
+        let v = self.make_value(ty, Def::Param(block, n));
+        self.blocks[block.index()].params.push(v);
+        v
+    }
+
+    /// The instruction that defines `v`, if one does.
+    pub fn def(&self, v: Value) -> Option<&Inst> {
+        match self.values[v.index()].def {
+            Def::Inst(i) => Some(&self.insts[i.index()]),
+            Def::Param(..) => None,
+        }
+    }
+
+    /// The constant that `v` is, if it is one.
+    pub fn as_const(&self, v: Value) -> Option<i64> {
+        self.def(v).filter(|i| i.op == Op::Iconst).map(|i| i.imm)
+    }
+
+    fn make_value(&mut self, ty: Type, def: Def) -> Value {
+        let v = Value(self.values.len() as u32);
+        self.values.push(ValueData { ty, def });
+        v
+    }
+}

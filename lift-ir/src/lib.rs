@@ -1,0 +1,11 @@
+//! The shared SSA IR: its ops, regions, text form, verifier and evaluator; the lifter that makes it from RISC-V
+//! code and the passes that improve it.
+//!
+//! This crate knows RISC-V and the IR. It must never know tiers, the layout of guest memory on a host, or system
+//! calls.
+
+pub mod ir;
+pub mod op;
+
+pub use ir::*;
+pub use op::{Cond, Op, Type};

@@ -1,0 +1,1 @@
+//! Writes static web bundles.

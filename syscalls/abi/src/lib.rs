@@ -1,0 +1,1 @@
+//! Constants and layouts of the Linux riscv64 system-call interface.

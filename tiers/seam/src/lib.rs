@@ -1,0 +1,151 @@
+//! The seam between the engine and its tiers: the guest state that they share, the trait that each implements, and the
+//! one routine by which a tier written in Rust reaches guest memory.
+//!
+//! This crate knows the IR. It must never know a concrete tier, RISC-V mnemonics, files or processes.
+
+pub mod access;
+
+use friscy_lift_ir::{ExitKind, Region, RoundingClass};
+use std::ops::Range;
+
+/// Slots for values that live within one block only, see [`State::scratch`].
+pub const SCRATCH_SLOTS: usize = 192;
+
+/// The state of the guest's hart while it runs, at a fixed layout that translated code may address.
+#[repr(C)]
+pub struct State {
+    /// Integer registers; `x[0]` is always zero.
+    pub x: [u64; 32],
+    /// Floating-point registers, NaN-boxed.
+    pub f: [u64; 32],
+    /// Values of the tier that do not outlive a block. Nothing survives here from one exit to the next entry.
+    pub scratch: [u64; SCRATCH_SLOTS],
+    /// Program counter; exact at every exit, stale inside translated code.
+    pub pc: u64,
+    /// Fuel left, in guest instructions; a preemption point at which it is ≤ 0 exits.
+    pub fuel: i64,
+    /// Accrued exception flags, bits 4:0.
+    pub fflags: u32,
+    /// Dynamic rounding mode, 0 to 7.
+    pub frm: u32,
+    /// Address of the current reservation, or `u64::MAX`.
+    pub reservation: u64,
+    /// The value that the load-reserved saw, sign-extended for 32 bits.
+    pub reserved_value: u64,
+    /// Where guest address 0 is in the host's address space.
+    pub window: *mut u8,
+    /// One byte a guest page (see [`access::page`]); only hosts without an MMU for the guest (wasm) have it.
+    pub pages: *mut u8,
+    /// Host stack pointer of the frame that entered translated code; a fault unwinds to it.
+    pub host_sp: u64,
+    /// The memory fault that ended the last run, valid after [`Exit::Fault`].
+    pub fault: MemoryFault,
+}
+
+/// A memory access that could not be made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct MemoryFault {
+    /// The 64-bit guest address, computed from the base register's 64 bits plus displacement.
+    pub addr: u64,
+    /// Whether it was a store or an atomic.
+    pub write: bool,
+    /// The host said SIGBUS: beyond the mapped object.
+    pub beyond_object: bool,
+    /// An atomic was misaligned.
+    pub misaligned: bool,
+}
+
+impl State {
+    /// A state with zero registers over the guest window at `window`, with page bytes at `pages` where the host needs
+    /// them (else null).
+    pub fn new(window: *mut u8, pages: *mut u8) -> Box<State> {
+        Box::new(State {
+            x: [0; 32],
+            f: [0; 32],
+            scratch: [0; SCRATCH_SLOTS],
+            pc: 0,
+            fuel: 0,
+            fflags: 0,
+            frm: 0,
+            reservation: u64::MAX,
+            reserved_value: 0,
+            window,
+            pages,
+            host_sp: 0,
+            fault: MemoryFault { addr: 0, write: false, beyond_object: false, misaligned: false },
+        })
+    }
+}
+
+/// Names a region's translation inside one tier.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub struct Code(pub u32);
+
+/// Names a place in translated code that leaves for a known guest address and may be linked to its translation.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Site(pub u32);
+
+/// Why translated code returned to the engine. At every exit pc, `fuel` and all registers in [`State`] are exact.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exit {
+    /// Control goes to `state.pc`, for which the tier knows no translation. If `site` is given, linking it makes the
+    /// next passage direct; if not, the jump was indirect and [`Tier::link_indirect`] does.
+    Goto {
+        /// The place to link.
+        site: Option<Site>,
+    },
+    /// Fuel was used up at a preemption point.
+    Fuel,
+    /// A memory access faulted: `state.fault` says which. pc is that of the instruction, which has not happened.
+    Fault,
+    /// The region ended in an exit of this kind.
+    Kind(ExitKind),
+}
+
+/// Outcome of [`Tier::prepare`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Prepared {
+    /// It can be entered now.
+    Ready(Code),
+    /// It is being translated; ask again.
+    Pending,
+    /// This tier will not translate it.
+    Refused(&'static str),
+    /// The tier's code memory is full: [`Tier::clear`] and prepare again.
+    Full,
+}
+
+/// A way to execute regions. When and how a region is translated is never visible to the guest.
+pub trait Tier {
+    /// A short name for statistics: `interp`, `jit`, `wasm`.
+    fn name(&self) -> &'static str;
+
+    /// Whether regions should have guest registers promoted across blocks before [`Tier::prepare`].
+    fn wants_promoted(&self) -> bool;
+
+    /// Translates a region; it is entered at its block 0.
+    fn prepare(&mut self, region: &Region) -> Prepared;
+
+    /// Runs translated code until it exits.
+    ///
+    /// # Safety
+    /// `code` was returned by this tier and not forgotten since; `state.window` and `state.pages` are those of the
+    /// address space that the region was lifted from, and the handler for host faults is installed.
+    unsafe fn enter(&mut self, code: Code, state: &mut State) -> Exit;
+
+    /// Makes `site` go to `code` directly from now on.
+    fn link(&mut self, site: Site, code: Code);
+
+    /// Makes indirect jumps to `pc` under `rounding` find `code`.
+    fn link_indirect(&mut self, pc: u64, rounding: RoundingClass, code: Code);
+
+    /// Forgets every translation of code in `range` of guest addresses: no later passage enters them.
+    fn forget(&mut self, range: Range<u64>);
+
+    /// Forgets everything.
+    fn clear(&mut self);
+
+    /// Bytes of host memory that translated code takes.
+    fn code_bytes(&self) -> usize;
+}

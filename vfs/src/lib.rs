@@ -1,0 +1,1 @@
+//! Paths, inodes, mounts and open files.

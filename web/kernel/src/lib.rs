@@ -1,0 +1,1 @@
+//! The wasm32 instance that holds the kernel.
