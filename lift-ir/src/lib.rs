@@ -6,6 +6,7 @@
 
 pub mod ir;
 pub mod op;
+pub mod sem;
 
 pub use ir::*;
 pub use op::{Cond, Op, Type};
