@@ -215,3 +215,6 @@ constants! {
     RWF_NOWAIT = 8,
     RWF_APPEND = 0x10,
 }
+
+/// The bit that a 64-bit kernel sets in every description's flags; C libraries for riscv64 define it as 0.
+pub const O_LARGEFILE: u32 = 0x8000;

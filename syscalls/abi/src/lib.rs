@@ -7,6 +7,7 @@
 
 pub mod errno;
 pub mod fcntl;
+pub mod layout;
 pub mod mman;
 pub mod poll;
 pub mod sched;
