@@ -123,7 +123,7 @@ pub enum JumpKind {
 /// Why a region is left for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ExitKind {
-    /// `ecall`; pc is that of the `ecall`.
+    /// `ecall`; pc is that of the `ecall`, which counts as retired, as do all but [`ExitKind::FetchFault`].
     Ecall,
     /// `ebreak`; pc is that of the `ebreak`.
     Ebreak,
@@ -225,7 +225,7 @@ impl RoundingClass {
 }
 
 /// A region of guest code in SSA form.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Region {
     /// Guest address of the entry, which is block 0.
     pub pc: u64,
@@ -237,12 +237,63 @@ pub struct Region {
     pub insts: Vec<Inst>,
     /// Values.
     pub values: Vec<ValueData>,
+    /// Blocks of an earlier use of this region, kept for their allocations.
+    spare: Vec<BlockData>,
+}
+
+/// Two regions are equal when their contents are; allocations kept for reuse do not count.
+impl PartialEq for Region {
+    fn eq(&self, other: &Region) -> bool {
+        self.pc == other.pc
+            && self.rounding == other.rounding
+            && self.blocks == other.blocks
+            && self.insts == other.insts
+            && self.values == other.values
+    }
 }
 
 impl Region {
     /// An empty region that starts at `pc`.
     pub fn new(pc: u64, rounding: RoundingClass) -> Region {
-        Region { pc, rounding, blocks: Vec::new(), insts: Vec::new(), values: Vec::new() }
+        Region { pc, rounding, blocks: Vec::new(), insts: Vec::new(), values: Vec::new(), spare: Vec::new() }
+    }
+
+    /// Empties the region for another use at `pc`, keeping its allocations.
+    pub fn reset(&mut self, pc: u64, rounding: RoundingClass) {
+        self.pc = pc;
+        self.rounding = rounding;
+        self.spare.append(&mut self.blocks);
+        self.insts.clear();
+        self.values.clear();
+    }
+
+    /// Appends an empty block at guest address `pc`. Its terminator is an [`ExitKind::Illegal`] exit there until it is
+    /// given one.
+    pub fn push_block(&mut self, pc: u64) -> Block {
+        let term = Term::Exit { kind: ExitKind::Illegal, pc };
+        let block = match self.spare.pop() {
+            Some(mut block) => {
+                block.pc = pc;
+                block.guest_offsets.clear();
+                block.retired = 0;
+                block.params.clear();
+                block.insts.clear();
+                block.term = term;
+                block.entry = false;
+                block
+            }
+            None => BlockData {
+                pc,
+                guest_offsets: Vec::new(),
+                retired: 0,
+                params: Vec::new(),
+                insts: Vec::new(),
+                term,
+                entry: false,
+            },
+        };
+        self.blocks.push(block);
+        Block(self.blocks.len() as u32 - 1)
     }
 
     /// Appends an instruction to `block`, making a value for its result, which is returned ([`Value::NONE`] if the
@@ -251,14 +302,9 @@ impl Region {
         debug_assert_eq!(args.len(), op.info().args.len());
         let mut a = [Value::NONE; 3];
         a[..args.len()].copy_from_slice(args);
-        let id = InstId(self.insts.len() as u32);
-        let result = match op.info().result {
-            Some(ty) => self.make_value(ty, Def::Inst(id)),
-            None => Value::NONE,
-        };
-        self.insts.push(Inst { op, guest_index, args: a, result, imm });
+        let id = self.make_inst(op, a, imm, guest_index);
         self.blocks[block.index()].insts.push(id);
-        result
+        self.insts[id.index()].result
     }
 
     /// Appends a parameter to `block`.
@@ -280,6 +326,24 @@ impl Region {
     /// The constant that `v` is, if it is one.
     pub fn as_const(&self, v: Value) -> Option<i64> {
         self.def(v).filter(|i| i.op == Op::Iconst).map(|i| i.imm)
+    }
+
+    /// The guest address of the instruction of `block` that `guest_index` names: the pc of a fault there.
+    pub fn guest_pc(&self, block: Block, guest_index: u16) -> u64 {
+        let data = &self.blocks[block.index()];
+        let offset = data.guest_offsets.get(guest_index as usize).copied().unwrap_or(0);
+        data.pc.wrapping_add(offset as u64)
+    }
+
+    /// Appends an instruction to the table without placing it in a block, making a value for its result.
+    pub fn make_inst(&mut self, op: Op, args: [Value; 3], imm: i64, guest_index: u16) -> InstId {
+        let id = InstId(self.insts.len() as u32);
+        let result = match op.info().result {
+            Some(ty) => self.make_value(ty, Def::Inst(id)),
+            None => Value::NONE,
+        };
+        self.insts.push(Inst { op, guest_index, args, result, imm });
+        id
     }
 
     fn make_value(&mut self, ty: Type, def: Def) -> Value {

@@ -4,8 +4,10 @@
 //! This crate knows RISC-V and the IR. It must never know tiers, the layout of guest memory on a host, or system
 //! calls.
 
+pub mod cfg;
 pub mod ir;
 pub mod op;
+pub mod passes;
 pub mod sem;
 
 pub use ir::*;

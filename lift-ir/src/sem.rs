@@ -44,10 +44,10 @@ pub const fn binary(op: Op, a: u64, b: u64) -> Option<u64> {
         Op::Ne => (a != b) as u64,
         Op::LtS => (sa < sb) as u64,
         Op::LtU => (a < b) as u64,
-        Op::MinS => (if sa < sb { a } else { b }),
-        Op::MinU => (if a < b { a } else { b }),
-        Op::MaxS => (if sa > sb { a } else { b }),
-        Op::MaxU => (if a > b { a } else { b }),
+        Op::MinS => if sa < sb { a } else { b },
+        Op::MinU => if a < b { a } else { b },
+        Op::MaxS => if sa > sb { a } else { b },
+        Op::MaxU => if a > b { a } else { b },
         Op::Add32 => sext32(a.wrapping_add(b)),
         Op::Sub32 => sext32(a.wrapping_sub(b)),
         Op::Shl32 => sext32((a32 << shift32) as u64),
@@ -106,11 +106,57 @@ pub const fn amo(op: Op, old: u64, operand: u64) -> Option<u64> {
         Op::AmoXor32 | Op::AmoXor64 => old ^ operand,
         Op::AmoAnd32 | Op::AmoAnd64 => old & operand,
         Op::AmoOr32 | Op::AmoOr64 => old | operand,
-        Op::AmoMinS32 | Op::AmoMinS64 => (if (old as i64) < (operand as i64) { old } else { operand }),
-        Op::AmoMaxS32 | Op::AmoMaxS64 => (if (old as i64) > (operand as i64) { old } else { operand }),
+        Op::AmoMinS32 | Op::AmoMinS64 => if (old as i64) < (operand as i64) { old } else { operand },
+        Op::AmoMaxS32 | Op::AmoMaxS64 => if (old as i64) > (operand as i64) { old } else { operand },
         // Sign extension keeps the unsigned order of 32-bit values.
-        Op::AmoMinU32 | Op::AmoMinU64 => (if old < operand { old } else { operand }),
-        Op::AmoMaxU32 | Op::AmoMaxU64 => (if old > operand { old } else { operand }),
+        Op::AmoMinU32 | Op::AmoMinU64 => if old < operand { old } else { operand },
+        Op::AmoMaxU32 | Op::AmoMaxU64 => if old > operand { old } else { operand },
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(op: Op, a: u64, b: u64, want: u64) {
+        assert_eq!(binary(op, a, b).or(unary(op, a)), Some(want), "{} {a:#x} {b:#x}", op.info().name);
+    }
+
+    #[test]
+    fn division_has_the_results_of_the_manual() {
+        let min = i64::MIN as u64;
+        let max = u64::MAX;
+        check(Op::DivS, 7, 0, max);
+        check(Op::DivS, min, max, min);
+        check(Op::RemS, 7, 0, 7);
+        check(Op::RemS, min, max, 0);
+        check(Op::DivU, 7, 0, max);
+        check(Op::RemU, 7, 0, 7);
+        check(Op::DivS32, 7, 0, max);
+        check(Op::DivS32, 0x8000_0000, max, 0xffff_ffff_8000_0000);
+        check(Op::RemS32, 0x8000_0000, 1 << 32, 0xffff_ffff_8000_0000);
+        check(Op::RemS32, 0x8000_0000, max, 0);
+        check(Op::DivU32, 7, 1 << 32, max);
+        check(Op::RemU32, 0x8000_0000, 0, 0xffff_ffff_8000_0000);
+    }
+
+    #[test]
+    fn high_products() {
+        let max = u64::MAX;
+        check(Op::MulhS, max, max, 0);
+        check(Op::MulhU, max, max, max - 1);
+        check(Op::MulhSU, max, max, max);
+        check(Op::MulhSU, i64::MIN as u64, max, 0x8000_0000_0000_0000);
+        check(Op::MulhSU, 1, max, 0);
+    }
+
+    #[test]
+    fn narrow_results_are_sign_extended() {
+        check(Op::Add32, 0x7fff_ffff, 1, 0xffff_ffff_8000_0000);
+        check(Op::ShrU32, 0xffff_ffff_ffff_ffff, 32, u64::MAX);
+        check(Op::ShrU32, 0xffff_ffff_ffff_ffff, 1, 0x7fff_ffff);
+        check(Op::Rotr32, 1, 1, 0xffff_ffff_8000_0000);
+        check(Op::OrcB, 0x0100_0020_0000_8000, 0, 0xff00_00ff_0000_ff00);
+    }
 }
