@@ -1,0 +1,147 @@
+//! The kernel: every task and process, and the ports to the host.
+
+use crate::files::Drivers;
+use crate::ports::{Clock, Entropy, Terminal};
+use crate::process::Process;
+use crate::sched::Scheduler;
+use crate::task::Task;
+use crate::{Nanos, Pid, Tid};
+use friscy_boundary::Cpu;
+use std::collections::BTreeMap;
+
+/// What the machine decides once.
+#[derive(Clone, Debug)]
+pub struct KernelConfig {
+    /// `AT_HWCAP`: bit `n` is the extension of the `n`th letter, from the instruction table.
+    pub hwcap: u64,
+    /// The `isa` line of /proc/cpuinfo, such as `rv64imafdc_zicsr`.
+    pub isa: String,
+    /// Processors that the guest is told of.
+    pub cpus: u32,
+    /// Bytes of memory that the guest is told of.
+    pub memory: u64,
+    /// Host name, uname(2).
+    pub hostname: Vec<u8>,
+    /// Time passes with retired instructions and entropy is seeded.
+    pub deterministic: bool,
+    /// The time of the clock CLOCK_REALTIME at the start of a deterministic run.
+    pub epoch: Nanos,
+    /// The seed of a deterministic run.
+    pub seed: u64,
+}
+
+impl Default for KernelConfig {
+    fn default() -> KernelConfig {
+        KernelConfig {
+            hwcap: 0x112d,
+            isa: String::from("rv64imafdc_zicsr_zifencei"),
+            cpus: 1,
+            memory: 2 << 30,
+            hostname: b"friscy".to_vec(),
+            deterministic: false,
+            epoch: 1_767_225_600_000_000_000,
+            seed: 1,
+        }
+    }
+}
+
+/// Where the time comes from.
+enum Time {
+    Host { clock: Box<dyn Clock>, boot: Nanos },
+    /// Nanoseconds since the start: one a retired instruction, more when all tasks wait.
+    Virtual(Nanos),
+}
+
+/// Everything there is of the guest's system.
+pub struct Kernel {
+    /// The address spaces.
+    pub cpu: Box<dyn Cpu>,
+    /// Random bytes.
+    pub entropy: Box<dyn Entropy>,
+    /// The host's terminal or standard streams.
+    pub terminal: Box<dyn Terminal>,
+    /// What was decided at the start.
+    pub config: KernelConfig,
+    /// Threads by id.
+    pub tasks: BTreeMap<Tid, Task>,
+    /// Processes by id, zombies included.
+    pub processes: BTreeMap<Pid, Process>,
+    /// State of device and file drivers.
+    pub drivers: Drivers,
+    /// Run queue, waits, deadlines.
+    pub sched: Scheduler,
+    /// How the first process ended, once it has.
+    pub exit_status: Option<crate::process::ExitStatus>,
+    /// Instructions retired by all tasks.
+    pub retired: u64,
+    pub(crate) next_wait_id: u64,
+    pub(crate) last_pid: Pid,
+    time: Time,
+}
+
+impl Kernel {
+    /// A kernel without tasks.
+    #[must_use]
+    pub fn new(
+        config: KernelConfig,
+        cpu: Box<dyn Cpu>,
+        clock: Box<dyn Clock>,
+        entropy: Box<dyn Entropy>,
+        terminal: Box<dyn Terminal>,
+    ) -> Kernel {
+        let time = if config.deterministic {
+            Time::Virtual(0)
+        } else {
+            let boot = clock.monotonic();
+            Time::Host { clock, boot }
+        };
+        Kernel {
+            cpu,
+            entropy,
+            terminal,
+            config,
+            tasks: BTreeMap::new(),
+            processes: BTreeMap::new(),
+            drivers: Drivers::default(),
+            sched: Scheduler::default(),
+            exit_status: None,
+            retired: 0,
+            next_wait_id: 0,
+            last_pid: 0,
+            time,
+        }
+    }
+
+    /// CLOCK_MONOTONIC and CLOCK_BOOTTIME: nanoseconds since the machine's start, plus one second so that it is
+    /// never 0.
+    #[must_use]
+    pub fn now(&self) -> Nanos {
+        const START: Nanos = 1_000_000_000;
+        match &self.time {
+            Time::Host { clock, boot } => clock.monotonic().saturating_sub(*boot) + START,
+            Time::Virtual(now) => now + START,
+        }
+    }
+
+    /// CLOCK_REALTIME: nanoseconds since 1970.
+    #[must_use]
+    pub fn realtime(&self) -> Nanos {
+        match &self.time {
+            Time::Host { clock, .. } => clock.realtime(),
+            Time::Virtual(now) => self.config.epoch.saturating_add(*now),
+        }
+    }
+
+    /// Lets virtual time pass; host time passes by itself.
+    pub fn advance(&mut self, by: Nanos) {
+        if let Time::Virtual(now) = &mut self.time {
+            *now = now.saturating_add(by);
+        }
+    }
+
+    /// Whether time is virtual: waiting is skipping to the next deadline.
+    #[must_use]
+    pub fn is_deterministic(&self) -> bool {
+        matches!(self.time, Time::Virtual(_))
+    }
+}

@@ -1,0 +1,136 @@
+//! The run queue, waiting and deadlines.
+
+use crate::error::{WaitFor, WaitKey};
+use crate::kernel::Kernel;
+use crate::task::RunState;
+use crate::{Nanos, Pid, Tid};
+use smallvec::SmallVec;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// What happens at a point in time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum TimerId {
+    /// A blocked task's deadline.
+    Wait(Tid),
+    /// ITIMER_REAL of a process.
+    Real(Pid),
+    /// A POSIX timer of a process.
+    Posix(Pid, i32),
+}
+
+/// Who runs next, who waits for what, and what is due when.
+#[derive(Debug, Default)]
+pub struct Scheduler {
+    /// Tasks that can run, in order.
+    pub run_queue: VecDeque<Tid>,
+    waiters: BTreeMap<WaitKey, SmallVec<[Tid; 2]>>,
+    timers: BTreeSet<(Nanos, TimerId)>,
+    armed: BTreeMap<TimerId, Nanos>,
+}
+
+impl Scheduler {
+    /// Sets, moves or removes a timer.
+    pub fn set_timer(&mut self, id: TimerId, at: Option<Nanos>) {
+        if let Some(old) = self.armed.remove(&id) {
+            self.timers.remove(&(old, id));
+        }
+        if let Some(at) = at {
+            self.armed.insert(id, at);
+            self.timers.insert((at, id));
+        }
+    }
+
+    /// When the next timer is due.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Nanos> {
+        self.timers.first().map(|&(at, _)| at)
+    }
+
+    /// Removes and returns a timer that is due at `now`.
+    pub fn pop_due(&mut self, now: Nanos) -> Option<TimerId> {
+        let &(at, id) = self.timers.first()?;
+        if at > now {
+            return None;
+        }
+        self.timers.pop_first();
+        self.armed.remove(&id);
+        Some(id)
+    }
+}
+
+impl Kernel {
+    /// A number for [`WaitKey::Object`], never given twice.
+    pub fn new_wait_id(&mut self) -> u64 {
+        self.next_wait_id += 1;
+        self.next_wait_id
+    }
+
+    /// Lets every task go on that waits for `key`.
+    pub fn wake(&mut self, key: WaitKey) {
+        if let Some(tids) = self.sched.waiters.remove(&key) {
+            for tid in tids {
+                self.unblock(tid);
+            }
+        }
+    }
+
+    /// Whether any task waits for `key`.
+    #[must_use]
+    pub fn has_waiters(&self, key: WaitKey) -> bool {
+        self.sched.waiters.contains_key(&key)
+    }
+
+    /// Blocks a task until one of the conditions holds. It keeps its pc at the `ecall`.
+    pub fn block(&mut self, tid: Tid, wait: Box<WaitFor>) {
+        for &key in &wait.keys {
+            let tids = self.sched.waiters.entry(key).or_default();
+            if !tids.contains(&tid) {
+                tids.push(tid);
+            }
+        }
+        if wait.deadline.is_some() {
+            self.sched.set_timer(TimerId::Wait(tid), wait.deadline);
+        }
+        if let Some(task) = self.tasks.get_mut(&tid) {
+            task.scratch.again = true;
+            task.switches.0 += 1;
+            task.state = RunState::Blocked(wait);
+        }
+    }
+
+    /// Makes a blocked task ready: its system call is executed again. Nothing happens to a task that is not blocked.
+    pub fn unblock(&mut self, tid: Tid) {
+        let Some(task) = self.tasks.get_mut(&tid) else { return };
+        let RunState::Blocked(wait) = &mut task.state else { return };
+        let wait = std::mem::take(wait);
+        task.state = RunState::Ready;
+        self.forget_wait(tid, &wait);
+        self.enqueue(tid);
+    }
+
+    /// Takes a task off every queue that its wait had put it on.
+    pub(crate) fn forget_wait(&mut self, tid: Tid, wait: &WaitFor) {
+        for key in &wait.keys {
+            if let Some(tids) = self.sched.waiters.get_mut(key) {
+                tids.retain(|&mut other| other != tid);
+                if tids.is_empty() {
+                    self.sched.waiters.remove(key);
+                }
+            }
+        }
+        if wait.deadline.is_some() {
+            self.sched.set_timer(TimerId::Wait(tid), None);
+        }
+    }
+
+    /// Puts a ready task at the end of the run queue, unless it is there.
+    pub fn enqueue(&mut self, tid: Tid) {
+        if let Some(task) = self.tasks.get_mut(&tid)
+            && task.state == RunState::Ready
+            && !task.queued
+        {
+            task.queued = true;
+            self.sched.run_queue.push_back(tid);
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Signals: sets, actions, queues; sending, delivery and return are in the submodules.
+
+mod action;
+mod info;
+mod number;
+mod set;
+
+pub use action::{AltStack, MINSIGSTKSZ, SS_AUTODISARM, SigAction, Sighand};
+pub use info::{CONT_SIGNAL, Pending, STOP_SIGNALS, SigData, SigInfo};
+pub use number::*;
+pub use set::SigSet;
