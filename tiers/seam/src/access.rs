@@ -20,6 +20,9 @@ pub mod page {
     pub const CODE: u8 = 64;
 }
 
+/// The first offset above the guest's window, in bytes.
+pub const WINDOW_SIZE: u64 = 0xf000_0000;
+
 /// The offset in the guest's window at which an access of the law's form is made. Negative displacements of small
 /// bases and sums beyond the window land in guards.
 #[inline(always)]
@@ -35,6 +38,25 @@ pub struct Fixup {
     pub at: i32,
     /// Where to go on. The host address that faulted is in `rdx` there and bit 0 of `rax` says write, bit 1 SIGBUS.
     pub landing: i32,
+}
+
+/// The assembly text of one [`Fixup`] row: a host fault of the instruction at label `$at` goes on at label `$landing`.
+/// `rax` and `rdx` are clobbered on that way.
+#[macro_export]
+macro_rules! friscy_fixup {
+    ($at:literal, $landing:literal) => {
+        concat!(
+            ".pushsection friscy_fixup,\"aR\",@progbits\n",
+            ".balign 4\n",
+            ".long ",
+            $at,
+            " - .\n",
+            ".long ",
+            $landing,
+            " - .\n",
+            ".popsection"
+        )
+    };
 }
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]

@@ -1,0 +1,136 @@
+//! Host faults: the handler that finds a fault in guest memory by its pc, and the leaf routine that copies to and from
+//! guest memory.
+//!
+//! A row of the fix-up table (see `friscy_seam::access`) pairs the host instruction that may fault with the place where
+//! execution goes on. Faults at any other pc are not ours and go to the handler that was installed before.
+
+use friscy_seam::access::landing_for;
+use friscy_seam::friscy_fixup;
+use std::arch::asm;
+use std::cell::Cell;
+use std::mem::MaybeUninit;
+use std::sync::OnceLock;
+
+/// Bit 1 of the page-fault error code that the host reports: the access was a write (Intel SDM volume 3, "Page-Fault
+/// Exceptions").
+const ERROR_WRITE: i64 = 2;
+
+/// Size of the signal stack of a thread that has none.
+const SIGNAL_STACK_BYTES: usize = 64 << 10;
+
+/// The actions that were installed before ours: for SIGSEGV, for SIGBUS.
+static PREVIOUS: OnceLock<[libc::sigaction; 2]> = OnceLock::new();
+
+/// Installs the handler for SIGSEGV and SIGBUS in this process, once, and makes sure that the calling thread has a
+/// signal stack. Every thread that touches guest memory calls this first.
+pub fn install() {
+    PREVIOUS.get_or_init(|| {
+        [libc::SIGSEGV, libc::SIGBUS].map(|signal| {
+            // SAFETY: an all-zero sigaction is a valid value; the handler has the signature that SA_SIGINFO asks for
+            // and is async-signal-safe.
+            unsafe {
+                let mut action: libc::sigaction = std::mem::zeroed();
+                let mut previous: libc::sigaction = std::mem::zeroed();
+                action.sa_sigaction = handler as *const () as usize;
+                action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
+                libc::sigaction(signal, &action, &mut previous);
+                previous
+            }
+        })
+    });
+    thread_local!(static READY: Cell<bool> = const { Cell::new(false) });
+    READY.with(|ready| {
+        if !ready.replace(true) {
+            provide_signal_stack();
+        }
+    });
+}
+
+/// Gives the calling thread a signal stack if it has none. Its memory lives as long as the process.
+fn provide_signal_stack() {
+    // SAFETY: plain system calls; the stack is never freed.
+    unsafe {
+        let mut current: libc::stack_t = std::mem::zeroed();
+        if libc::sigaltstack(std::ptr::null(), &mut current) != 0 || current.ss_flags & libc::SS_DISABLE == 0 {
+            return;
+        }
+        let memory: &'static mut [MaybeUninit<u8>] = Box::leak(Box::new_uninit_slice(SIGNAL_STACK_BYTES));
+        let stack = libc::stack_t { ss_sp: memory.as_mut_ptr().cast(), ss_flags: 0, ss_size: SIGNAL_STACK_BYTES };
+        libc::sigaltstack(&stack, std::ptr::null_mut());
+    }
+}
+
+/// The signal handler: resumes at the landing of a known access, else does as if it were not there.
+extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: the host calls this with a valid siginfo and ucontext.
+    let regs = unsafe { &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
+    if let Some(landing) = landing_for(regs[libc::REG_RIP as usize] as usize) {
+        let write = regs[libc::REG_ERR as usize] & ERROR_WRITE != 0;
+        let bus = signal == libc::SIGBUS;
+        // SAFETY: SIGSEGV and SIGBUS carry an address.
+        let addr = unsafe { (*info).si_addr() };
+        regs[libc::REG_RAX as usize] = i64::from(write) | i64::from(bus) << 1;
+        regs[libc::REG_RDX as usize] = addr as i64;
+        regs[libc::REG_RIP as usize] = landing as i64;
+        return;
+    }
+    // A fault of another thread while the handlers are being installed has no earlier action to go to yet: it returns
+    // and faults again until it has.
+    let Some(previous) = PREVIOUS.get() else { return };
+    let previous = &previous[usize::from(signal == libc::SIGBUS)];
+    match previous.sa_sigaction {
+        // SAFETY: re-installing the earlier action; the access faults again under it.
+        libc::SIG_DFL | libc::SIG_IGN => unsafe {
+            libc::sigaction(signal, previous, std::ptr::null_mut());
+        },
+        // SAFETY: the earlier handler has the signature that its flags say.
+        address => unsafe {
+            if previous.sa_flags & libc::SA_SIGINFO != 0 {
+                let f: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) =
+                    std::mem::transmute(address);
+                f(signal, info, context);
+            } else {
+                let f: extern "C" fn(libc::c_int) = std::mem::transmute(address);
+                f(signal);
+            }
+        },
+    }
+}
+
+/// A copy that a host fault ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HostFault {
+    /// Bytes copied before the fault.
+    pub copied: usize,
+    /// The host said SIGBUS: a page beyond its object.
+    pub beyond_object: bool,
+}
+
+/// Copies `len` bytes upwards; one side or both may be guest memory, which may fault.
+///
+/// # Errors
+/// [`HostFault`] at the first byte that could not be copied.
+///
+/// # Safety
+/// [`install`] has run on this thread. Each of the two ranges lies either in valid host memory or in the window of an
+/// address space, and they do not overlap; no Rust reference to the destination exists.
+pub unsafe fn copy(dst: *mut u8, src: *const u8, len: usize) -> Result<(), HostFault> {
+    let mut left = len;
+    let mut how: u64 = 0;
+    // SAFETY: the caller's promise; a fault lands at label 3 with the count in rcx as far as the copy came (Intel SDM
+    // volume 1, "String Instructions": rcx, rsi and rdi are exact at a fault).
+    unsafe {
+        asm!(
+            "2: rep movsb",
+            "3:",
+            friscy_fixup!("2b", "3b"),
+            inout("rcx") left,
+            inout("rdi") dst => _,
+            inout("rsi") src => _,
+            inout("rax") how,
+            out("rdx") _,
+            options(nostack, preserves_flags),
+        );
+    }
+    if left == 0 { Ok(()) } else { Err(HostFault { copied: len - left, beyond_object: how & 2 != 0 }) }
+}

@@ -1,0 +1,150 @@
+//! Memory files: what guest pages are made of on the host.
+
+use friscy_boundary::MemError;
+use std::cell::Cell;
+use std::ffi::CStr;
+use std::ops::Range;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+/// A memory file with its length in bytes. Pages that were never written take no memory.
+pub struct Memfd {
+    fd: OwnedFd,
+    len: Cell<u64>,
+}
+
+/// Runs a system call again while a signal interrupts it.
+fn retry(mut call: impl FnMut() -> isize) -> isize {
+    loop {
+        let n = call();
+        if n >= 0 || std::io::Error::last_os_error().kind() != std::io::ErrorKind::Interrupted {
+            return n;
+        }
+    }
+}
+
+impl Memfd {
+    /// A file of `len` zero bytes, named `name` in the host's listings.
+    ///
+    /// # Errors
+    /// [`MemError::NoMemory`] when the host refuses.
+    pub fn new(name: &CStr, len: u64) -> Result<Memfd, MemError> {
+        // SAFETY: `name` is a C string; the call has no other precondition.
+        let fd = unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) };
+        if fd < 0 {
+            return Err(MemError::NoMemory);
+        }
+        // SAFETY: `fd` was just made and belongs to nobody else.
+        let file = Memfd { fd: unsafe { OwnedFd::from_raw_fd(fd) }, len: Cell::new(0) };
+        file.resize(len)?;
+        Ok(file)
+    }
+
+    /// The descriptor.
+    pub fn raw(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> u64 {
+        self.len.get()
+    }
+
+    /// Sets the length; what lies beyond it is dropped, what is new reads as zero.
+    ///
+    /// # Errors
+    /// [`MemError::NoMemory`] when the host refuses.
+    pub fn resize(&self, len: u64) -> Result<(), MemError> {
+        let signed = i64::try_from(len).map_err(|_| MemError::NoMemory)?;
+        // SAFETY: plain system call on a descriptor that this owns.
+        if retry(|| unsafe { libc::ftruncate(self.raw(), signed) } as isize) < 0 {
+            return Err(MemError::NoMemory);
+        }
+        self.len.set(len);
+        Ok(())
+    }
+
+    /// Reads at `offset` into `buf`; returns how many bytes lie within the file.
+    pub fn read(&self, offset: u64, buf: &mut [u8]) -> usize {
+        let mut done = 0;
+        while done < buf.len() {
+            let Ok(at) = i64::try_from(offset.saturating_add(done as u64)) else { break };
+            let rest = &mut buf[done..];
+            // SAFETY: `rest` is valid for writes of its length.
+            let n = retry(|| unsafe { libc::pread(self.raw(), rest.as_mut_ptr().cast(), rest.len(), at) });
+            if n <= 0 {
+                break;
+            }
+            done += n as usize;
+        }
+        done
+    }
+
+    /// Writes `bytes` at `offset`, growing the file as needed.
+    ///
+    /// # Errors
+    /// [`MemError::NoMemory`] when the host refuses.
+    pub fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), MemError> {
+        let end = offset.checked_add(bytes.len() as u64).ok_or(MemError::NoMemory)?;
+        // SAFETY: `bytes` is valid for reads of its length.
+        let n = unsafe { self.write_raw(offset, bytes.as_ptr(), bytes.len()) };
+        if n < bytes.len() {
+            return Err(MemError::NoMemory);
+        }
+        self.len.set(self.len.get().max(end));
+        Ok(())
+    }
+
+    /// Writes `len` bytes at `src` to `offset` within the file; returns how many the host took. The host reads the
+    /// source itself, so that unreadable memory there ends the copy instead of faulting.
+    ///
+    /// # Safety
+    /// Nobody may hold a Rust reference to the source that forbids reading it.
+    pub unsafe fn write_raw(&self, offset: u64, src: *const u8, len: usize) -> usize {
+        let mut done = 0;
+        while done < len {
+            let Ok(at) = i64::try_from(offset.saturating_add(done as u64)) else { break };
+            // SAFETY: the host checks the source range itself; the caller vouches for aliasing.
+            let n = retry(|| unsafe { libc::pwrite(self.raw(), src.wrapping_add(done).cast(), len - done, at) });
+            if n <= 0 {
+                break;
+            }
+            done += n as usize;
+        }
+        done
+    }
+
+    /// Makes the pages of `range` zero and gives their memory back.
+    pub fn punch(&self, range: Range<u64>) {
+        let (Ok(at), Ok(len)) = (i64::try_from(range.start), i64::try_from(range.end.saturating_sub(range.start))) else {
+            return;
+        };
+        let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+        // SAFETY: plain system call on a descriptor that this owns.
+        let punched = retry(|| unsafe { libc::fallocate(self.raw(), mode, at, len) } as isize);
+        // Punching a hole in a memory file only fails for bad arguments.
+        debug_assert!(punched >= 0);
+    }
+
+    /// The populated parts of `range`, in order.
+    pub fn populated(&self, range: Range<u64>) -> Vec<Range<u64>> {
+        let mut found = Vec::new();
+        let mut at = range.start;
+        while at < range.end {
+            let Some(start) = self.seek(at, libc::SEEK_DATA) else { break };
+            if start >= range.end {
+                break;
+            }
+            let end = self.seek(start, libc::SEEK_HOLE).unwrap_or(range.end).min(range.end);
+            found.push(start..end);
+            at = end;
+        }
+        found
+    }
+
+    fn seek(&self, from: u64, whence: libc::c_int) -> Option<u64> {
+        let from = i64::try_from(from).ok()?;
+        // SAFETY: plain system call on a descriptor that this owns; nobody uses its position.
+        let at = unsafe { libc::lseek(self.raw(), from, whence) };
+        u64::try_from(at).ok()
+    }
+}

@@ -1,0 +1,21 @@
+//! Address spaces on a host with an MMU: the guest's window is host address space, and host protections are the
+//! guest's.
+//!
+//! Anonymous guest memory is a memory file mapped shared at offsets that equal the addresses, so that neighbouring
+//! mappings merge and a fork finds the populated extents. The host is never asked for executable pages: translated
+//! code is elsewhere, and whether the guest may fetch is known from the list of areas.
+
+mod areas;
+mod budget;
+mod fault;
+mod fork;
+mod memfd;
+mod space;
+#[cfg(test)]
+mod tests;
+mod window;
+
+pub use budget::default_share;
+pub use fault::{HostFault, copy, install};
+pub use memfd::Memfd;
+pub use space::{Changed, NativeSpace, Pages};
