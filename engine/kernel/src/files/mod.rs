@@ -1,14 +1,358 @@
-//! Open files of a process.
+//! Open files: descriptor tables, open file descriptions, and the kinds of file there are.
+//!
+//! A [`File`] is what read(2) and its relatives act on; an [`OpenFile`] adds what Linux keeps in an open file
+//! description (offset, status flags); an [`FdTable`] gives descriptors to them. No operation waits: one that cannot
+//! go on answers [`IoError::WouldBlock`], and [`File::wait_keys`] says what to wait for.
 
-/// A process's table of file descriptors.
-#[derive(Clone, Debug, Default)]
-pub struct FdTable;
+mod device;
+mod drivers;
+mod effects;
+mod epoll;
+mod eventfd;
+mod pipe;
+mod table;
+mod timerfd;
 
-impl FdTable {
-    /// Closes descriptors with `FD_CLOEXEC`.
-    pub fn close_on_exec(&mut self) {}
+pub use device::{Device, DeviceKind};
+pub use drivers::Drivers;
+pub use effects::{Effect, Effects, WaitPoint};
+pub use epoll::{Epoll, EpollReport};
+pub use eventfd::EventFd;
+pub use pipe::{PIPE_BUF, Pipe, PipeEnd};
+pub use table::{Descriptor, FdTable};
+pub use timerfd::TimerFd;
+
+use crate::{Ctx, Kernel};
+use crate::error::{SysError, WaitFor, WaitKey};
+use friscy_abi::Errno;
+use friscy_abi::fcntl::{O_ACCMODE, O_APPEND, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY};
+use friscy_abi::layout::Stat;
+use smallvec::SmallVec;
+use std::any::Any;
+use std::cell::Cell;
+use std::fmt;
+use std::rc::Rc;
+
+/// An open file description, shared by the descriptors that dup(2) and fork(2) made of it.
+pub type FileRef = Rc<OpenFile>;
+
+/// What a blocked operation waits for.
+pub type Keys = SmallVec<[WaitKey; 4]>;
+
+/// Why a file operation has no result.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IoError {
+    /// It failed.
+    Errno(Errno),
+    /// It cannot go on before the file changes.
+    WouldBlock,
 }
 
-/// State of device and file drivers that belongs to the machine.
-#[derive(Debug, Default)]
-pub struct Drivers;
+impl From<Errno> for IoError {
+    fn from(errno: Errno) -> IoError {
+        IoError::Errno(errno)
+    }
+}
+
+/// What a file operation answers.
+pub type IoResult<T> = Result<T, IoError>;
+
+/// A file that can be open. Methods that a kind does not support keep their default, which is Linux's answer.
+pub trait File: Any {
+    /// Reads at `at` (of no meaning for a stream) into `buf`, which is not empty; 0 is the end of the file.
+    ///
+    /// # Errors
+    /// As read(2).
+    fn read(&self, cx: &mut Ctx<'_>, at: u64, buf: &mut [u8]) -> IoResult<usize> {
+        let _ = (cx, at, buf);
+        Err(Errno::EINVAL.into())
+    }
+
+    /// Writes at `at` (of no meaning for a stream); `bytes` is not empty. Fewer bytes than given may be taken.
+    ///
+    /// # Errors
+    /// As write(2). `EPIPE` raises SIGPIPE, which is the caller's business.
+    fn write(&self, cx: &mut Ctx<'_>, at: u64, bytes: &[u8]) -> IoResult<usize> {
+        let _ = (cx, at, bytes);
+        Err(Errno::EINVAL.into())
+    }
+
+    /// Whether it has offsets: lseek(2), pread(2), pwrite(2) work.
+    fn seekable(&self) -> bool {
+        false
+    }
+
+    /// Its length in bytes, for `SEEK_END` and `O_APPEND`.
+    fn size(&self, k: &mut Kernel) -> u64 {
+        let _ = k;
+        0
+    }
+
+    /// What fstat(2) says.
+    ///
+    /// # Errors
+    /// As fstat(2).
+    fn stat(&self, k: &mut Kernel) -> Result<Stat, Errno>;
+
+    /// Which of poll(2)'s events hold now.
+    fn poll(&self, k: &mut Kernel) -> u32;
+
+    /// Whether poll(2) can ever wait for it, and epoll_ctl(2) takes it: not so for regular files and directories.
+    fn pollable(&self) -> bool {
+        true
+    }
+
+    /// What to wait for until the answer of [`File::poll`], [`File::read`] or [`File::write`] may differ.
+    fn wait_keys(&self, keys: &mut Keys) {
+        let _ = keys;
+    }
+
+    /// The next time at which [`File::poll`] may change without a key being woken.
+    fn deadline(&self) -> Option<crate::Nanos> {
+        None
+    }
+
+    /// A number that grows with each change, for edge-triggered epoll(7).
+    fn changes(&self, k: &mut Kernel) -> u64 {
+        let _ = k;
+        0
+    }
+
+    /// ioctl(2), after the requests that every file has.
+    ///
+    /// # Errors
+    /// As ioctl(2); `ENOTTY` for a request that the file does not know.
+    fn ioctl(&self, cx: &mut Ctx<'_>, request: u32, arg: u64) -> IoResult<u64> {
+        let _ = (cx, request, arg);
+        Err(Errno::ENOTTY.into())
+    }
+
+    /// Sets the length, ftruncate(2).
+    ///
+    /// # Errors
+    /// As ftruncate(2).
+    fn truncate(&self, k: &mut Kernel, len: u64) -> Result<(), Errno> {
+        let _ = (k, len);
+        Err(Errno::EINVAL)
+    }
+
+    /// What /proc/PID/fd shows: a path, or `pipe:[7]`.
+    fn link_text(&self, k: &Kernel) -> Vec<u8>;
+
+    /// The file itself, for what only one kind has.
+    fn as_any(&self) -> &dyn Any;
+
+    /// The status flags changed (`F_SETFL`): for kinds that keep a copy.
+    fn set_flags(&self, flags: u32) {
+        let _ = flags;
+    }
+}
+
+/// An open file description.
+pub struct OpenFile {
+    file: Box<dyn File>,
+    offset: Cell<u64>,
+    flags: Cell<u32>,
+    /// `F_SETOWN`: a process, a group when negative, or 0.
+    owner: Cell<i32>,
+    /// `F_SETSIG`.
+    owner_signal: Cell<u32>,
+    /// Names the description: epoll and flock(2) tell descriptions apart by it.
+    id: u64,
+}
+
+impl fmt::Debug for OpenFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenFile").field("id", &self.id).field("offset", &self.offset).field("flags", &self.flags).finish()
+    }
+}
+
+impl OpenFile {
+    /// A description of a file, with the flags of openat(2) that stay (access mode and status). `id` is from
+    /// [`Kernel::new_wait_id`].
+    #[must_use]
+    pub fn new(file: Box<dyn File>, flags: u32, id: u64) -> FileRef {
+        Rc::new(OpenFile {
+            file,
+            offset: Cell::new(0),
+            flags: Cell::new(flags),
+            owner: Cell::new(0),
+            owner_signal: Cell::new(0),
+            id,
+        })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn file(&self) -> &dyn File {
+        &*self.file
+    }
+
+    /// The file as one particular kind.
+    #[must_use]
+    pub fn downcast<T: File>(&self) -> Option<&T> {
+        self.file.as_any().downcast_ref()
+    }
+
+    /// Which description it is.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Access mode and status flags.
+    #[must_use]
+    pub fn flags(&self) -> u32 {
+        self.flags.get()
+    }
+
+    /// Replaces the status flags.
+    pub fn set_flags(&self, flags: u32) {
+        self.flags.set(flags);
+        self.file.set_flags(flags);
+    }
+
+    /// The offset of the next read or write.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset.get()
+    }
+
+    /// Moves the offset.
+    pub fn set_offset(&self, offset: u64) {
+        self.offset.set(offset);
+    }
+
+    /// `F_GETOWN`.
+    #[must_use]
+    pub fn owner(&self) -> i32 {
+        self.owner.get()
+    }
+
+    /// `F_SETOWN`.
+    pub fn set_owner(&self, owner: i32) {
+        self.owner.set(owner);
+    }
+
+    /// `F_GETSIG`.
+    #[must_use]
+    pub fn owner_signal(&self) -> u32 {
+        self.owner_signal.get()
+    }
+
+    /// `F_SETSIG`.
+    pub fn set_owner_signal(&self, signo: u32) {
+        self.owner_signal.set(signo);
+    }
+
+    /// Whether reads are allowed.
+    #[must_use]
+    pub fn readable(&self) -> bool {
+        self.flags.get() & (O_PATH | O_ACCMODE) == O_RDONLY || self.flags.get() & (O_PATH | O_ACCMODE) == O_RDWR
+    }
+
+    /// Whether writes are allowed.
+    #[must_use]
+    pub fn writable(&self) -> bool {
+        self.flags.get() & (O_PATH | O_ACCMODE) == O_WRONLY || self.flags.get() & (O_PATH | O_ACCMODE) == O_RDWR
+    }
+
+    /// Whether it was opened with `O_PATH`.
+    #[must_use]
+    pub fn is_path(&self) -> bool {
+        self.flags.get() & O_PATH != 0
+    }
+
+    /// Whether operations fail with `EAGAIN` instead of waiting.
+    #[must_use]
+    pub fn nonblocking(&self) -> bool {
+        self.flags.get() & O_NONBLOCK != 0
+    }
+
+    /// Reads at the offset and moves it.
+    ///
+    /// # Errors
+    /// As read(2).
+    pub fn read(&self, cx: &mut Ctx<'_>, buf: &mut [u8]) -> IoResult<usize> {
+        if !self.readable() {
+            return Err(Errno::EBADF.into());
+        }
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        let at = self.offset.get();
+        let count = self.file.read(cx, at, buf)?;
+        self.offset.set(at.wrapping_add(count as u64));
+        Ok(count)
+    }
+
+    /// Writes at the offset (at the end with `O_APPEND`) and moves it.
+    ///
+    /// # Errors
+    /// As write(2).
+    pub fn write(&self, cx: &mut Ctx<'_>, bytes: &[u8]) -> IoResult<usize> {
+        if !self.writable() {
+            return Err(Errno::EBADF.into());
+        }
+        let at = if self.flags.get() & O_APPEND != 0 { self.file.size(cx.kernel) } else { self.offset.get() };
+        let count = self.file.write(cx, at, bytes)?;
+        self.offset.set(at.wrapping_add(count as u64));
+        Ok(count)
+    }
+
+    /// Reads at `at`; the offset stays.
+    ///
+    /// # Errors
+    /// As pread(2): `ESPIPE` for a stream.
+    pub fn pread(&self, cx: &mut Ctx<'_>, at: u64, buf: &mut [u8]) -> IoResult<usize> {
+        if !self.file.seekable() {
+            return Err(Errno::ESPIPE.into());
+        }
+        if !self.readable() {
+            return Err(Errno::EBADF.into());
+        }
+        if buf.is_empty() { Ok(0) } else { self.file.read(cx, at, buf) }
+    }
+
+    /// Writes at `at` (at the end with `O_APPEND`, as Linux does); the offset stays.
+    ///
+    /// # Errors
+    /// As pwrite(2): `ESPIPE` for a stream.
+    pub fn pwrite(&self, cx: &mut Ctx<'_>, at: u64, bytes: &[u8]) -> IoResult<usize> {
+        if !self.file.seekable() {
+            return Err(Errno::ESPIPE.into());
+        }
+        if !self.writable() {
+            return Err(Errno::EBADF.into());
+        }
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        let at = if self.flags.get() & O_APPEND != 0 { self.file.size(cx.kernel) } else { at };
+        self.file.write(cx, at, bytes)
+    }
+
+    /// What to wait for.
+    #[must_use]
+    pub fn wait(&self) -> WaitFor {
+        let mut keys = Keys::new();
+        self.file.wait_keys(&mut keys);
+        WaitFor::any(keys).until(self.file.deadline())
+    }
+
+    /// The error of a system call: `EAGAIN` or a wait when the file would block.
+    #[must_use]
+    pub fn sys_error(&self, error: IoError) -> SysError {
+        match error {
+            IoError::Errno(errno) => errno.into(),
+            IoError::WouldBlock if self.nonblocking() => Errno::EAGAIN.into(),
+            IoError::WouldBlock => self.wait().into(),
+        }
+    }
+}
+
+/// The `struct stat` of an object that lies in no visible file system.
+#[must_use]
+pub fn anonymous_stat(mode: u32, ino: u64) -> Stat {
+    Stat { st_dev: 0xd, st_ino: ino, st_mode: mode, st_nlink: 1, st_blksize: 4096, ..Stat::default() }
+}
