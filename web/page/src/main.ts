@@ -1,0 +1,170 @@
+/** The page: its four states (loading, running, error, exited) and the terminal. */
+
+import type { Problem, ToPage, ToWorker } from './protocol';
+import { Screen } from './terminal';
+
+type State = 'loading' | 'running' | 'error' | 'exited';
+
+const at = <T extends HTMLElement>(id: string): T => document.getElementById(id) as T;
+const SIGNALS: Record<number, string> = {
+  1: 'SIGHUP', 2: 'SIGINT', 3: 'SIGQUIT', 4: 'SIGILL', 5: 'SIGTRAP', 6: 'SIGABRT', 7: 'SIGBUS', 8: 'SIGFPE',
+  9: 'SIGKILL', 11: 'SIGSEGV', 13: 'SIGPIPE', 14: 'SIGALRM', 15: 'SIGTERM', 24: 'SIGXCPU', 25: 'SIGXFSZ',
+};
+const KEYS: Record<string, string> = {
+  esc: '\x1b', tab: '\t', up: '\x1b[A', down: '\x1b[B', right: '\x1b[C', left: '\x1b[D',
+};
+
+const body = document.body;
+const query = new URLSearchParams(location.search);
+let worker: Worker | undefined;
+let command = '';
+
+const send = (message: ToWorker): void => worker?.postMessage(message);
+const screen = new Screen(at('terminal'), {
+  input: (bytes) => send({ type: 'input', bytes }),
+  resize: (cols, rows) => send({ type: 'resize', cols, rows }),
+  leave: () => at('reader').focus(),
+});
+
+function show(state: State, status: string): void {
+  body.dataset['state'] = state;
+  at('status-text').textContent = status;
+}
+
+function fail(problem: Problem): void {
+  worker?.terminate();
+  worker = undefined;
+  at('error-title').textContent = problem.title;
+  at('error-advice').textContent = problem.advice;
+  at('error-detail').textContent = problem.detail;
+  show('error', 'Not running');
+  at('error-again').focus();
+}
+
+const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
+
+function receive(message: ToPage): void {
+  switch (message.type) {
+    case 'title':
+      command = message.command;
+      document.title = message.name;
+      at('name').textContent = message.name;
+      at('command').textContent = command;
+      at('loading-title').textContent = `Starting ${message.name}`;
+      break;
+    case 'progress': {
+      const { doneBytes, totalBytes } = message;
+      at<HTMLProgressElement>('bar').value = totalBytes > 0 ? doneBytes / totalBytes : 0;
+      at('loading-text').textContent =
+        doneBytes < totalBytes ? `Fetching ${megabytes(doneBytes)} of ${megabytes(totalBytes)} MB` : 'Starting the first program';
+      break;
+    }
+    case 'running':
+      show('running', 'Running');
+      screen.terminal.focus();
+      break;
+    case 'fetching':
+      if (body.dataset['state'] === 'running') {
+        at('status-text').textContent = message.chunks > 0 ? 'Fetching files' : 'Running';
+      }
+      break;
+    case 'output': {
+      const bytes = message.bytes.length;
+      screen.terminal.write(message.bytes, () => send({ type: 'taken', bytes }));
+      break;
+    }
+    case 'exit': {
+      const { code, signal } = message;
+      const name = command.split(' ')[0]?.split('/').pop() || 'The program';
+      body.toggleAttribute('data-failed', signal !== 0 || code !== 0);
+      at('exit-title').textContent =
+        signal !== 0 ? `${name} was killed by ${SIGNALS[signal] ?? `signal ${signal}`}.` : `${name} exited with status ${code}.`;
+      at('exit-text').textContent = 'What it wrote is gone with it.';
+      show('exited', signal !== 0 ? `Killed · ${SIGNALS[signal] ?? signal}` : `Exited · ${code}`);
+      worker?.terminate();
+      worker = undefined;
+      screen.terminal.options.disableStdin = true;
+      screen.terminal.options.cursorBlink = false;
+      at('exit').focus();
+      break;
+    }
+    case 'error':
+      fail(message.problem);
+      break;
+  }
+}
+
+function start(): void {
+  worker?.terminate();
+  body.removeAttribute('data-failed');
+  at<HTMLProgressElement>('bar').value = 0;
+  show('loading', 'Loading');
+  screen.terminal.options.disableStdin = false;
+  screen.terminal.reset();
+  if (location.protocol === 'file:') {
+    fail({
+      title: 'This page has to come from a server.',
+      advice: 'Browsers let no page read the files beside it. Any static file server will do; “friscy serve” with this folder is one.',
+      detail: location.href,
+    });
+    return;
+  }
+  if (typeof WebAssembly === 'undefined' || typeof DecompressionStream === 'undefined') {
+    fail({
+      title: 'This browser cannot run the machine.',
+      advice: 'It needs WebAssembly and DecompressionStream: Chrome or Edge 112, Firefox 121, Safari 18.2, or newer.',
+      detail: navigator.userAgent,
+    });
+    return;
+  }
+  const own = new Worker(new URL('worker.js', document.baseURI), { type: 'module' });
+  worker = own;
+  own.onmessage = ({ data }: MessageEvent<ToPage>) => {
+    if (worker === own) receive(data);
+  };
+  own.onerror = (event) => {
+    if (worker !== own) return;
+    fail({
+      title: 'The machine failed.',
+      advice: 'Reload to start again. If the page was just updated, reload without cache.',
+      detail: event.message || `${new URL('worker.js', document.baseURI).href} could not be loaded`,
+    });
+  };
+  send({
+    type: 'start',
+    manifest: new URL('manifest.json', document.baseURI).href,
+    cols: screen.terminal.cols,
+    rows: screen.terminal.rows,
+    pool: Number(query.get('pool')) || 32,
+  });
+}
+
+at('error-again').addEventListener('click', start);
+at('exit-again').addEventListener('click', start);
+at('reader').addEventListener('click', () => {
+  const on = screen.terminal.options.screenReaderMode !== true;
+  screen.terminal.options.screenReaderMode = on;
+  at('reader').setAttribute('aria-pressed', String(on));
+  screen.terminal.focus();
+});
+
+const controlKey = document.querySelector<HTMLButtonElement>('[data-key=ctrl]');
+screen.onControlUsed = () => controlKey?.setAttribute('aria-pressed', 'false');
+for (const button of document.querySelectorAll<HTMLButtonElement>('#keys button')) {
+  // The terminal keeps the focus, and with it the touch keyboard.
+  button.addEventListener('pointerdown', (event) => event.preventDefault());
+  button.addEventListener('click', () => {
+    const key = button.dataset['key'] ?? '';
+    if (key === 'ctrl') {
+      screen.control = !screen.control;
+      button.setAttribute('aria-pressed', String(screen.control));
+    } else {
+      screen.terminal.input(KEYS[key] ?? '', true);
+    }
+    screen.terminal.focus();
+  });
+}
+
+// Tests and embedders read the screen through this.
+Object.assign(globalThis, { friscyScreen: screen.terminal });
+start();

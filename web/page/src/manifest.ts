@@ -1,0 +1,59 @@
+/** `manifest.json`: what friscy-pack wrote beside the page. */
+
+import { Failure } from './protocol';
+
+/** A file of the bundle, named by the SHA-256 of its bytes. */
+export interface FileRef {
+  /** Path relative to the manifest. */
+  path: string;
+  /** SHA-256 of the file's bytes, 64 lower-case hexadecimal digits. */
+  sha256: string;
+  /** Its length in bytes. */
+  bytes: number;
+}
+
+/** The bundle's table of contents. */
+export interface Manifest {
+  /** Version of the bundle format. */
+  format: 1;
+  /** What the bundle calls itself. */
+  name: string;
+  kernel: FileRef;
+  cpu: FileRef;
+  /** The file tree: its own format, deflated. */
+  index: FileRef;
+  /** Contents of files, deflated, in the order in which the index numbers them. */
+  chunks: FileRef[];
+  /** Chunks that the first programs need, fetched before they start. */
+  first: number[];
+  entry: {
+    argv: string[];
+    env: string[];
+    cwd: string;
+    uid: number;
+    gid: number;
+    hostname: string;
+  };
+}
+
+/** Reads and checks a manifest. */
+export function parseManifest(text: string, url: string): Manifest {
+  let manifest: Manifest;
+  try {
+    manifest = JSON.parse(text) as Manifest;
+  } catch (error) {
+    throw new Failure({
+      title: 'The bundle’s manifest cannot be read.',
+      advice: 'The server may answer unknown addresses with a page of its own. Check that manifest.json lies beside index.html.',
+      detail: `${url}: ${String(error)}`,
+    });
+  }
+  if (manifest.format !== 1) {
+    throw new Failure({
+      title: 'The bundle and this page do not belong together.',
+      advice: 'Reload without cache, or pack the image again.',
+      detail: `${url}: format ${String(manifest.format)}, this page reads 1`,
+    });
+  }
+  return manifest;
+}

@@ -1,0 +1,42 @@
+/** The messages between the page and its worker. */
+
+/** What the page says. */
+export type ToWorker =
+  | { type: 'start'; manifest: string; cols: number; rows: number; pool: number }
+  | { type: 'input'; bytes: Uint8Array }
+  | { type: 'resize'; cols: number; rows: number }
+  /** The terminal has taken so many bytes of output. */
+  | { type: 'taken'; bytes: number };
+
+/** What the worker says. */
+export type ToPage =
+  | { type: 'title'; name: string; command: string }
+  | { type: 'progress'; doneBytes: number; totalBytes: number }
+  /** The first process is about to run. */
+  | { type: 'running' }
+  /** Files are being fetched while programs wait for them (0: no longer). */
+  | { type: 'fetching'; chunks: number }
+  | { type: 'output'; bytes: Uint8Array }
+  /** The first process ended: its exit code, or the signal that killed it. */
+  | { type: 'exit'; code: number; signal: number }
+  | { type: 'error'; problem: Problem };
+
+/** A failure as a person reads it. */
+export interface Problem {
+  /** What went wrong, as a short sentence. */
+  title: string;
+  /** What the reader can do. */
+  advice: string;
+  /** The technical reason. */
+  detail: string;
+}
+
+/** An error that already knows how to be told. */
+export class Failure extends Error {
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(`${problem.title} ${problem.detail}`);
+    this.problem = problem;
+  }
+}
