@@ -6,9 +6,11 @@
 
 pub mod cfg;
 pub mod ir;
+pub mod lift;
 pub mod op;
 pub mod passes;
 pub mod sem;
 
 pub use ir::*;
+pub use lift::{CodeSource, FetchFault, Lifter, Limits};
 pub use op::{Cond, Op, Type};

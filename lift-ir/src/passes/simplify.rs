@@ -4,7 +4,7 @@
 
 use super::fold::{self, Folded};
 use crate::cfg;
-use crate::ir::{Block, InstId, Region, Term, Value};
+use crate::ir::{Block, Edge, ExitKind, InstId, JumpKind, Region, Target, Term, Value};
 use crate::op::{Effects, Op};
 
 /// Marks an instruction's place as empty until the block is compacted.
@@ -175,6 +175,12 @@ impl Simplifier {
         let replacement = &self.replacement;
         let term = &mut region.blocks[block.index()].term;
         cfg::for_each_term_value(term, |v| *v = replacement[v.index()]);
+        if let Term::Indirect { base, disp, kind } = *term {
+            if let Some(base) = region.as_const(base) {
+                self.direct_jump(region, block, base.wrapping_add(disp as i64) as u64 & !1, kind);
+            }
+            return;
+        }
         let Term::Branch { cond, args, .. } = *term else { return };
         let (cond, args) = fold::fold_condition(region, cond, args);
         let known = match (region.as_const(args[0]), region.as_const(args[1])) {
@@ -185,7 +191,7 @@ impl Simplifier {
         let term = &mut region.blocks[block.index()].term;
         match (known, term) {
             (Some(taken), term) => {
-                let placeholder = Term::Exit { kind: crate::ir::ExitKind::Illegal, pc: 0 };
+                let placeholder = Term::Exit { kind: ExitKind::Illegal, pc: 0 };
                 if let Term::Branch { then, els, .. } = std::mem::replace(term, placeholder) {
                     *term = Term::Jump(if taken { then } else { els });
                 }
@@ -196,6 +202,21 @@ impl Simplifier {
             }
             _ => {}
         }
+    }
+
+    /// `auipc` and `jalr` make a call or jump to a known place.
+    fn direct_jump(&mut self, region: &mut Region, block: Block, pc: u64, kind: JumpKind) {
+        let data = &region.blocks[block.index()];
+        // The instruction that sets the link register, if the `jalr` has one, is the block's last.
+        let link = data.insts.last().map(|id| region.insts[id.index()]).filter(|inst| {
+            inst.op == Op::SetX && inst.guest_index as usize + 1 == data.guest_offsets.len()
+        });
+        let term = match (kind, link.and_then(|inst| region.as_const(inst.args[0]))) {
+            (JumpKind::Jump, None) => Term::Jump(Edge { target: Target::Pc(pc), preempt: true }),
+            (JumpKind::Call, Some(return_pc)) => Term::Call { pc, return_pc: return_pc as u64 },
+            _ => return,
+        };
+        region.blocks[block.index()].term = term;
     }
 
     /// Removes what is dropped or unused.
