@@ -3,5 +3,16 @@
 //! This crate knows the lifter and the seam that tiers implement. It must never know a concrete tier, files or
 //! processes.
 
+mod lift;
+mod run;
+mod translate;
+
+pub use lift::Translator;
+pub use run::{RunMemory, Stop, load, run, store};
+pub use translate::{CodeMemory, Key, Translations, Untranslatable};
+
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod native;
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub use native::{NativeCpu, Statistics};

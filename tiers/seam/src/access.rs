@@ -41,7 +41,8 @@ pub struct Fixup {
 }
 
 /// The assembly text of one [`Fixup`] row: a host fault of the instruction at label `$at` goes on at label `$landing`.
-/// `rax` and `rdx` are clobbered on that way.
+/// `rax` and `rdx` are clobbered on that way. The section is retained by flag: nothing refers to its rows by name, and
+/// linkers that collect such sections would drop them.
 #[macro_export]
 macro_rules! friscy_fixup {
     ($at:literal, $landing:literal) => {

@@ -7,6 +7,7 @@
 
 mod areas;
 mod budget;
+mod cpu;
 mod fault;
 mod fork;
 mod memfd;
@@ -16,6 +17,7 @@ mod tests;
 mod window;
 
 pub use budget::default_share;
+pub use cpu::{NativeCpu, Statistics};
 pub use fault::{HostFault, copy, install};
 pub use memfd::Memfd;
 pub use space::{Changed, NativeSpace, Pages};

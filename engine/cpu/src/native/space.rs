@@ -1,5 +1,7 @@
 //! One address space: its window, its list of areas, and the requests that change them.
 
+use crate::run::RunMemory;
+use crate::translate::CodeMemory;
 use super::areas::{Area, Areas, PrivateView, Source};
 use super::budget::{Mappings, default_share};
 use super::fault::{self, HostFault};
@@ -248,9 +250,8 @@ impl NativeSpace {
         Ok(Changed::code_if(code))
     }
 
-    /// Reads up to `buf.len()` bytes of code at `addr`: as many as may be fetched in one go, none if the first byte
-    /// may not.
-    pub fn fetch(&self, addr: u64, buf: &mut [u8]) -> usize {
+    /// As [`CodeMemory::fetch`].
+    fn fetch_code(&self, addr: u64, buf: &mut [u8]) -> usize {
         let mut done = 0;
         while done < buf.len() {
             let at = addr.wrapping_add(done as u64);
@@ -274,11 +275,6 @@ impl NativeSpace {
             done += len;
         }
         done
-    }
-
-    /// The protections at `addr`, if something is mapped there.
-    pub fn prot_at(&self, addr: u64) -> Option<Prot> {
-        self.areas.at(addr).map(|(_, area)| area.prot)
     }
 
     /// The executable ranges whose bytes may change without a request: those that are writable, or are a file's own
@@ -340,6 +336,24 @@ impl NativeSpace {
     pub(super) fn new_origin(&mut self) -> u64 {
         self.next_origin += 1;
         self.next_origin
+    }
+}
+
+impl CodeMemory for NativeSpace {
+    fn fetch(&self, addr: u64, buf: &mut [u8]) -> usize {
+        self.fetch_code(addr, buf)
+    }
+}
+
+impl RunMemory for NativeSpace {
+    fn is_beyond_object(&self, addr: u64) -> bool {
+        let Some((range, area)) = self.areas.at(addr) else { return false };
+        let (file, offset) = match &area.source {
+            Source::Anonymous => return false,
+            Source::Private(view) => (&view.file, view.offset),
+            Source::Shared { file, offset } => (file, *offset),
+        };
+        area.prot.exec && offset + (addr - range.start) >= file.len().next_multiple_of(PAGE_SIZE)
     }
 }
 

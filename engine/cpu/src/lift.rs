@@ -1,0 +1,92 @@
+//! From guest bytes to a region that a tier can translate.
+
+use crate::translate::{CodeMemory, Key};
+use friscy_lift_ir::lift::{CodeSource, FetchFault, Lifter, Limits};
+use friscy_lift_ir::passes::Simplifier;
+use friscy_lift_ir::{Region, RoundingClass};
+
+/// Bytes of code that are copied out of guest memory at once: what a cold block can be long.
+const CHUNK_BYTES: usize = 256;
+
+/// What is tried when a tier refuses a region: a region of one instruction.
+const SMALLEST: Limits = Limits { max_insts: 1, max_blocks: 1, follow_calls_return_site: false };
+
+/// The lifter and the passes with their buffers, and the region they work on.
+pub struct Translator {
+    lifter: Lifter,
+    simplifier: Simplifier,
+    region: Region,
+}
+
+impl Default for Translator {
+    fn default() -> Translator {
+        Translator {
+            lifter: Lifter::new(),
+            simplifier: Simplifier::new(),
+            region: Region::new(0, RoundingClass::Rne),
+        }
+    }
+}
+
+impl Translator {
+    /// How far regions go, in the order in which they are tried.
+    pub fn limits(&self) -> [Limits; 2] {
+        [Limits::COLD, SMALLEST]
+    }
+
+    /// Lifts the code that `key` names and simplifies it.
+    pub fn lift(&mut self, key: Key, memory: &dyn CodeMemory, limits: &Limits) -> &Region {
+        let mut source = Chunk { memory, start: key.pc, len: 0, bytes: [0; CHUNK_BYTES] };
+        self.lifter.lift(key.pc, key.rounding, &mut source, limits, &mut self.region);
+        self.simplifier.run(&mut self.region);
+        &self.region
+    }
+}
+
+/// Instruction fetch through a copy of a chunk of guest memory.
+struct Chunk<'a> {
+    memory: &'a dyn CodeMemory,
+    start: u64,
+    len: usize,
+    bytes: [u8; CHUNK_BYTES],
+}
+
+impl Chunk<'_> {
+    fn half(&mut self, pc: u64) -> Result<u16, FetchFault> {
+        if pc < self.start || pc - self.start + 2 > self.len as u64 {
+            self.start = pc;
+            self.len = self.memory.fetch(pc, &mut self.bytes);
+        }
+        let at = (pc - self.start) as usize;
+        match self.bytes[..self.len].get(at..at + 2) {
+            Some(&[low, high]) => Ok(u16::from_le_bytes([low, high])),
+            _ => Err(FetchFault),
+        }
+    }
+}
+
+impl CodeSource for Chunk<'_> {
+    fn fetch(&mut self, pc: u64) -> Result<u32, FetchFault> {
+        let low = u32::from(self.half(pc)?);
+        if low & 3 != 3 {
+            return Ok(low);
+        }
+        Ok(low | u32::from(self.half(pc.wrapping_add(2))?) << 16)
+    }
+}
+
+/// The bits of the instruction at `pc`: 16 valid ones if the low two are not both set, else 32.
+///
+/// # Errors
+/// The address of the first half that cannot be fetched.
+pub fn fetch_bits(memory: &dyn CodeMemory, pc: u64) -> Result<u32, u64> {
+    let mut bytes = [0; 4];
+    let n = memory.fetch(pc, &mut bytes);
+    let bits = u32::from_le_bytes(bytes);
+    match (n, bits & 3 == 3) {
+        (0 | 1, _) => Err(pc),
+        (2 | 3, true) => Err(pc.wrapping_add(2)),
+        (_, false) => Ok(bits & 0xffff),
+        (_, true) => Ok(bits),
+    }
+}

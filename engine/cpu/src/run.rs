@@ -1,0 +1,108 @@
+//! The run loop: from one exit of a tier to the next until something leaves the address space.
+
+use crate::lift::{Translator, fetch_bits};
+use crate::translate::{CodeMemory, Key, Translations, Untranslatable};
+use friscy_boundary::{Access, Exit, Regs};
+use friscy_lift_ir::{ExitKind, RoundingClass};
+use friscy_seam::{Exit as TierExit, State};
+
+/// Why the loop stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stop {
+    /// For the kernel to handle.
+    Exit(Exit),
+    /// `fence.i`: code that may have changed is to be forgotten, then the loop goes on at pc.
+    FenceI,
+}
+
+/// An address space's memory, as the run loop sees it.
+pub trait RunMemory: CodeMemory {
+    /// Whether a fetch from `addr` fails because its page lies beyond the mapped object.
+    fn is_beyond_object(&self, addr: u64) -> bool;
+}
+
+/// Puts a task's registers into the hart's state. A run starts without a reservation.
+pub fn load(state: &mut State, regs: &Regs, fuel: u64) {
+    state.x = regs.x;
+    state.x[0] = 0;
+    state.f = regs.f;
+    // Bit 0 of a program counter cannot be set (RISC-V unprivileged manual, "Base Instruction-Length Encoding").
+    state.pc = regs.pc & !1;
+    state.fflags = regs.fflags & 0x1f;
+    state.frm = regs.frm & 7;
+    state.fuel = i64::try_from(fuel).unwrap_or(i64::MAX);
+    state.reservation = u64::MAX;
+}
+
+/// Gets a task's registers out of the hart's state; returns how many instructions retired since [`load`].
+pub fn store(state: &State, regs: &mut Regs, fuel: u64) -> u64 {
+    regs.x = state.x;
+    regs.f = state.f;
+    regs.pc = state.pc;
+    regs.fflags = state.fflags;
+    regs.frm = state.frm;
+    i64::try_from(fuel).unwrap_or(i64::MAX).wrapping_sub(state.fuel) as u64
+}
+
+/// Runs from `state.pc` until something leaves the loop.
+///
+/// # Safety
+/// `state.window` and `state.pages` are those of `memory`, `translations` have only code that `memory` has, and the
+/// handler for host faults is installed.
+pub unsafe fn run(
+    state: &mut State,
+    translations: &mut Translations,
+    memory: &dyn RunMemory,
+    translator: &mut Translator,
+) -> Stop {
+    let mut link = None;
+    loop {
+        let key = Key { pc: state.pc, rounding: RoundingClass::of(state.frm) };
+        let clears = translations.clears();
+        let code = match translations.get(key, memory, translator) {
+            Ok(code) => code,
+            Err(Untranslatable::Fetch(addr)) => return Stop::Exit(fetch_fault(memory, addr)),
+            Err(Untranslatable::Refused(_)) => return Stop::Exit(Exit::Poisoned),
+        };
+        if let Some(site) = link.take().filter(|_| clears == translations.clears()) {
+            translations.link(site, key, code);
+        }
+        // SAFETY: `code` was made or found just now; the rest is the caller's promise.
+        match unsafe { translations.tier().enter(code, state) } {
+            TierExit::Goto { site } => link = Some(site),
+            TierExit::Fuel => return Stop::Exit(Exit::Fuel),
+            TierExit::Fault => return Stop::Exit(memory_fault(state)),
+            TierExit::Kind(ExitKind::ModeChange) => {}
+            TierExit::Kind(ExitKind::FenceI) => return Stop::FenceI,
+            TierExit::Kind(kind) => return Stop::Exit(leave(kind, state.pc, memory)),
+        }
+    }
+}
+
+fn memory_fault(state: &State) -> Exit {
+    let fault = state.fault;
+    if fault.misaligned {
+        return Exit::Misaligned { addr: fault.addr };
+    }
+    let access = if fault.write { Access::Write } else { Access::Read };
+    Exit::Fault { addr: fault.addr, access, beyond_object: fault.beyond_object }
+}
+
+fn fetch_fault(memory: &dyn RunMemory, addr: u64) -> Exit {
+    Exit::Fault { addr, access: Access::Execute, beyond_object: memory.is_beyond_object(addr) }
+}
+
+/// The exit for a kind that ends a run; what the instruction was is read again.
+fn leave(kind: ExitKind, pc: u64, memory: &dyn RunMemory) -> Exit {
+    let bits = match fetch_bits(memory, pc) {
+        Ok(bits) => bits,
+        Err(addr) => return fetch_fault(memory, addr),
+    };
+    match kind {
+        ExitKind::Ecall => Exit::Syscall,
+        ExitKind::Ebreak => Exit::Breakpoint,
+        ExitKind::Csr => Exit::ReadCsr { csr: (bits >> 20) as u16, rd: (bits >> 7 & 31) as u8 },
+        // The other kinds never come here; an instruction that cannot be told is one that cannot be run.
+        ExitKind::Illegal | ExitKind::FenceI | ExitKind::ModeChange | ExitKind::FetchFault => Exit::Illegal { bits },
+    }
+}
