@@ -6,10 +6,16 @@
 //!
 //! The table holds RV64IMAFDC, Zicsr, Zifencei, Zba, Zbb and Zbs, unprivileged instructions only.
 
+pub mod asm;
+mod claims;
+mod coverage;
 mod decode;
 pub mod layout;
 mod table;
 
+pub use asm::{AsmError, assemble, disassemble};
+pub use claims::{extensions, hwcap, hwprobe_ima_ext_0, isa_string};
+pub use coverage::Coverage;
 pub use decode::{Inst, decode, encode, find_row, len_bytes};
 pub use layout::{Field, Layout, Operands};
 pub use table::{COMPRESSED, Extension, Flags, Op, ROWS, Row, Visitor, visit};

@@ -67,7 +67,8 @@ impl Flags {
     /// Orders memory accesses or instruction fetches.
     pub const FENCE: Flags = Flags(32);
 
-    const fn or(self, other: Flags) -> Flags {
+    /// The union of two sets.
+    pub const fn or(self, other: Flags) -> Flags {
         Flags(self.0 | other.0)
     }
 

@@ -1,0 +1,203 @@
+//! The referee is GNU binutils: its disassembler on all halfwords, on samples of every row and on real programs, its assembler
+//! on the text of every row.
+//!
+//! Real programs are read from the root file system that the variable `FRISCY_ROOTFS` names. Without it, the test says so
+//! and only samples are compared.
+
+#[path = "tools/gnu.rs"]
+mod gnu;
+#[path = "tools/random.rs"]
+mod random;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use friscy_isa::{Extension, Flags, Inst, Op, ROWS, decode, disassemble};
+use gnu::{Line, gnu_assemble, objdump, scratch};
+use random::Random;
+
+/// Why a line of a listing says something else than our disassembler.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Difference {
+    /// Both see data.
+    Data,
+    /// An instruction of an extension that the table does not have.
+    OtherExtension,
+    /// `c.addi16sp` by zero is reserved (manual, "Integer Register-Immediate Operations" of C); binutils shows it.
+    ReservedAddi16sp,
+    /// A reserved rounding mode, which binutils shows as `unknown`.
+    ReservedRm,
+    /// Conversions that are always exact have a rounding mode all the same; binutils knows only zero.
+    ExactConversion,
+    /// `objdump` also names privileged CSRs and those of RV32, which no user program can access.
+    OtherCsr,
+    /// `objdump` shows instructions of extensions that the file's attributes do not claim as data; programs that choose code
+    /// at run time have them.
+    NotClaimed,
+    /// None of these.
+    Wrong,
+}
+
+/// The vector and cache instructions that libraries choose at run time, by what `riscv_hwprobe` says.
+fn is_other_extension(line: &Line) -> bool {
+    let opcode = line.bits & 0x7f;
+    let width = line.bits >> 12 & 7;
+    let vector_memory = matches!(opcode, 0x07 | 0x27) && matches!(width, 0 | 5 | 6 | 7);
+    let vector = opcode == 0x57;
+    let cache_block = opcode == 0x0f && width == 2;
+    // Zbc, Zbkb and Zicond are encoded among the integer operations.
+    let mnemonic = line.text.split('\t').next().unwrap_or_default();
+    let scalar = ["clmul", "clmulh", "clmulr", "brev8", "pack", "packh", "packw", "czero.eqz", "czero.nez"];
+    line.len == 4 && (vector_memory || vector || cache_block || scalar.contains(&mnemonic))
+}
+
+fn is_data(text: &str) -> bool {
+    [".2byte", ".4byte", ".insn", "c.unimp", "unimp"].contains(&text.split('\t').next().unwrap_or_default())
+}
+
+fn compare(line: &Line) -> Option<Difference> {
+    let inst = decode(line.bits);
+    let ours = inst.map(|inst| disassemble(&inst, line.pc));
+    if ours.as_deref() == Some(&line.text) {
+        assert_eq!(inst.map(|inst| inst.len), Some(line.len));
+        return None;
+    }
+    let flags = inst.map_or(Flags::NONE, |inst| inst.op.info().flags);
+    Some(match inst {
+        None if is_data(&line.text) => Difference::Data,
+        None if line.bits == 0x6101 => Difference::ReservedAddi16sp,
+        None if line.text.ends_with(",unknown") => Difference::ReservedRm,
+        None if is_other_extension(line) => Difference::OtherExtension,
+        Some(Inst { op: Op::FcvtDS | Op::FcvtDW | Op::FcvtDWu, rm, .. }) if rm != 0 && is_data(&line.text) => {
+            Difference::ExactConversion
+        }
+        Some(inst) if is_data(&line.text) && inst.op.info().extension >= Extension::Zba => Difference::NotClaimed,
+        Some(inst) if flags.contains(Flags::CSR) && (inst.imm >> 8 & 3 != 0 || inst.imm >> 5 == 0xc80 >> 5) => Difference::OtherCsr,
+        _ => Difference::Wrong,
+    })
+}
+
+/// Compares a listing; returns how many lines differ for which reason, and asserts that each has a reason.
+fn compare_all(what: &str, lines: &[Line]) -> BTreeMap<Difference, usize> {
+    let mut counts = BTreeMap::new();
+    for line in lines {
+        if let Some(difference) = compare(line) {
+            let ours = decode(line.bits).map(|inst| disassemble(&inst, line.pc));
+            assert_ne!(difference, Difference::Wrong, "{what}: {line:x?}, ours: {ours:?}");
+            *counts.entry(difference).or_default() += 1;
+        }
+    }
+    counts
+}
+
+#[test]
+fn all_halfwords() {
+    let path = scratch("halfwords");
+    let halfwords = (0..=u16::MAX).filter(|half| half & 3 != 3).collect::<Vec<_>>();
+    std::fs::write(&path, halfwords.iter().flat_map(|half| half.to_le_bytes()).collect::<Vec<_>>()).expect("scratch is writable");
+    let lines = objdump(&path, &["-D", "-b", "binary", "-m", "riscv:rv64"]);
+    std::fs::remove_file(&path).expect("it was written above");
+    assert_eq!(lines.iter().map(|line| line.bits as u16).collect::<Vec<_>>(), halfwords);
+    let counts = compare_all("halfwords", &lines);
+    assert_eq!(counts, BTreeMap::from([(Difference::Data, 2_408), (Difference::ReservedAddi16sp, 1)]));
+}
+
+/// Compares 32-bit encodings in a file that claims every extension of the table.
+fn compare_words(words: &[u32]) -> BTreeMap<Difference, usize> {
+    let source = words.iter().fold(String::new(), |source, bits| source + &format!(".insn 4, {bits:#x}\n"));
+    let object = gnu_assemble("words", &source);
+    let lines = objdump(&object, &[]);
+    std::fs::remove_file(object).expect("it was written above");
+    assert_eq!(lines.iter().map(|line| line.bits).collect::<Vec<_>>(), words);
+    let counts = compare_all("words", &lines);
+    assert!(!counts.contains_key(&Difference::NotClaimed), "{counts:?}");
+    counts
+}
+
+#[test]
+fn samples_of_every_row() {
+    let mut random = Random(4);
+    let mut words = Vec::new();
+    for row in &ROWS {
+        for _ in 0..100 {
+            if let Some(inst) = row.sample(random.next()) {
+                words.push(inst.bits);
+            }
+        }
+    }
+    let counts = compare_words(&words);
+    assert!(counts.keys().eq([&Difference::ExactConversion, &Difference::OtherCsr]), "{counts:?}");
+}
+
+/// GNU as, given our text of an instruction, makes the same bits, and so do we.
+#[test]
+fn text_of_every_row_assembles() {
+    let mut random = Random(5);
+    let mut source = String::from(".option norvc\n");
+    let mut expected = Vec::new();
+    for row in &ROWS {
+        for _ in 0..50 {
+            let Some(inst) = row.sample(random.next()) else { continue };
+            let text = disassemble(&inst, 0);
+            let is_exact_conversion = row.asm.ends_with("rm?") && inst.rm != 0;
+            // Targets are relocations for an assembler, and it has no word for an empty fence set or for reserved fields.
+            if row.asm.ends_with("target") || is_exact_conversion || text.contains("unknown") || text.starts_with('.') {
+                continue;
+            }
+            assert_eq!(friscy_isa::assemble(&text), Ok(inst.bits), "{text}");
+            writeln!(source, "{text}").expect("writing to a string");
+            expected.push((inst.bits, text));
+        }
+    }
+    let object = gnu_assemble("texts", &source);
+    let lines = objdump(&object, &[]);
+    std::fs::remove_file(object).expect("it was written above");
+    assert_eq!(lines.len(), expected.len());
+    for (line, (bits, text)) in lines.iter().zip(&expected) {
+        assert_eq!(line.bits, *bits, "{text}");
+    }
+}
+
+/// What compilers and people write for Zba, Zbb and Zbs.
+#[test]
+fn bit_manipulation_sources() {
+    let mnemonics = ROWS.iter().filter(|row| row.extension >= Extension::Zba && row.flags == Flags::NONE);
+    let mut source = String::from(".option norvc\n");
+    let mut names = Vec::new();
+    for row in mnemonics {
+        let operands = row.asm.replace("rd", "a0").replace("rs1", "s11").replace("rs2", "t6").replace("shamt", "31");
+        writeln!(source, "{} {operands}", row.name).expect("writing to a string");
+        names.push((row.name, friscy_isa::assemble(&format!("{} {operands}", row.name))));
+    }
+    assert_eq!(names.len(), 8 + 24 + 8, "instructions of Zba, Zbb and Zbs");
+    let object = gnu_assemble("bits", &source);
+    let lines = objdump(&object, &[]);
+    std::fs::remove_file(object).expect("it was written above");
+    assert_eq!(compare_all("bits", &lines), BTreeMap::new());
+    let theirs = lines.iter().map(|line| (line.text.split('\t').next().unwrap_or_default(), Ok(line.bits)));
+    assert_eq!(theirs.collect::<Vec<_>>(), names);
+}
+
+#[test]
+fn real_programs() {
+    let Some(root) = std::env::var_os("FRISCY_ROOTFS") else {
+        eprintln!("FRISCY_ROOTFS is not set: no real programs are compared, only samples of every row");
+        return;
+    };
+    let root = Path::new(&root);
+    let library = |name: &str| root.join("usr/lib/riscv64-linux-gnu").join(name);
+    let files = [library("libc.so.6"), root.join("usr/bin/bash"), root.join("usr/bin/python3.13"), library("libcrypto.so.3")];
+    let mut found = 0;
+    for file in files.iter().filter(|file| file.exists()) {
+        found += 1;
+        let lines = objdump(file, &[]);
+        let counts = compare_all(&file.display().to_string(), &lines);
+        // What the file's attributes hid from the referee is shown to it again without them.
+        let hidden = lines.iter().filter(|line| compare(line) == Some(Difference::NotClaimed)).map(|line| line.bits);
+        compare_words(&hidden.collect::<Vec<_>>());
+        eprintln!("{}: {} lines, not compared: {counts:?}", file.display(), lines.len());
+        assert!(lines.len() > 100_000, "{}: only {} lines", file.display(), lines.len());
+    }
+    assert!(found >= 3, "the root file system lacks libc, bash or python3.13");
+}
