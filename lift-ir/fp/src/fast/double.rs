@@ -1,0 +1,154 @@
+//! Double precision, to nearest.
+
+use super::exact;
+use crate::{NX, Rm, soft};
+
+/// Doubles whose product is exact: two significands of 26 bits make one of 52.
+#[inline(always)]
+pub(super) fn short_product(a: u64, b: u64) -> bool {
+    (a | b) & 0x7ff_ffff == 0
+}
+
+/// The exponent field.
+#[inline(always)]
+pub(super) fn field(bits: u64) -> u32 {
+    (bits >> 52) as u32 & 0x7ff
+}
+
+/// Whether a rounded result can have neither overflowed nor underflowed, NaNs excluded too. The smallest normal number
+/// may be a tiny value rounded up, and its binade is left out with it.
+#[inline(always)]
+pub(super) fn ordinary(bits: u64) -> bool {
+    field(bits).wrapping_sub(2) < 0x7ff - 2
+}
+
+/// Knuth's two-sum: the error of the rounded sum `s` of `x` and `y`, exact unless a term overflows.
+#[inline(always)]
+pub(super) fn sum_error(x: f64, y: f64, s: f64) -> f64 {
+    let y_part = s - x;
+    let x_part = s - y_part;
+    (x - x_part) + (y - y_part)
+}
+
+/// `a + b` to nearest, ties to even.
+#[inline(always)]
+pub fn add_f64_rne(a: u64, b: u64, flags: &mut u32) -> u64 {
+    let (x, y) = (f64::from_bits(a), f64::from_bits(b));
+    let s = x + y;
+    let r = s.to_bits();
+    // A sum too small to be normal is exact. In the top binades the error's own terms may overflow.
+    if field(r) >= 0x7fd {
+        return add_rest(a, b, flags);
+    }
+    if *flags & NX == 0 && sum_error(x, y, s) != 0.0 {
+        *flags |= NX;
+    }
+    r
+}
+
+#[cold]
+#[inline(never)]
+fn add_rest(a: u64, b: u64, flags: &mut u32) -> u64 {
+    soft::add_f64(a, b, Rm::Rne, flags)
+}
+
+/// `a - b` to nearest, ties to even.
+#[inline(always)]
+pub fn sub_f64_rne(a: u64, b: u64, flags: &mut u32) -> u64 {
+    add_f64_rne(a, b ^ 1 << 63, flags)
+}
+
+/// `a * b` to nearest, ties to even.
+#[inline(always)]
+pub fn mul_f64_rne(a: u64, b: u64, flags: &mut u32) -> u64 {
+    let (x, y) = (f64::from_bits(a), f64::from_bits(b));
+    let product = x * y;
+    let r = product.to_bits();
+    if !ordinary(r) {
+        if product == 0.0 && (x == 0.0 || y == 0.0) {
+            return r;
+        }
+        return mul_rest(a, b, flags);
+    }
+    if *flags & NX == 0 && !short_product(a, b) && exact::mul_differs(a, b, r) {
+        *flags |= NX;
+    }
+    r
+}
+
+#[cold]
+#[inline(never)]
+fn mul_rest(a: u64, b: u64, flags: &mut u32) -> u64 {
+    soft::mul_f64(a, b, Rm::Rne, flags)
+}
+
+/// `a / b` to nearest, ties to even.
+#[inline(always)]
+pub fn div_f64_rne(a: u64, b: u64, flags: &mut u32) -> u64 {
+    let (x, y) = (f64::from_bits(a), f64::from_bits(b));
+    let quotient = x / y;
+    let r = quotient.to_bits();
+    if !ordinary(r) {
+        if quotient == 0.0 && x == 0.0 {
+            return r;
+        }
+        return div_rest(a, b, flags);
+    }
+    if *flags & NX == 0 && exact::div_differs(a, b, r) {
+        *flags |= NX;
+    }
+    r
+}
+
+#[cold]
+#[inline(never)]
+fn div_rest(a: u64, b: u64, flags: &mut u32) -> u64 {
+    soft::div_f64(a, b, Rm::Rne, flags)
+}
+
+/// The square root of `a` to nearest, ties to even.
+#[inline(always)]
+pub fn sqrt_f64_rne(a: u64, flags: &mut u32) -> u64 {
+    let r = f64::from_bits(a).sqrt().to_bits();
+    // The root of a positive finite number is normal; everything else is negative, zero, infinite or a NaN.
+    if r.wrapping_sub(1) >= f64::INFINITY.to_bits() - 1 {
+        if a << 1 == 0 {
+            return a;
+        }
+        return sqrt_rest(a, flags);
+    }
+    if *flags & NX == 0 && exact::sqrt_differs(a, r) {
+        *flags |= NX;
+    }
+    r
+}
+
+#[cold]
+#[inline(never)]
+fn sqrt_rest(a: u64, flags: &mut u32) -> u64 {
+    soft::sqrt_f64(a, Rm::Rne, flags)
+}
+
+/// `a * b + c` to nearest, ties to even, rounded once (`fmadd`).
+#[inline(always)]
+pub fn fma_f64_rne(a: u64, b: u64, c: u64, flags: &mut u32) -> u64 {
+    super::fma::fma(a, b, c, flags)
+}
+
+/// `a * b - c` to nearest, ties to even, rounded once (`fmsub`).
+#[inline(always)]
+pub fn fms_f64_rne(a: u64, b: u64, c: u64, flags: &mut u32) -> u64 {
+    fma_f64_rne(a, b, c ^ 1 << 63, flags)
+}
+
+/// `c - a * b` to nearest, ties to even, rounded once (`fnmsub`).
+#[inline(always)]
+pub fn fnms_f64_rne(a: u64, b: u64, c: u64, flags: &mut u32) -> u64 {
+    fma_f64_rne(a ^ 1 << 63, b, c, flags)
+}
+
+/// `-(a * b) - c` to nearest, ties to even, rounded once (`fnmadd`).
+#[inline(always)]
+pub fn fnma_f64_rne(a: u64, b: u64, c: u64, flags: &mut u32) -> u64 {
+    fma_f64_rne(a ^ 1 << 63, b, c ^ 1 << 63, flags)
+}
