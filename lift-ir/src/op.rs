@@ -99,7 +99,7 @@ pub struct OpInfo {
 macro_rules! ops {
     ($($(#[$doc:meta])* $variant:ident $name:literal [$($arg:ident)*] $res:tt $imm:ident $($eff:ident)*;)*) => {
         /// The operation of an IR instruction. Each variant's documentation is the op's definition.
-        #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
         #[repr(u8)]
         pub enum Op { $($(#[$doc])* $variant,)* }
 

@@ -38,6 +38,8 @@ pub struct State {
     pub pages: *mut u8,
     /// Host stack pointer of the frame that entered translated code; a fault unwinds to it.
     pub host_sp: u64,
+    /// Words of the tier that is running, for what its exits carry.
+    pub tier: [u64; 4],
     /// The memory fault that ended the last run, valid after [`Exit::Fault`].
     pub fault: MemoryFault,
 }
@@ -73,6 +75,7 @@ impl State {
             window,
             pages,
             host_sp: 0,
+            tier: [0; 4],
             fault: MemoryFault { addr: 0, write: false, beyond_object: false, misaligned: false },
         })
     }
@@ -131,7 +134,8 @@ pub trait Tier {
     ///
     /// # Safety
     /// `code` was returned by this tier and not forgotten since; `state.window` and `state.pages` are those of the
-    /// address space that the region was lifted from, and the handler for host faults is installed.
+    /// address space that the region was lifted from, or of one with the same code (a forked one); the handler for
+    /// host faults is installed.
     unsafe fn enter(&mut self, code: Code, state: &mut State) -> Exit;
 
     /// Makes `site` go to `code` directly from now on.

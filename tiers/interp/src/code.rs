@@ -1,0 +1,214 @@
+//! Where interpreter code lives, and how its pieces are linked to each other and forgotten.
+
+use crate::ins::{Ins, JUMP_CACHE_LINES, JumpEntry, jump_line};
+use crate::lower::{Lower, PatchField};
+use friscy_lift_ir::{Region, RoundingClass};
+use friscy_seam::{Code, Prepared, Site};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// How the guest address of a faulting access is computed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum FaultForm {
+    /// Base register plus displacement.
+    Displaced,
+    /// The base register alone; whether the operation counts as a write.
+    Atomic {
+        /// Store-conditional and read-modify-write fault as stores.
+        write: bool,
+    },
+}
+
+/// What is known of an instruction that may fault.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FaultRow {
+    /// Position in its unit.
+    pub index: u32,
+    /// Guest instructions that retire before it in its block.
+    pub guest_index: u16,
+    /// Guest address of the instruction.
+    pub pc: u64,
+    /// How its address is computed.
+    pub form: FaultForm,
+}
+
+/// One translated region.
+struct Unit {
+    start: u32,
+    pcs: Vec<Range<u64>>,
+    faults: Vec<FaultRow>,
+    incoming: Vec<Site>,
+    alive: bool,
+}
+
+/// A place that leaves for a known guest address.
+struct SiteData {
+    /// The element whose field is patched, in the arena.
+    at: u32,
+    field: PatchField,
+    /// The element that exits, which is the target while the site is not linked.
+    stub: u32,
+}
+
+/// All code of one interpreter.
+pub(crate) struct CodeSpace {
+    /// Never grows beyond its capacity, so that instructions do not move.
+    arena: Vec<Ins>,
+    units: Vec<Unit>,
+    /// Units by arena position, for faults.
+    by_start: BTreeMap<u32, Code>,
+    /// Live units by guest page.
+    by_page: BTreeMap<u64, Vec<Code>>,
+    sites: Vec<SiteData>,
+    caches: [Box<[JumpEntry]>; 3],
+}
+
+const EMPTY: JumpEntry = JumpEntry { pc: 1, ip: std::ptr::null() };
+
+/// Most sites a space may have: a site's number fits the exit code beside its kind.
+const MAX_SITES: usize = 1 << 28;
+
+impl CodeSpace {
+    pub fn new(max_bytes: usize) -> CodeSpace {
+        let cache = || vec![EMPTY; JUMP_CACHE_LINES].into_boxed_slice();
+        CodeSpace {
+            arena: Vec::with_capacity(max_bytes / size_of::<Ins>()),
+            units: Vec::new(),
+            by_start: BTreeMap::new(),
+            by_page: BTreeMap::new(),
+            sites: Vec::new(),
+            caches: [cache(), cache(), cache()],
+        }
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.arena.len() * size_of::<Ins>()
+    }
+
+    /// The jump cache that indirect jumps of regions of this class look into.
+    pub fn jump_cache(&self, rounding: RoundingClass) -> *const JumpEntry {
+        self.caches[rounding as usize].as_ptr()
+    }
+
+    /// The first instruction of a unit.
+    pub fn start_of(&self, code: Code) -> *const Ins {
+        let unit = &self.units[code.0 as usize];
+        debug_assert!(unit.alive, "forgotten code entered");
+        &self.arena[unit.start as usize]
+    }
+
+    /// Copies lowered code in and makes it known.
+    pub fn install(&mut self, region: &Region, lowered: &Lower) -> Prepared {
+        let start = self.arena.len();
+        let len = lowered.code.len();
+        if start + len > self.arena.capacity() || self.sites.len() + lowered.patches.len() > MAX_SITES {
+            return Prepared::Full;
+        }
+        let code = Code(self.units.len() as u32);
+        self.arena.extend_from_slice(&lowered.code);
+        for patch in &lowered.patches {
+            let site = self.sites.len() as u32;
+            let stub = start as u32 + patch.stub;
+            self.arena[stub as usize].imm = site as i32;
+            self.sites.push(SiteData { at: start as u32 + patch.at, field: patch.field, stub });
+        }
+        let pcs: Vec<Range<u64>> = region
+            .blocks
+            .iter()
+            .filter(|b| !b.guest_offsets.is_empty())
+            .map(|b| b.pc..b.pc + b.guest_offsets.last().map_or(0, |&o| o as u64) + 4)
+            .collect();
+        for range in &pcs {
+            for page in range.start >> 12..=(range.end - 1) >> 12 {
+                let list = self.by_page.entry(page).or_default();
+                if list.last() != Some(&code) {
+                    list.push(code);
+                }
+            }
+        }
+        self.units.push(Unit {
+            start: start as u32,
+            pcs,
+            faults: lowered.faults.clone(),
+            incoming: Vec::new(),
+            alive: true,
+        });
+        self.by_start.insert(start as u32, code);
+        Prepared::Ready(code)
+    }
+
+    pub fn link(&mut self, site: Site, code: Code) {
+        let target = self.units[code.0 as usize].start;
+        self.patch(site, target);
+        self.units[code.0 as usize].incoming.push(site);
+    }
+
+    pub fn link_indirect(&mut self, pc: u64, rounding: RoundingClass, code: Code) {
+        let ip = self.start_of(code);
+        self.caches[rounding as usize][jump_line(pc)] = JumpEntry { pc, ip };
+    }
+
+    pub fn forget(&mut self, range: Range<u64>) {
+        if range.is_empty() {
+            return;
+        }
+        let pages: Vec<u64> = self.by_page.range(range.start >> 12..=(range.end - 1) >> 12).map(|(p, _)| *p).collect();
+        if pages.is_empty() {
+            return;
+        }
+        for page in pages {
+            let Some(codes) = self.by_page.remove(&page) else { continue };
+            let mut kept = Vec::new();
+            for code in codes {
+                let unit = &mut self.units[code.0 as usize];
+                if !unit.alive {
+                    continue;
+                }
+                if !unit.pcs.iter().any(|r| r.start < range.end && range.start < r.end) {
+                    kept.push(code);
+                    continue;
+                }
+                unit.alive = false;
+                for site in std::mem::take(&mut unit.incoming) {
+                    let stub = self.sites[site.0 as usize].stub;
+                    self.patch(site, stub);
+                }
+            }
+            if !kept.is_empty() {
+                self.by_page.insert(page, kept);
+            }
+        }
+        // Its lines may lead into what was just forgotten; they are found again one by one.
+        for cache in &mut self.caches {
+            cache.fill(EMPTY);
+        }
+    }
+
+    pub fn clear(&mut self) {
+        self.arena.clear();
+        self.units.clear();
+        self.by_start.clear();
+        self.by_page.clear();
+        self.sites.clear();
+        for cache in &mut self.caches {
+            cache.fill(EMPTY);
+        }
+    }
+
+    /// What is known of the instruction at `ip`, which has just faulted.
+    pub fn fault_row(&self, ip: *const Ins) -> FaultRow {
+        let position = (ip as usize - self.arena.as_ptr() as usize) / size_of::<Ins>();
+        let unit = self.by_start.range(..=position as u32).next_back().map(|(_, c)| &self.units[c.0 as usize]);
+        let row = unit.and_then(|u| {
+            let index = position as u32 - u.start;
+            u.faults.binary_search_by_key(&index, |r| r.index).ok().map(|i| u.faults[i])
+        });
+        // Every instruction that accesses guest memory is lowered together with its row.
+        row.expect("a faulting instruction has a row")
+    }
+
+    fn patch(&mut self, site: Site, target: u32) {
+        let SiteData { at, field, .. } = self.sites[site.0 as usize];
+        field.patch(&mut self.arena, at as usize, target as usize);
+    }
+}

@@ -1,0 +1,166 @@
+//! The layout of interpreter code, and how a handler goes on to the next.
+
+use friscy_seam::State;
+use std::mem::MaybeUninit;
+
+/// One instruction: 16 bytes on 64-bit hosts, 12 on wasm32. Longer ones use the following element for data.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Ins {
+    /// Handler, or in a data element a pointer-sized datum.
+    pub h: Word,
+    /// Destination slot, or low byte of the retired count.
+    pub a: u8,
+    /// First operand's slot; for memory accesses the base register's.
+    pub b: u8,
+    /// Second operand's slot.
+    pub c: u8,
+    /// Third operand's slot, or high byte of the retired count.
+    pub d: u8,
+    /// Immediate, displacement in bytes, or distance to the target in bytes from this element.
+    pub imm: i32,
+}
+
+/// The first field of an [`Ins`].
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) union Word {
+    /// A handler.
+    pub handler: Handler,
+    /// A distance in bytes.
+    pub distance: isize,
+    /// A jump cache.
+    pub cache: *const JumpEntry,
+}
+
+/// One line of a jump cache, which maps guest addresses of indirect jumps to code.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct JumpEntry {
+    /// Guest address; 1 where empty, since no jump target is odd.
+    pub pc: u64,
+    /// Its code.
+    pub ip: *const Ins,
+}
+
+/// Lines of a jump cache, a power of two.
+pub(crate) const JUMP_CACHE_LINES: usize = 1024;
+
+/// The line for a guest address.
+#[inline(always)]
+pub(crate) fn jump_line(pc: u64) -> usize {
+    (pc >> 1) as usize & (JUMP_CACHE_LINES - 1)
+}
+
+impl Ins {
+    /// An element that carries a 64-bit datum in the fields behind `h`.
+    pub fn data(distance: isize, datum: u64) -> Ins {
+        let [a, b, c, d, i @ ..] = datum.to_le_bytes();
+        Ins { h: Word { distance }, a, b, c, d, imm: i32::from_le_bytes(i) }
+    }
+
+    /// The datum of [`Ins::data`].
+    #[inline(always)]
+    pub fn datum(&self) -> u64 {
+        let low = u32::from_le_bytes([self.a, self.b, self.c, self.d]) as u64;
+        low | (self.imm as u32 as u64) << 32
+    }
+
+    /// The retired count of a block's last instruction, kept in `a` and `d`.
+    #[inline(always)]
+    pub fn retired(&self) -> i64 {
+        self.a as i64 | (self.d as i64) << 8
+    }
+}
+
+/// Fills the argument registers that host shifts and multiplications want for themselves.
+pub(crate) type Pad = MaybeUninit<u64>;
+
+/// A handler. On x86-64 `ip` is in rdi, `st` in rsi, `mem` in r8 and fuel in r9, which the fault landing relies on;
+/// rdx and rcx stay free. The result is an exit code of [`exit`].
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) type Handler = unsafe extern "C" fn(*const Ins, *mut State, Pad, Pad, *mut u8, i64) -> u64;
+/// A handler. The result is an exit code of [`exit`].
+#[cfg(target_arch = "wasm32")]
+pub(crate) type Handler = unsafe extern "C" fn(*const Ins, *mut State, *mut u8, i64) -> u64;
+
+/// Exit codes: the low byte says what, the rest carries a site.
+pub(crate) mod exit {
+    /// Debug builds return to a loop after each instruction, so that their stack does not grow.
+    pub const CONTINUE: u64 = 0;
+    /// To `state.pc` by a site, whose number is in the upper bits.
+    pub const GOTO_SITE: u64 = 1;
+    /// To `state.pc` by an indirect jump.
+    pub const GOTO: u64 = 2;
+    /// Fuel used up.
+    pub const FUEL: u64 = 3;
+    /// Memory fault; `state.tier` holds the instruction, the fuel, the host address and its kind.
+    pub const FAULT: u64 = 4;
+    /// This plus the `ExitKind`.
+    pub const KIND: u64 = 16;
+}
+
+/// Words of `State::tier`.
+pub(crate) mod word {
+    /// Instruction: where to go on in debug builds, or what faulted.
+    pub const IP: usize = 0;
+    /// Fuel that goes with it.
+    pub const FUEL: usize = 1;
+    /// Host address of a fault.
+    pub const ADDRESS: usize = 2;
+    /// Bit 0: write, bit 1: beyond the object, bit 2: misaligned.
+    pub const FAULT_KIND: usize = 3;
+}
+
+/// Goes on at `ip`. In optimised builds this is a jump; its caller has nothing left to do and no local whose address
+/// is known elsewhere, so the compiler needs no stack for it.
+///
+/// # Safety
+/// `ip` points to an instruction of live code, `st` and `mem` are those the tier was entered with.
+#[inline(always)]
+pub(crate) unsafe fn go(ip: *const Ins, st: *mut State, mem: *mut u8, fuel: i64) -> u64 {
+    #[cfg(debug_assertions)]
+    // SAFETY: as the caller promises.
+    unsafe {
+        let _ = mem;
+        (*st).tier[word::IP] = ip as u64;
+        (*st).tier[word::FUEL] = fuel as u64;
+        exit::CONTINUE
+    }
+    #[cfg(all(not(debug_assertions), not(target_arch = "wasm32")))]
+    // SAFETY: as the caller promises.
+    unsafe {
+        ((*ip).h.handler)(ip, st, Pad::uninit(), Pad::uninit(), mem, fuel)
+    }
+    #[cfg(all(not(debug_assertions), target_arch = "wasm32"))]
+    // SAFETY: as the caller promises.
+    unsafe {
+        ((*ip).h.handler)(ip, st, mem, fuel)
+    }
+}
+
+/// Reads a slot.
+///
+/// # Safety
+/// `st` is valid.
+#[inline(always)]
+pub(crate) unsafe fn get(st: *mut State, slot: u8) -> u64 {
+    // SAFETY: the state begins with 256 slots: 32 integer registers, 32 floating-point registers, 192 scratch.
+    unsafe { *(st as *const u64).add(slot as usize) }
+}
+
+/// Writes a slot.
+///
+/// # Safety
+/// `st` is valid.
+#[inline(always)]
+pub(crate) unsafe fn set(st: *mut State, slot: u8, v: u64) {
+    // SAFETY: as for `get`.
+    unsafe { *(st as *mut u64).add(slot as usize) = v }
+}
+
+const _: () = {
+    use std::mem::offset_of;
+    assert!(offset_of!(State, x) == 0 && offset_of!(State, f) == 256 && offset_of!(State, scratch) == 512);
+    assert!(friscy_seam::SCRATCH_SLOTS == 192);
+};
