@@ -5,11 +5,13 @@
 //! calls.
 
 pub mod cfg;
+pub mod eval;
 pub mod ir;
 pub mod lift;
 pub mod op;
 pub mod passes;
 pub mod sem;
+pub mod text;
 
 pub use ir::*;
 pub use lift::{CodeSource, FetchFault, Lifter, Limits};
