@@ -64,7 +64,7 @@ pub fn for_each_term_value_ref(term: &Term, mut f: impl FnMut(Value)) {
 }
 
 /// Puts the blocks that can be reached from entries into `order`, each before its successors except along back edges;
-/// so every definition comes before its uses. Block 0 comes first.
+/// so every definition comes before its uses.
 pub fn reverse_postorder(region: &Region, scratch: &mut Scratch, order: &mut Vec<Block>) {
     order.clear();
     if region.blocks.len() == 1 {
@@ -73,7 +73,7 @@ pub fn reverse_postorder(region: &Region, scratch: &mut Scratch, order: &mut Vec
     }
     scratch.seen.clear();
     scratch.seen.resize(region.blocks.len(), false);
-    // Entries are walked last to first, so that block 0 ends the postorder.
+    // Entries are walked last to first, so that block 0 comes early.
     for at in (0..region.blocks.len()).rev() {
         let entry = at == 0 || region.blocks[at].entry;
         if !entry || scratch.seen[at] {
@@ -98,4 +98,62 @@ pub fn reverse_postorder(region: &Region, scratch: &mut Scratch, order: &mut Vec
         }
     }
     order.reverse();
+}
+
+/// The immediate dominator of each block, and which blocks can be reached. Control may enter at any entry, so the
+/// dominator of an entry, and of a block that two entries reach, is none.
+pub fn dominators(region: &Region) -> (Vec<Option<Block>>, Vec<bool>) {
+    let mut scratch = Scratch::default();
+    let mut order = Vec::new();
+    reverse_postorder(region, &mut scratch, &mut order);
+    let count = region.blocks.len();
+    // Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm": blocks by their place in the order, behind a
+    // root at place 0 that leads to every entry.
+    let mut place = vec![usize::MAX; count];
+    for (i, block) in order.iter().enumerate() {
+        place[block.index()] = i + 1;
+    }
+    let mut predecessors = vec![Vec::new(); order.len() + 1];
+    for (i, block) in order.iter().enumerate() {
+        let data = &region.blocks[block.index()];
+        if data.entry || block.index() == 0 {
+            predecessors[i + 1].push(0);
+        }
+        for to in edges(&data.term).into_iter().flatten().filter_map(target_block) {
+            if let Some(&to) = place.get(to.index()) {
+                predecessors[to].push(i + 1);
+            }
+        }
+    }
+    let mut idom = vec![usize::MAX; order.len() + 1];
+    idom[0] = 0;
+    let mut changed = true;
+    while changed {
+        changed = false;
+        for at in 1..=order.len() {
+            let mut new = usize::MAX;
+            for &pred in predecessors[at].iter().filter(|p| idom[**p] != usize::MAX) {
+                let (mut a, mut b) = (pred, new);
+                while b != usize::MAX && a != b {
+                    while a > b {
+                        a = idom[a];
+                    }
+                    while b > a {
+                        b = idom[b];
+                    }
+                }
+                new = a;
+            }
+            if idom[at] != new {
+                idom[at] = new;
+                changed = true;
+            }
+        }
+    }
+    let reachable: Vec<bool> = place.iter().map(|p| *p != usize::MAX).collect();
+    let immediate = place
+        .iter()
+        .map(|&p| idom.get(p).copied().filter(|d| *d != 0 && *d != usize::MAX).map(|d| order[d - 1]))
+        .collect();
+    (immediate, reachable)
 }

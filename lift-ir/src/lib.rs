@@ -12,6 +12,7 @@ pub mod op;
 pub mod passes;
 pub mod sem;
 pub mod text;
+pub mod verify;
 
 pub use ir::*;
 pub use lift::{CodeSource, FetchFault, Lifter, Limits};

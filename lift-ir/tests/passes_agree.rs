@@ -1,0 +1,90 @@
+//! Random programs mean the same before and after each pass, and however they are cut into regions.
+
+mod common;
+
+use common::{CODE, DATA, DATA_LEN, Memory, Random, random_program};
+use friscy_lift_ir::eval::{Leave, Machine};
+use friscy_lift_ir::passes::Simplifier;
+use friscy_lift_ir::{Lifter, Limits, Region, RoundingClass, text, verify};
+
+const PROGRAMS: u64 = 600;
+const FUEL: i64 = 300;
+
+const WHOLE: Limits = Limits { max_insts: 4096, max_blocks: 512, follow_calls_return_site: true };
+
+fn start(random: &mut Random) -> (Machine, Memory) {
+    let mut machine = Machine::new(CODE, FUEL);
+    for r in 1..32 {
+        machine.x[r] = random.operand();
+    }
+    for r in 0..32 {
+        machine.f[r] = random.operand();
+    }
+    machine.x[8] = DATA + 512;
+    machine.x[9] = DATA + 2048;
+    machine.frm = [0, 0, 1, 2, 3, 4, 5][random.below(7) as usize];
+    let memory = Memory((0..DATA_LEN).map(|_| random.next() as u8).collect());
+    (machine, memory)
+}
+
+fn checked(region: &Region, what: &str) {
+    if let Err(broken) = verify::verify(region) {
+        panic!("{what}: {broken}\n{region}");
+    }
+    let printed = text::print(region);
+    let parsed = text::parse(&printed).unwrap_or_else(|e| panic!("{what}: {e}\n{printed}"));
+    assert_eq!(text::print(&parsed), printed, "{what}: the text form does not round-trip");
+    assert_eq!(verify::verify(&parsed), Ok(()), "{what}: what was parsed is not well-formed");
+}
+
+#[test]
+fn every_form_of_a_program_does_the_same() {
+    let mut lifter = Lifter::new();
+    let mut simplifier = Simplifier::new();
+    let mut region = Region::new(0, RoundingClass::Rne);
+    for seed in 0..PROGRAMS {
+        let mut random = Random(seed);
+        let len = 4 + random.below(40) as usize;
+        let mut code = random_program(&mut random, len);
+        let (machine, memory) = start(&mut random);
+        let rounding = RoundingClass::of(machine.frm);
+
+        lifter.lift(CODE, rounding, &mut code, &WHOLE, &mut region);
+        checked(&region, "raw");
+        let (mut raw_machine, mut raw_memory) = (machine.clone(), memory.clone());
+        let raw_leave = raw_machine.run(&region, &mut raw_memory);
+        let raw_text = region.to_string();
+
+        let mut same = |region: &Region, what: &str| {
+            checked(region, what);
+            let (mut m, mut mem) = (machine.clone(), memory.clone());
+            let leave = m.run(region, &mut mem);
+            let context = || format!("seed {seed}, {what}\n{raw_text}\n{region}");
+            assert_eq!(leave, raw_leave, "{}", context());
+            assert_eq!(m, raw_machine, "{}", context());
+            assert!(mem == raw_memory, "memory differs: {}", context());
+        };
+
+        simplifier.run(&mut region);
+        same(&region, "simplified");
+        let before = region.to_string();
+        simplifier.run(&mut region);
+        same(&region, "simplified twice");
+        let _ = before;
+
+        // One block at a time, as cold code runs.
+        let (mut m, mut mem) = (machine.clone(), memory.clone());
+        loop {
+            lifter.lift(m.pc, rounding, &mut code, &Limits::COLD, &mut region);
+            simplifier.run(&mut region);
+            let leave = m.run(&region, &mut mem);
+            let arrived = leave == raw_leave && m.pc == raw_machine.pc && m.fuel == raw_machine.fuel;
+            if leave != Leave::Goto || arrived || m.fuel < raw_machine.fuel {
+                assert_eq!(leave, raw_leave, "seed {seed}, block by block\n{raw_text}");
+                break;
+            }
+        }
+        assert_eq!(m, raw_machine, "seed {seed}, block by block\n{raw_text}");
+        assert!(mem == raw_memory, "memory differs: seed {seed}, block by block\n{raw_text}");
+    }
+}
