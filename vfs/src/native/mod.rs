@@ -1,0 +1,1 @@
+//! What reads the host: mapped files and host folders.
