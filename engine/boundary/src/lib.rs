@@ -3,6 +3,8 @@
 //! In the browser the two sides are different wasm instances with different memories, so everything that crosses is
 //! plain data. Natively a call of [`Cpu`] is a direct call. This crate knows neither side.
 
+pub mod serialised;
+
 use serde::{Deserialize, Serialize};
 
 /// Guest page size in bytes.
@@ -101,7 +103,8 @@ pub enum Exit {
 pub struct Ran {
     /// Why it stopped.
     pub exit: Exit,
-    /// Guest instructions retired.
+    /// Guest instructions retired. The one that a system call, a breakpoint, an illegal encoding or a counter read
+    /// stopped at is counted; one that faulted is not.
     pub retired: u64,
 }
 
