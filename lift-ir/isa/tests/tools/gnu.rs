@@ -49,12 +49,13 @@ pub fn objdump(file: &Path, arguments: &[&str]) -> Vec<Line> {
     String::from_utf8(result.stdout).expect("listings of code are ASCII").lines().filter_map(parse_line).collect()
 }
 
-/// Reads `   10d4:\t00b50063          \tbeq\ta0,a1,10e4 <symbol>`.
+/// Reads `   10d4:\t00b50063          \tbeq\ta0,a1,10e4 <symbol>`. Data that looks like an encoding longer than 32 bits is one
+/// line, with its first 32 bits, whose continuations are left out.
 fn parse_line(line: &str) -> Option<Line> {
     let (pc, rest) = line.split_once(":\t")?;
     let pc = u64::from_str_radix(pc.trim(), 16).ok()?;
-    let (bits, text) = rest.split_once('\t').unwrap_or((rest, ""));
-    let bits = bits.trim();
+    let (bits, text) = rest.split_once('\t')?;
+    let bits = bits.split_whitespace().next()?;
     let len = u8::try_from(bits.len() / 2).ok()?;
     let bits = u32::from_str_radix(bits, 16).ok()?;
     let text = text.split(" #").next().unwrap_or_default();
