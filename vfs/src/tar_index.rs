@@ -3,7 +3,7 @@
 use crate::tree::{Extent, FileTree, NodeKind, TreeBuilder, TreeError, TreeNode, lossy};
 use crate::types::{Timestamp, makedev};
 use std::collections::BTreeMap;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, SeekFrom};
 use tar::{Archive, Entry, EntryType};
 
 /// Why a tar was refused.
@@ -50,6 +50,10 @@ struct Pending {
 /// Damaged archives, names that lead out of the tree, sparse files and unknown kinds of entry; the error names the
 /// entry.
 pub fn index_tar<R: Read + Seek>(reader: R) -> Result<FileTree, TarError> {
+    let mut reader = reader;
+    let read_error = |source| TarError::Read { after: String::new(), source };
+    let end = reader.seek(SeekFrom::End(0)).map_err(read_error)?;
+    reader.rewind().map_err(read_error)?;
     let mut archive = Archive::new(reader);
     let mut builder = TreeBuilder::new();
     let mut pending: Vec<Pending> = Vec::new();
@@ -74,6 +78,13 @@ pub fn index_tar<R: Read + Seek>(reader: R) -> Result<FileTree, TarError> {
                 NodeError::Read(source) => TarError::Read { after: lossy(&path), source },
                 NodeError::Unsupported(what) => TarError::Unsupported { name: lossy(&path), what },
             })?;
+            if let NodeKind::File(extent) = &node.kind {
+                // The reader skips contents without looking whether they are there.
+                if extent.offset.checked_add(extent.len).is_none_or(|at| at > end) {
+                    let source = io::Error::new(io::ErrorKind::UnexpectedEof, "the archive is cut short");
+                    return Err(TarError::Read { after: lossy(&path), source });
+                }
+            }
             // A later entry takes the place of a hard link that still waits for its file.
             pending.retain(|link| link.path != path);
             builder.insert(&path, node).map_err(|source| TarError::Entry { name: lossy(&path), source })?;

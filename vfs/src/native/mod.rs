@@ -1,1 +1,12 @@
-//! What reads the host: mapped files and host folders.
+//! What reads the host: mapped files, host folders, and telling root file systems apart.
+//!
+//! Nothing outside this module touches the host. Files and folders given here must not change while they are in use: a
+//! mapped file that is cut short makes reading it fail with the host's `SIGBUS`.
+
+mod folder;
+mod mapped;
+mod rootfs;
+
+pub use folder::Folder;
+pub use mapped::MappedFile;
+pub use rootfs::{ImageKind, Rootfs, RootfsError};
