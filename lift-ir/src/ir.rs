@@ -346,6 +346,13 @@ impl Region {
         id
     }
 
+    /// Makes the definitions of a block's parameters agree with their places, after some were removed or the block moved.
+    pub(crate) fn renumber_params(&mut self, block: Block) {
+        for (i, v) in self.blocks[block.index()].params.iter().enumerate() {
+            self.values[v.index()].def = Def::Param(block, i as u16);
+        }
+    }
+
     fn make_value(&mut self, ty: Type, def: Def) -> Value {
         let v = Value(self.values.len() as u32);
         self.values.push(ValueData { ty, def });

@@ -4,7 +4,7 @@ mod common;
 
 use common::{CODE, DATA, DATA_LEN, Memory, Random, random_program};
 use friscy_lift_ir::eval::{Leave, Machine};
-use friscy_lift_ir::passes::Simplifier;
+use friscy_lift_ir::passes::{self, Simplifier};
 use friscy_lift_ir::{Lifter, Limits, Region, RoundingClass, text, verify};
 
 const PROGRAMS: u64 = 600;
@@ -20,6 +20,7 @@ fn start(random: &mut Random) -> (Machine, Memory) {
     for r in 0..32 {
         machine.f[r] = random.operand();
     }
+    machine.x[2] = DATA + 1024;
     machine.x[8] = DATA + 512;
     machine.x[9] = DATA + 2048;
     machine.frm = [0, 0, 1, 2, 3, 4, 5][random.below(7) as usize];
@@ -55,7 +56,7 @@ fn every_form_of_a_program_does_the_same() {
         let raw_leave = raw_machine.run(&region, &mut raw_memory);
         let raw_text = region.to_string();
 
-        let mut same = |region: &Region, what: &str| {
+        let same = |region: &Region, what: &str| {
             checked(region, what);
             let (mut m, mut mem) = (machine.clone(), memory.clone());
             let leave = m.run(region, &mut mem);
@@ -65,12 +66,27 @@ fn every_form_of_a_program_does_the_same() {
             assert!(mem == raw_memory, "memory differs: {}", context());
         };
 
+        let raw = region.clone();
+        let steps: [(&str, fn(&mut Region)); 6] = [
+            ("promoted", passes::promote),
+            ("without unreachable blocks", passes::remove_unreachable_blocks),
+            ("without redundant loads", passes::remove_redundant_loads),
+            ("without dead sets", passes::remove_dead_sets),
+            ("without dead code", passes::remove_dead_code),
+            ("promoted twice", passes::promote),
+        ];
+        for (what, step) in steps {
+            step(&mut region);
+            same(&region, what);
+        }
+        region = raw.clone();
+        passes::optimise(&mut region, &mut simplifier);
+        same(&region, "optimised");
+        region = raw;
         simplifier.run(&mut region);
         same(&region, "simplified");
-        let before = region.to_string();
         simplifier.run(&mut region);
         same(&region, "simplified twice");
-        let _ = before;
 
         // One block at a time, as cold code runs.
         let (mut m, mut mem) = (machine.clone(), memory.clone());

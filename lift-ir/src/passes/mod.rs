@@ -1,7 +1,31 @@
 //! Passes that improve a region without changing what it means: registers, memory, flags and exits stay exact before
 //! every op with [`crate::op::Effects::FAULT`], at every preemption point and at every exit.
+//!
+//! Cold code takes [`Simplifier`] alone. [`optimise`] is what compiled tiers pay for.
 
+mod dce;
 mod fold;
+mod loads;
+mod promote;
+mod sets;
 mod simplify;
 
+pub use dce::{remove_dead_code, remove_unreachable_blocks};
+pub use loads::remove_redundant_loads;
+pub use promote::promote;
+pub use sets::remove_dead_sets;
 pub use simplify::Simplifier;
+
+use crate::ir::Region;
+
+/// All passes, in the order in which each finds most to do: registers are promoted across blocks, so that folding and
+/// loads see through them; sets go when fewer loads may fault.
+pub fn optimise(region: &mut Region, simplifier: &mut Simplifier) {
+    simplifier.run(region);
+    remove_unreachable_blocks(region);
+    promote(region);
+    simplifier.run(region);
+    remove_redundant_loads(region);
+    remove_dead_sets(region);
+    remove_dead_code(region);
+}

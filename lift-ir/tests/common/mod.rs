@@ -93,8 +93,8 @@ impl Random {
     }
 }
 
-/// A program of `len` instructions whose branches stay within it. Memory is mostly accessed through `x8` and `x9`, which
-/// nothing else writes.
+/// A program of `len` instructions whose branches stay within it. Memory is mostly accessed through `x2`, `x8` and `x9`,
+/// which nothing else writes.
 pub fn random_program(random: &mut Random, len: usize) -> Code {
     let mut words: Vec<(u32, u8)> = Vec::new();
     // Branches are laid out in a second step, when every instruction's place is known.
@@ -105,12 +105,15 @@ pub fn random_program(random: &mut Random, len: usize) -> Code {
             if row.flags.intersects(Flags::CONTROL) || row.flags.contains(Flags::TRAP) {
                 continue;
             }
-            if let Some(inst) = row.sample(random.next() as u32) {
-                if is_pointer(inst.rd) && !row.flags.contains(Flags::STORE) && !is_float_result(inst.op) {
-                    continue;
-                }
-                words.push((inst.bits, 2));
+            let Some(mut inst) = row.sample(random.next() as u32) else { continue };
+            if is_pointer(inst.rd) && !is_float_result(inst.op) {
+                continue;
             }
+            if inst.rs1 != 2 && (row.flags.contains(Flags::LOAD) || row.flags.contains(Flags::STORE)) {
+                inst.rs1 = 8 + random.below(2) as u8;
+                inst.bits = encode(&inst).expect("c.ld and its like have any of x8 to x15 as base");
+            }
+            words.push((inst.bits, 2));
             continue;
         }
         let op = Op::ALL[random.below(Op::ALL.len() as u64) as usize];
@@ -145,8 +148,8 @@ pub fn random_program(random: &mut Random, len: usize) -> Code {
         }
         if flags.contains(Flags::CSR) {
             if random.below(8) != 0 {
-                inst.imm = [1, 1, 1, 2, 3, 0xc01][random.below(6) as usize];
-            } else if random.below(4) != 0 {
+                inst.imm = [1, 1, 1, 1, 1, 2, 3, 0xc01][random.below(8) as usize];
+            } else if random.below(8) != 0 {
                 continue;
             }
         }
@@ -179,9 +182,9 @@ pub fn random_program(random: &mut Random, len: usize) -> Code {
 }
 
 fn is_pointer(r: u8) -> bool {
-    r == 8 || r == 9
+    matches!(r, 2 | 8 | 9)
 }
 
 fn is_float_result(op: Op) -> bool {
-    matches!(op, Op::Fld | Op::Flw)
+    matches!(op, Op::Fld | Op::Fsd)
 }

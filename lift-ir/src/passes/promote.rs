@@ -1,0 +1,274 @@
+//! Register promotion: across the blocks of a region, a `get` becomes the value that was `set`, by way of block
+//! parameters where control joins.
+//!
+//! Sets stay: what an observer may see of the register file is as before. Entry blocks get their registers from the file,
+//! since control may come to them from outside.
+
+use crate::cfg;
+use crate::ir::{Block, Region, Target, Value};
+use crate::op::{Op, Type};
+
+/// Integer registers are numbered 0 to 31, floating-point ones 32 to 63.
+const REGISTERS: usize = 64;
+
+/// The register that a `get` names.
+fn read(op: Op, imm: i64) -> Option<usize> {
+    match op {
+        Op::GetX => Some(imm as usize & 31),
+        Op::GetF => Some(imm as usize & 31 | 32),
+        _ => None,
+    }
+}
+
+/// The register that a `set` names.
+fn written(op: Op, imm: i64) -> Option<usize> {
+    match op {
+        Op::SetX => Some(imm as usize & 31),
+        Op::SetF => Some(imm as usize & 31 | 32),
+        _ => None,
+    }
+}
+
+/// Promotes registers of `region`.
+pub fn promote(region: &mut Region) {
+    if region.blocks.len() == 1 && region.blocks[0].entry {
+        return;
+    }
+    let mut order = Vec::new();
+    cfg::reverse_postorder(region, &mut cfg::Scratch::default(), &mut order);
+    let preds = predecessor_edges(region, &order);
+    let needed = needed_at_start(region, &order);
+    let mut state = Promotion {
+        replacement: (0..region.values.len() as u32).map(Value).collect(),
+        at_end: vec![[Value::NONE; REGISTERS]; region.blocks.len()],
+        joined: vec![0; region.blocks.len()],
+    };
+    for &block in &order {
+        state.block(region, block, &preds[block.index()], &needed);
+    }
+    state.pass_arguments(region, &order);
+    state.drop_trivial_params(region, &order);
+    for &block in &order {
+        let data = &mut region.blocks[block.index()];
+        for id in &data.insts {
+            for arg in &mut region.insts[id.index()].args {
+                if *arg != Value::NONE {
+                    *arg = state.resolve(*arg);
+                }
+            }
+        }
+        cfg::for_each_term_value(&mut data.term, |v| *v = state.resolve(*v));
+    }
+}
+
+/// The block that each edge into a block comes from; a branch with both edges to one block counts twice.
+fn predecessor_edges(region: &Region, order: &[Block]) -> Vec<Vec<Block>> {
+    let mut preds = vec![Vec::new(); region.blocks.len()];
+    for &block in order {
+        for to in cfg::edges(&region.blocks[block.index()].term).into_iter().flatten().filter_map(cfg::target_block) {
+            preds[to.index()].push(block);
+        }
+    }
+    preds
+}
+
+/// For each block, the set of registers whose values at its start something reads. Entry blocks need none of their
+/// predecessors.
+fn needed_at_start(region: &Region, order: &[Block]) -> Vec<u64> {
+    let mut exposed = vec![0u64; region.blocks.len()];
+    let mut overwritten = vec![0u64; region.blocks.len()];
+    for &block in order {
+        let (mut gets, mut sets) = (0u64, 0u64);
+        for id in &region.blocks[block.index()].insts {
+            let inst = &region.insts[id.index()];
+            if let Some(r) = read(inst.op, inst.imm) {
+                gets |= 1 << r & !sets;
+            }
+            if let Some(r) = written(inst.op, inst.imm) {
+                sets |= 1 << r;
+            }
+        }
+        exposed[block.index()] = gets;
+        overwritten[block.index()] = sets;
+    }
+    let mut needed = exposed.clone();
+    let mut changed = true;
+    while changed {
+        changed = false;
+        for &block in order.iter().rev() {
+            let at_end = needed_at_end(region, block, &needed);
+            let new = exposed[block.index()] | at_end & !overwritten[block.index()];
+            changed |= std::mem::replace(&mut needed[block.index()], new) != new;
+        }
+    }
+    needed
+}
+
+fn needed_at_end(region: &Region, block: Block, needed: &[u64]) -> u64 {
+    cfg::edges(&region.blocks[block.index()].term)
+        .into_iter()
+        .flatten()
+        .filter_map(cfg::target_block)
+        .filter(|to| !region.blocks[to.index()].entry)
+        .fold(0, |set, to| set | needed[to.index()])
+}
+
+struct Promotion {
+    /// What each value is replaced by; chains end at a value that is its own.
+    replacement: Vec<Value>,
+    /// The value of each register at the end of each block, where something needs it.
+    at_end: Vec<[Value; REGISTERS]>,
+    /// The registers that are parameters of each block, which come in ascending order behind its other parameters.
+    joined: Vec<u64>,
+}
+
+fn registers(mut set: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let r = (set != 0).then_some(set.trailing_zeros() as usize)?;
+        set &= set - 1;
+        Some(r)
+    })
+}
+
+impl Promotion {
+    fn resolve(&self, mut v: Value) -> Value {
+        while self.replacement[v.index()] != v {
+            v = self.replacement[v.index()];
+        }
+        v
+    }
+
+    fn block(&mut self, region: &mut Region, block: Block, preds: &[Block], needed: &[u64]) {
+        let entry = region.blocks[block.index()].entry;
+        let mut known = match preds {
+            _ if entry => [Value::NONE; REGISTERS],
+            // The only predecessor dominates the block, so it comes before it in the order.
+            [pred] => self.at_end[pred.index()],
+            _ => self.join(region, block, needed[block.index()]),
+        };
+        let mut insts = std::mem::take(&mut region.blocks[block.index()].insts);
+        insts.retain(|id| {
+            let inst = &mut region.insts[id.index()];
+            if let Some(r) = read(inst.op, inst.imm) {
+                if known[r] == Value::NONE {
+                    known[r] = inst.result;
+                    return true;
+                }
+                self.replacement[inst.result.index()] = known[r];
+                return false;
+            }
+            if let Some(r) = written(inst.op, inst.imm) {
+                let v = self.resolve(inst.args[0]);
+                return std::mem::replace(&mut known[r], v) != v;
+            }
+            true
+        });
+        // An entry passes on registers that it does not touch itself.
+        let mut first = Vec::new();
+        for r in registers(needed_at_end(region, block, needed)) {
+            if known[r] == Value::NONE {
+                let op = if r < 32 { Op::GetX } else { Op::GetF };
+                let id = region.make_inst(op, [Value::NONE; 3], r as i64 & 31, 0);
+                known[r] = region.insts[id.index()].result;
+                self.replacement.push(known[r]);
+                first.push(id);
+            }
+        }
+        insts.splice(0..0, first);
+        region.blocks[block.index()].insts = insts;
+        self.at_end[block.index()] = known;
+    }
+
+    /// Gives a block where control joins a parameter for each register that it needs.
+    fn join(&mut self, region: &mut Region, block: Block, needed: u64) -> [Value; REGISTERS] {
+        let mut known = [Value::NONE; REGISTERS];
+        self.joined[block.index()] = needed;
+        for r in registers(needed) {
+            known[r] = region.push_param(block, if r < 32 { Type::I64 } else { Type::F64 });
+            self.replacement.push(known[r]);
+        }
+        known
+    }
+
+    fn pass_arguments(&mut self, region: &mut Region, order: &[Block]) {
+        for &block in order {
+            let known = &self.at_end[block.index()];
+            for edge in cfg::edges_mut(&mut region.blocks[block.index()].term).into_iter().flatten() {
+                if let Target::Block(to, args) = &mut edge.target {
+                    args.extend(registers(self.joined[to.index()]).map(|r| known[r]));
+                }
+            }
+        }
+    }
+
+    /// A parameter whose arguments are all one value, or itself, is that value.
+    fn drop_trivial_params(&mut self, region: &mut Region, order: &[Block]) {
+        let mut sources: Vec<Option<Value>> = vec![None; region.values.len()];
+        let mut differ = vec![false; region.values.len()];
+        loop {
+            sources.fill(None);
+            differ.fill(false);
+            for &block in order {
+                for edge in cfg::edges(&region.blocks[block.index()].term).into_iter().flatten() {
+                    let Target::Block(to, args) = &edge.target else { continue };
+                    for (&param, &arg) in region.blocks[to.index()].params.iter().zip(args) {
+                        let arg = self.resolve(arg);
+                        if arg != self.resolve(param) && *sources[param.index()].get_or_insert(arg) != arg {
+                            differ[param.index()] = true;
+                        }
+                    }
+                }
+            }
+            let mut changed = false;
+            for &block in order {
+                for &param in &region.blocks[block.index()].params {
+                    match sources[param.index()] {
+                        // Another replacement of this round may have made the source the parameter itself.
+                        Some(v)
+                            if !differ[param.index()]
+                                && self.replacement[param.index()] == param
+                                && self.resolve(v) != param =>
+                        {
+                            self.replacement[param.index()] = self.resolve(v);
+                            changed = true;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            if !changed {
+                break;
+            }
+        }
+        remove_params(region, |v| self.replacement[v.index()] != v);
+    }
+}
+
+/// Removes the parameters that `gone` names, and their arguments.
+pub(super) fn remove_params(region: &mut Region, gone: impl Fn(Value) -> bool) {
+    let keep: Vec<Option<Vec<bool>>> = region
+        .blocks
+        .iter()
+        .map(|data| {
+            let keep: Vec<bool> = data.params.iter().map(|&v| !gone(v)).collect();
+            keep.contains(&false).then_some(keep)
+        })
+        .collect();
+    for at in 0..region.blocks.len() {
+        for edge in cfg::edges_mut(&mut region.blocks[at].term).into_iter().flatten() {
+            if let Target::Block(to, args) = &mut edge.target {
+                if let Some(keep) = &keep[to.index()] {
+                    let mut i = 0;
+                    args.retain(|_| {
+                        i += 1;
+                        keep[i - 1]
+                    });
+                }
+            }
+        }
+        if keep[at].is_some() {
+            region.blocks[at].params.retain(|&v| !gone(v));
+            region.renumber_params(Block(at as u32));
+        }
+    }
+}
