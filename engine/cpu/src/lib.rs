@@ -5,11 +5,12 @@
 
 mod lift;
 mod run;
+pub mod soft;
 mod translate;
 
 pub use lift::Translator;
 pub use run::{RunMemory, Stop, load, run, store};
-pub use translate::{CodeMemory, Key, Translations, Untranslatable};
+pub use translate::{Changed, CodeMemory, Key, Translations, Untranslatable};
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod native;

@@ -5,6 +5,7 @@ use crate::translate::{CodeMemory, Key, Translations, Untranslatable};
 use friscy_boundary::{Access, Exit, Regs};
 use friscy_lift_ir::{ExitKind, RoundingClass};
 use friscy_seam::{Exit as TierExit, State};
+use std::ops::Range;
 
 /// Why the loop stopped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +20,10 @@ pub enum Stop {
 pub trait RunMemory: CodeMemory {
     /// Whether a fetch from `addr` fails because its page lies beyond the mapped object.
     fn is_beyond_object(&self, addr: u64) -> bool;
+
+    /// The executable ranges whose bytes may change without a request: those that are writable, or are an object's own
+    /// pages, which may be writable elsewhere.
+    fn changeable_code(&self) -> Vec<Range<u64>>;
 }
 
 /// Puts a task's registers into the hart's state. A run starts without a reservation.

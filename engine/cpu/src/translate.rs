@@ -29,6 +29,23 @@ pub trait CodeMemory {
     fn fetch(&self, addr: u64, buf: &mut [u8]) -> usize;
 }
 
+/// Whether a request changed something that code may have been translated from.
+#[must_use]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Changed {
+    /// Executable pages came, went or changed.
+    Code,
+    /// Only pages that cannot be fetched.
+    Data,
+}
+
+impl Changed {
+    /// [`Changed::Code`] if so.
+    pub(crate) fn code_if(code: bool) -> Changed {
+        if code { Changed::Code } else { Changed::Data }
+    }
+}
+
 /// Why there is no translation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Untranslatable {

@@ -1,10 +1,10 @@
 //! The address spaces of a machine on a host with an MMU.
 
-use super::space::{Changed, NativeSpace, Pages};
+use super::space::{NativeSpace, Pages};
 use super::{Memfd, fault};
 use crate::lift::Translator;
-use crate::run::{self, Stop};
-use crate::translate::Translations;
+use crate::run::{self, RunMemory, Stop};
+use crate::translate::{Changed, Translations};
 use friscy_boundary::{
     Backing, CopyFault, Cpu, Exit, Mapping, MemError, MmId, ObjectId, Prot, Ran, Regs, WINDOW_SIZE,
 };

@@ -1,7 +1,7 @@
 //! One address space: its window, its list of areas, and the requests that change them.
 
 use crate::run::RunMemory;
-use crate::translate::CodeMemory;
+use crate::translate::{Changed, CodeMemory};
 use super::areas::{Area, Areas, PrivateView, Source};
 use super::budget::{Mappings, default_share};
 use super::fault::{self, HostFault};
@@ -13,22 +13,6 @@ use std::rc::Rc;
 
 /// A new mapping splits an area or a gap at its start and one at its end, and each split makes one more.
 const SPLITS: usize = 2;
-
-/// Whether a request changed something that code may have been translated from.
-#[must_use]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Changed {
-    /// Executable pages came, went or changed.
-    Code,
-    /// Only pages that cannot be fetched.
-    Data,
-}
-
-impl Changed {
-    fn code_if(code: bool) -> Changed {
-        if code { Changed::Code } else { Changed::Data }
-    }
-}
 
 /// What a new mapping's pages come from.
 #[derive(Clone)]
@@ -277,17 +261,6 @@ impl NativeSpace {
         done
     }
 
-    /// The executable ranges whose bytes may change without a request: those that are writable, or are a file's own
-    /// pages, which may be writable elsewhere.
-    pub fn changeable_code(&self) -> Vec<Range<u64>> {
-        self.areas
-            .overlapping(0..WINDOW_SIZE)
-            .into_iter()
-            .filter(|(_, area)| area.prot.exec && (area.prot.write || matches!(area.source, Source::Shared { .. })))
-            .map(|(range, _)| range)
-            .collect()
-    }
-
     /// Makes pages accessible for a host copy.
     pub(super) fn open(&self, pages: &Range<u64>, prot: Prot) -> Result<(), CopyFault> {
         if prot.write {
@@ -354,6 +327,15 @@ impl RunMemory for NativeSpace {
             Source::Shared { file, offset } => (file, *offset),
         };
         area.prot.exec && offset + (addr - range.start) >= file.len().next_multiple_of(PAGE_SIZE)
+    }
+
+    fn changeable_code(&self) -> Vec<Range<u64>> {
+        self.areas
+            .overlapping(0..WINDOW_SIZE)
+            .into_iter()
+            .filter(|(_, area)| area.prot.exec && (area.prot.write || matches!(area.source, Source::Shared { .. })))
+            .map(|(range, _)| range)
+            .collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Address spaces: what is where after each request, and where accesses fault.
 
 use super::*;
-use crate::CodeMemory;
+use crate::{Changed, CodeMemory};
 use friscy_boundary::{CopyFault, MemError, Prot};
 use std::ops::Range;
 use std::rc::Rc;

@@ -1,0 +1,98 @@
+//! The table of page bytes.
+
+use friscy_boundary::{PAGE_SIZE, Prot, WINDOW_SIZE};
+use friscy_seam::access::page;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// The page's bytes may differ from zero. Stays when the page is unmapped, so that it is zeroed when it is mapped again.
+pub(super) const USED: u8 = 128;
+
+/// The bits that say what accesses a page allows.
+const PERMISSIONS: u8 = page::READ | page::WRITE | page::EXEC;
+
+/// Page bytes for a mapped page with these protections: writable means readable, as on RISC-V.
+pub(super) fn bits(prot: Prot) -> u8 {
+    let mut bits = page::MAPPED;
+    if prot.read || prot.write {
+        bits |= page::READ;
+    }
+    if prot.write {
+        bits |= page::WRITE;
+    }
+    if prot.exec {
+        bits |= page::EXEC;
+    }
+    bits
+}
+
+/// Consecutive pages with the same byte.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Run {
+    /// Address of the first page.
+    pub addr: u64,
+    /// Length in bytes.
+    pub len: u64,
+    /// Their byte (`friscy_seam::access::page`, and bit 7 for pages that may not be zero).
+    pub bits: u8,
+}
+
+/// One byte a page of the window.
+pub(super) struct Pages(Box<[u8]>);
+
+impl Pages {
+    pub fn new() -> Pages {
+        Pages(vec![0; (WINDOW_SIZE / PAGE_SIZE) as usize].into_boxed_slice())
+    }
+
+    pub fn as_mut_ptr(&mut self) -> *mut u8 {
+        self.0.as_mut_ptr()
+    }
+
+    /// The byte of the page that holds `addr`; 0, unmapped, beyond the window.
+    pub fn at(&self, addr: u64) -> u8 {
+        usize::try_from(addr / PAGE_SIZE).ok().and_then(|page| self.0.get(page)).copied().unwrap_or(0)
+    }
+
+    /// The bytes of the pages in `range`.
+    pub fn in_range(&mut self, range: &Range<u64>) -> &mut [u8] {
+        let pages = (range.start / PAGE_SIZE) as usize..range.end.div_ceil(PAGE_SIZE) as usize;
+        self.0.get_mut(pages).unwrap_or_default()
+    }
+
+    /// Whether a page in `range` can be executed.
+    pub fn any_exec(&mut self, range: &Range<u64>) -> bool {
+        self.in_range(range).iter().any(|bits| bits & page::EXEC != 0)
+    }
+
+    /// Gives mapped pages other permissions.
+    pub fn protect(&mut self, range: &Range<u64>, prot: Prot) {
+        for byte in self.in_range(range).iter_mut().filter(|byte| **byte & page::MAPPED != 0) {
+            *byte = *byte & !PERMISSIONS | bits(prot);
+        }
+    }
+
+    /// Runs of pages in `range` whose bytes satisfy `wanted`; pages of one run agree in the bits of `mask`.
+    pub fn runs(&self, range: Range<u64>, mask: u8, wanted: impl Fn(u8) -> bool) -> Vec<Run> {
+        let mut runs: Vec<Run> = Vec::new();
+        let first = (range.start / PAGE_SIZE) as usize;
+        let end = (range.end.div_ceil(PAGE_SIZE) as usize).min(self.0.len());
+        for (index, &byte) in self.0.get(first..end).unwrap_or_default().iter().enumerate() {
+            if !wanted(byte) {
+                continue;
+            }
+            let addr = (first + index) as u64 * PAGE_SIZE;
+            let bits = byte & mask;
+            match runs.last_mut() {
+                Some(run) if run.bits == bits && run.addr + run.len == addr => run.len += PAGE_SIZE,
+                _ => runs.push(Run { addr, len: PAGE_SIZE, bits }),
+            }
+        }
+        runs
+    }
+}
+
+/// The byte of a page whose recorded stores became part of what it holds.
+pub(super) fn after_stores(byte: u8) -> u8 {
+    if byte & page::DIRTY != 0 { byte | USED } else { byte }
+}
