@@ -65,3 +65,27 @@ impl Cred {
         self.fsgid == gid || self.groups.contains(&gid)
     }
 }
+
+impl Cred {
+    /// What execve(2) makes of them: the effective ids of a set-user-ID program, saved ids, and capabilities(7).
+    pub fn exec(&mut self, set_uid: Option<u32>, set_gid: Option<u32>) {
+        if let Some(uid) = set_uid {
+            self.euid = uid;
+        }
+        if let Some(gid) = set_gid {
+            self.egid = gid;
+        }
+        self.suid = self.euid;
+        self.fsuid = self.euid;
+        self.sgid = self.egid;
+        self.fsgid = self.egid;
+        if set_uid.is_some() || set_gid.is_some() {
+            self.cap_ambient = 0;
+        }
+        let root = self.uid == 0 || self.euid == 0;
+        self.cap_permitted =
+            if root { self.cap_bounding | self.cap_inheritable } else { self.cap_ambient };
+        self.cap_effective = if self.euid == 0 { self.cap_permitted } else { self.cap_ambient };
+        self.keep_caps = false;
+    }
+}

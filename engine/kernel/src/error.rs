@@ -46,6 +46,8 @@ pub enum RestartKind {
     NoHandler,
     /// `ERESTARTNOINTR`: always restarted.
     Always,
+    /// A signal does not interrupt it at all (vfork(2)).
+    Uninterruptible,
     /// `EINTR` whether a handler runs or not.
     Never,
 }
@@ -72,6 +74,8 @@ pub enum WaitKey {
     VforkDone(Tid),
     /// The host's terminal has input, can take output, or was resized.
     Terminal,
+    /// A part of a file that is being fetched; the number is the vfs's `ChunkId`.
+    Chunk(u64),
     /// A signal for the task (signalfd, rt_sigtimedwait): woken when one is queued, blocked or not.
     SignalFor(Pid),
 }

@@ -1,13 +1,18 @@
 //! The kernel: every task and process, and the ports to the host.
 
+use crate::cpu::CpuRef;
+use crate::elf::ExecFault;
 use crate::files::Drivers;
+use crate::futex::Futexes;
+use crate::objects::FileObjects;
 use crate::ports::{Clock, Entropy, Terminal};
 use crate::process::Process;
 use crate::sched::Scheduler;
 use crate::task::Task;
 use crate::{Nanos, Pid, Tid};
-use friscy_boundary::Cpu;
+use friscy_boundary::{Cpu, ObjectId};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// What the machine decides once.
 #[derive(Clone, Debug)]
@@ -55,7 +60,9 @@ enum Time {
 /// Everything there is of the guest's system.
 pub struct Kernel {
     /// The address spaces.
-    pub cpu: Box<dyn Cpu>,
+    pub cpu: CpuRef,
+    /// The tree of files.
+    pub vfs: Rc<friscy_vfs::Vfs>,
     /// Random bytes.
     pub entropy: Box<dyn Entropy>,
     /// The host's terminal or standard streams.
@@ -74,6 +81,12 @@ pub struct Kernel {
     pub exit_status: Option<crate::process::ExitStatus>,
     /// Instructions retired by all tasks.
     pub retired: u64,
+    pub(crate) futexes: Futexes,
+    pub(crate) file_objects: FileObjects,
+    pub(crate) vdso: Option<ObjectId>,
+    pub(crate) exec_fault: Option<ExecFault>,
+    /// Processes that were killed and end before any task runs again.
+    pub(crate) dying: Vec<Pid>,
     pub(crate) next_wait_id: u64,
     pub(crate) last_pid: Pid,
     time: Time,
@@ -85,6 +98,7 @@ impl Kernel {
     pub fn new(
         config: KernelConfig,
         cpu: Box<dyn Cpu>,
+        vfs: Rc<friscy_vfs::Vfs>,
         clock: Box<dyn Clock>,
         entropy: Box<dyn Entropy>,
         terminal: Box<dyn Terminal>,
@@ -96,7 +110,8 @@ impl Kernel {
             Time::Host { clock, boot }
         };
         Kernel {
-            cpu,
+            cpu: CpuRef::new(cpu),
+            vfs,
             entropy,
             terminal,
             config,
@@ -106,6 +121,11 @@ impl Kernel {
             sched: Scheduler::default(),
             exit_status: None,
             retired: 0,
+            futexes: Futexes::default(),
+            file_objects: FileObjects::default(),
+            vdso: None,
+            exec_fault: None,
+            dying: Vec::new(),
             next_wait_id: 0,
             last_pid: 0,
             time,

@@ -3,13 +3,17 @@
 //! memory or how guest code is executed.
 #![warn(missing_docs)]
 
+pub mod cpu;
 pub mod cred;
 pub mod ctx;
+pub mod elf;
 pub mod error;
 pub mod files;
 pub mod fsctx;
+pub mod futex;
 pub mod kernel;
 pub mod mm;
+pub mod objects;
 pub mod ports;
 pub mod process;
 pub mod rlimit;
@@ -17,6 +21,7 @@ pub mod sched;
 pub mod signal;
 pub mod task;
 pub mod timer;
+pub mod vdso;
 
 pub use ctx::{Ctx, PATH_MAX};
 pub use error::{FutexKey, Nanos, RestartKind, Scratch, SysError, SysResult, WaitFor, WaitKey};

@@ -1,7 +1,7 @@
 //! Tasks: what Linux keeps for a thread.
 
 use crate::cred::Cred;
-use crate::error::{Scratch, WaitFor};
+use crate::error::{FutexKey, Scratch, WaitFor};
 use crate::files::FdTable;
 use crate::fsctx::FsContext;
 use crate::mm::Mm;
@@ -58,6 +58,8 @@ pub struct Task {
     pub clear_child_tid: u64,
     /// `set_robust_list`: address of the list head.
     pub robust_list: u64,
+    /// The futex it is queued at.
+    pub futex: Option<FutexKey>,
     /// Personality, personality(2).
     pub personality: u32,
     /// `PR_SET_PDEATHSIG`.
@@ -87,6 +89,44 @@ pub struct Task {
 }
 
 impl Task {
+    /// The first task, with zero registers.
+    #[must_use]
+    pub fn first(tid: Tid, mm: Mm, cred: Cred, fs: FsContext, files: FdTable, now: Nanos) -> Task {
+        let mm_id = mm.id;
+        Task {
+            tid,
+            tgid: tid,
+            regs: Regs::default(),
+            mm: Rc::new(RefCell::new(mm)),
+            mm_id,
+            files: Rc::new(RefCell::new(files)),
+            fs: Rc::new(RefCell::new(fs)),
+            sighand: Rc::new(RefCell::new(Sighand::default())),
+            cred: Rc::new(cred),
+            comm: Vec::new(),
+            mask: SigSet::EMPTY,
+            saved_mask: None,
+            pending: Pending::default(),
+            altstack: AltStack::default(),
+            clear_child_tid: 0,
+            robust_list: 0,
+            futex: None,
+            personality: 0,
+            parent_death_signal: 0,
+            nice: 0,
+            state: RunState::Ready,
+            scratch: Scratch::default(),
+            in_syscall: false,
+            vfork: false,
+            queued: false,
+            retired: 0,
+            user_time: 0,
+            system_time: 0,
+            start_time: now,
+            switches: (0, 0),
+        }
+    }
+
     /// Whether a signal that is not blocked waits for this thread alone. [`crate::Kernel::signal_pending`] also looks
     /// at the process's.
     #[must_use]

@@ -1,15 +1,35 @@
-//! Timers of processes: setitimer(2), timer_create(2).
+//! Timers of processes: setitimer(2), timer_create(2), and what is due.
 
-use crate::Nanos;
+use crate::error::Nanos;
+use crate::kernel::Kernel;
+use crate::sched::TimerId;
+use crate::signal::{SIGALRM, SIGPROF, SIGVTALRM, SigData, SigInfo};
+use crate::{Pid, Tid};
+use friscy_abi::Errno;
 use friscy_abi::layout::Sigevent;
+use friscy_abi::signal::{SI_TIMER, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID};
 
 /// One interval timer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Itimer {
-    /// When it fires: monotonic time for ITIMER_REAL, the process's processor time for the others.
+    /// When it fires: monotonic time, or the process's processor time for ITIMER_VIRTUAL and ITIMER_PROF.
     pub expires: Option<Nanos>,
     /// Its period, or 0.
     pub interval: Nanos,
+}
+
+impl Itimer {
+    /// Moves the expiry past `now` by whole periods; returns how many periods beyond the first have passed.
+    fn advance(&mut self, now: Nanos) -> u64 {
+        let Some(at) = self.expires else { return 0 };
+        if self.interval == 0 {
+            self.expires = None;
+            return 0;
+        }
+        let missed = now.saturating_sub(at) / self.interval;
+        self.expires = Some(at.saturating_add(self.interval.saturating_mul(missed + 1)));
+        missed
+    }
 }
 
 /// ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF.
@@ -24,6 +44,160 @@ pub struct PosixTimer {
     pub event: Sigevent,
     /// When it fires next, in monotonic time.
     pub timer: Itimer,
-    /// Expirations that were merged into the signal last delivered.
+    /// Its signal is queued and not yet taken.
+    pub queued: bool,
+    /// Expirations since the signal was queued.
+    pub missed: u64,
+    /// What timer_getoverrun(2) says: of the signal taken last.
     pub overrun: i32,
+}
+
+impl Kernel {
+    /// Acts on everything that is due at `now`.
+    pub fn fire_timers(&mut self, now: Nanos) {
+        while let Some(id) = self.sched.pop_due(now) {
+            match id {
+                TimerId::Wait(tid) => self.unblock(tid),
+                TimerId::Real(pid) => {
+                    let Some(process) = self.processes.get_mut(&pid) else { continue };
+                    process.itimers[0].advance(now);
+                    let next = process.itimers[0].expires;
+                    self.sched.set_timer(id, next);
+                    self.send_to_process(pid, SigInfo::kernel(SIGALRM));
+                }
+                TimerId::Posix(pid, timer) => self.fire_posix(pid, timer, now),
+            }
+        }
+    }
+
+    fn fire_posix(&mut self, pid: Pid, id: i32, now: Nanos) {
+        let Some(timer) = self.processes.get_mut(&pid).and_then(|process| process.posix_timers.get_mut(&id)) else {
+            return;
+        };
+        let missed = timer.timer.advance(now);
+        let next = timer.timer.expires;
+        let event = timer.event;
+        let notify = event.sigev_notify as u32;
+        if notify == SIGEV_NONE {
+            self.sched.set_timer(TimerId::Posix(pid, id), next);
+            return;
+        }
+        let first = !timer.queued;
+        if first {
+            timer.queued = true;
+            timer.missed = missed;
+        } else {
+            timer.missed = timer.missed.saturating_add(missed + 1);
+        }
+        self.sched.set_timer(TimerId::Posix(pid, id), next);
+        if !first {
+            return;
+        }
+        let info = SigInfo {
+            signo: event.sigev_signo as u32,
+            errno: 0,
+            code: SI_TIMER,
+            data: SigData::Timer { id, overrun: 0, value: event.sigev_value },
+        };
+        let target = event.sigev_notify_thread_id as Tid;
+        if notify == SIGEV_THREAD_ID && self.tasks.get(&target).is_some_and(|task| task.tgid == pid) {
+            self.send_to_task(target, info);
+        } else if notify == SIGEV_SIGNAL || notify == SIGEV_THREAD_ID {
+            self.send_to_process(pid, info);
+        }
+    }
+
+    /// A signal was taken from a queue: a timer may queue its next one.
+    pub(crate) fn signal_taken(&mut self, pid: Pid, info: &SigInfo) {
+        if let SigData::Timer { id, .. } = info.data
+            && let Some(timer) = self.processes.get_mut(&pid).and_then(|process| process.posix_timers.get_mut(&id))
+        {
+            timer.queued = false;
+            timer.overrun = i32::try_from(timer.missed).unwrap_or(i32::MAX);
+            timer.missed = 0;
+        }
+    }
+
+    /// Processor time of a process in nanoseconds.
+    #[must_use]
+    pub fn cpu_time(&self, pid: Pid) -> Nanos {
+        let usage = self.usage_of(pid);
+        usage.user_time.saturating_add(usage.system_time)
+    }
+
+    /// setitimer(2): sets (if given: value and interval, value 0 disarms) and returns the old value and interval.
+    ///
+    /// # Errors
+    /// `EINVAL` for an unknown timer.
+    pub fn itimer(&mut self, pid: Pid, which: usize, new: Option<(Nanos, Nanos)>) -> Result<(Nanos, Nanos), Errno> {
+        if which > 2 {
+            return Err(Errno::EINVAL);
+        }
+        let now = if which == 0 { self.now() } else { self.cpu_time(pid) };
+        let process = self.process_mut(pid);
+        let slot = process.itimers.get_mut(which).ok_or(Errno::EINVAL)?;
+        // A timer that is about to fire is never reported as disarmed.
+        let old = (slot.expires.map_or(0, |at| at.saturating_sub(now).max(1_000)), slot.interval);
+        if let Some((value, interval)) = new {
+            *slot = Itimer { expires: (value != 0).then(|| now.saturating_add(value)), interval };
+            let expires = slot.expires;
+            if which == 0 {
+                self.sched.set_timer(TimerId::Real(pid), expires);
+            }
+        }
+        Ok(old)
+    }
+
+    /// Arms or disarms a POSIX timer: first expiry in monotonic time, and period.
+    ///
+    /// # Errors
+    /// `EINVAL` for an unknown timer.
+    pub fn posix_timer_set(&mut self, pid: Pid, id: i32, expires: Option<Nanos>, interval: Nanos) -> Result<(), Errno> {
+        let timer = self.process_mut(pid).posix_timers.get_mut(&id).ok_or(Errno::EINVAL)?;
+        timer.timer = Itimer { expires, interval };
+        timer.queued = false;
+        timer.missed = 0;
+        timer.overrun = 0;
+        self.sched.set_timer(TimerId::Posix(pid, id), expires);
+        Ok(())
+    }
+
+    /// Removes a POSIX timer.
+    ///
+    /// # Errors
+    /// `EINVAL` for an unknown timer.
+    pub fn posix_timer_delete(&mut self, pid: Pid, id: i32) -> Result<(), Errno> {
+        self.process_mut(pid).posix_timers.remove(&id).ok_or(Errno::EINVAL)?;
+        self.sched.set_timer(TimerId::Posix(pid, id), None);
+        Ok(())
+    }
+
+    /// Makes a POSIX timer, disarmed, and returns its id.
+    pub fn posix_timer_create(&mut self, pid: Pid, clock: i32, event: Sigevent) -> i32 {
+        let timers = &mut self.process_mut(pid).posix_timers;
+        let id = (0..i32::MAX).find(|id| !timers.contains_key(id)).unwrap_or(i32::MAX);
+        let timer =
+            PosixTimer { clock, event, timer: Itimer::default(), queued: false, missed: 0, overrun: 0 };
+        timers.insert(id, timer);
+        id
+    }
+
+    /// Counts processor time for a task, and fires the timers that measure it.
+    pub fn charge(&mut self, tid: Tid, user: Nanos) {
+        let Some(task) = self.tasks.get_mut(&tid) else { return };
+        task.user_time += user;
+        let pid = task.tgid;
+        let Some(process) = self.processes.get(&pid) else { return };
+        if process.itimers[1].expires.is_none() && process.itimers[2].expires.is_none() {
+            return;
+        }
+        let used = self.cpu_time(pid);
+        for (which, signo) in [(1, SIGVTALRM), (2, SIGPROF)] {
+            let Some(timer) = self.process_mut(pid).itimers.get_mut(which) else { continue };
+            if timer.expires.is_some_and(|at| used >= at) {
+                timer.advance(used);
+                self.send_to_process(pid, SigInfo::kernel(signo));
+            }
+        }
+    }
 }

@@ -1,7 +1,32 @@
 //! Memory maps: the list of mappings of an address space. The cpu is told of every change, and holds only what it needs.
 
-use friscy_boundary::{MmId, Prot};
+mod change;
+mod place;
+mod remap;
+mod vma;
+
+pub use change::MapRequest;
+
+use friscy_boundary::{Backing, HIGHEST_ADDRESS, Mapping, MmId, ObjectId, PAGE_SIZE, Prot};
 use std::collections::BTreeMap;
+
+/// The main stack's room below [`HIGHEST_ADDRESS`], in bytes.
+pub const STACK_SIZE: u64 = 8 << 20;
+
+/// Mappings without a fixed address are placed below this, top-down; a gap below the stack stays unmapped.
+pub const MMAP_BASE: u64 = HIGHEST_ADDRESS - STACK_SIZE - (1 << 20);
+
+/// Rounds up to a page, or `None` if that overflows.
+#[must_use]
+pub fn page_up(value: u64) -> Option<u64> {
+    value.checked_add(PAGE_SIZE - 1).map(page_down)
+}
+
+/// Rounds down to a page.
+#[must_use]
+pub const fn page_down(value: u64) -> u64 {
+    value & !(PAGE_SIZE - 1)
+}
 
 bitflags::bitflags! {
     /// Properties of a mapping beside its protection.
@@ -38,14 +63,14 @@ pub struct MappedFile {
 }
 
 /// What a mapping's pages come from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VmaBacking {
     /// Zero pages, private.
     Anonymous,
     /// A memory object at a byte offset.
     Object {
         /// The object.
-        object: friscy_boundary::ObjectId,
+        object: ObjectId,
         /// Offset of the mapping's first page.
         offset: u64,
         /// The file it is the content of; none for shared anonymous memory.
@@ -92,4 +117,92 @@ pub struct Mm {
     pub vdso: u64,
     /// Mapped bytes.
     pub total: u64,
+}
+
+impl Mm {
+    /// An empty list for the address space `id`.
+    #[must_use]
+    pub fn new(id: MmId) -> Mm {
+        Mm {
+            id,
+            vmas: BTreeMap::new(),
+            brk_start: 0,
+            brk: 0,
+            args: (0, 0),
+            env: (0, 0),
+            stack_start: 0,
+            exe: Vec::new(),
+            auxv: Vec::new(),
+            vdso: 0,
+            total: 0,
+        }
+    }
+
+    /// The mapping that holds an address.
+    #[must_use]
+    pub fn find(&self, addr: u64) -> Option<&Vma> {
+        self.vmas.range(..=addr).next_back().map(|(_, vma)| vma).filter(|vma| addr < vma.end)
+    }
+
+    /// Mappings that overlap `[start, end)`.
+    pub fn overlapping(&self, start: u64, end: u64) -> impl Iterator<Item = &Vma> {
+        let first = self.find(start).map_or(start, |vma| vma.start);
+        self.vmas.range(first..end.max(first)).map(|(_, vma)| vma)
+    }
+
+    /// Whether every page of `[start, end)` is mapped.
+    #[must_use]
+    pub fn covers(&self, start: u64, end: u64) -> bool {
+        let mut at = start;
+        for vma in self.overlapping(start, end) {
+            if vma.start > at {
+                return false;
+            }
+            at = vma.end;
+        }
+        at >= end
+    }
+
+    /// What a child's copy of the address space maps: all but `MADV_DONTFORK`.
+    #[must_use]
+    pub fn fork_list(&self) -> (Vec<Mapping>, BTreeMap<u64, Vma>) {
+        let vmas: BTreeMap<u64, Vma> = self
+            .vmas
+            .iter()
+            .filter(|(_, vma)| !vma.flags.contains(VmaFlags::DONTFORK))
+            .map(|(&start, vma)| (start, vma.clone()))
+            .collect();
+        (vmas.values().map(Vma::mapping).collect(), vmas)
+    }
+}
+
+impl Vma {
+    /// Length in bytes.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.end - self.start
+    }
+
+    /// Whether it holds no page; no mapping of a list does.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Whether it is `MAP_SHARED`.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.flags.contains(VmaFlags::SHARED)
+    }
+
+    /// As the cpu is told.
+    #[must_use]
+    pub fn mapping(&self) -> Mapping {
+        let backing = match self.backing {
+            VmaBacking::Anonymous => Backing::Anonymous,
+            VmaBacking::Object { object, offset, .. } if self.is_shared() => Backing::Shared { object, offset },
+            VmaBacking::Object { object, offset, .. } => Backing::Private { object, offset },
+        };
+        Mapping { addr: self.start, len: self.len(), prot: self.prot, backing }
+    }
 }

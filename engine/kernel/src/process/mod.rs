@@ -1,5 +1,15 @@
 //! Processes (thread groups): creation, end, waiting, groups and sessions are in the submodules.
 
+mod clone;
+mod exec;
+mod exit;
+mod group;
+mod wait;
+
+pub use clone::CloneRequest;
+pub use exec::ExecRequest;
+pub use wait::{WaitReport, WaitWhat, WaitWhich};
+
 use crate::rlimit::Rlimits;
 use crate::signal::Pending;
 use crate::timer::ItimerSet;
@@ -112,6 +122,10 @@ pub struct Process {
     pub dumpable: u32,
     /// oom_score_adj, −1000 to 1000.
     pub oom_score_adj: i32,
+    /// The real user id and the name of its last thread, once no thread is left.
+    pub last_uid: u32,
+    /// See `last_uid`.
+    pub last_comm: Vec<u8>,
     /// Monotonic time of its start.
     pub start_time: Nanos,
 }

@@ -1,0 +1,150 @@
+//! Delivery of signals before a task runs guest code again.
+
+use super::{DefaultAction, SIGSTOP, SigAction, SigInfo, SigSet, default_action};
+use crate::error::RestartKind;
+use crate::kernel::Kernel;
+use crate::process::ExitStatus;
+use crate::task::RunState;
+use crate::{Pid, Tid};
+use friscy_abi::Errno;
+use friscy_abi::signal::{SA_NODEFER, SA_RESETHAND, SA_RESTART, SIGSEGV};
+
+/// Length of an `ecall` instruction.
+const ECALL: u64 = 4;
+
+/// Whether a task may go on after its signals were delivered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Delivered {
+    /// It may.
+    Go,
+    /// It is stopped, or gone.
+    Off,
+}
+
+impl Kernel {
+    /// Delivers the signals that a task does not block. `interrupted` says that its system call waits, and how it is
+    /// to be restarted: it stays in progress when no handler runs.
+    pub fn deliver_signals(&mut self, tid: Tid, interrupted: Option<RestartKind>) -> Delivered {
+        let mut interrupted = interrupted;
+        loop {
+            let Some(task) = self.tasks.get_mut(&tid) else { return Delivered::Off };
+            let pid = task.tgid;
+            let allowed = SigSet(!task.mask.0);
+            let taken = task.pending.take(allowed);
+            let Some(process) = self.processes.get_mut(&pid) else { return Delivered::Off };
+            if process.stopped.is_some() && taken.is_none() {
+                if let Some(task) = self.tasks.get_mut(&tid) {
+                    task.state = RunState::Stopped;
+                }
+                return Delivered::Off;
+            }
+            let info = match taken {
+                Some(info) => info,
+                None => match process.pending.take(allowed) {
+                    Some(info) => {
+                        self.signal_taken(pid, &info);
+                        info
+                    }
+                    None => break,
+                },
+            };
+            let Some(task) = self.tasks.get_mut(&tid) else { return Delivered::Off };
+            let action = task.sighand.borrow().get(info.signo);
+            if action.is_ignore() {
+                continue;
+            }
+            if action.is_default() {
+                if !self.default_signal(tid, pid, info.signo) {
+                    return Delivered::Off;
+                }
+                continue;
+            }
+            self.invoke_handler(tid, info, action, interrupted.take());
+        }
+        if let Some(kind) = interrupted {
+            self.end_interruption(tid, kind);
+        }
+        Delivered::Go
+    }
+
+    /// The default action; answers whether the task goes on.
+    fn default_signal(&mut self, tid: Tid, pid: Pid, signo: u32) -> bool {
+        match default_action(signo) {
+            DefaultAction::Ignore | DefaultAction::Continue => true,
+            DefaultAction::Stop => {
+                if signo != SIGSTOP && self.is_orphaned_group_of(pid) {
+                    return true;
+                }
+                self.stop_process(pid, signo);
+                if let Some(task) = self.tasks.get_mut(&tid) {
+                    task.state = RunState::Stopped;
+                }
+                false
+            }
+            action @ (DefaultAction::Terminate | DefaultAction::Core) => {
+                self.exit_group(pid, ExitStatus::Signaled { signo, core: action == DefaultAction::Core });
+                false
+            }
+        }
+    }
+
+    /// Makes the task run a handler, after deciding what becomes of an interrupted system call.
+    fn invoke_handler(&mut self, tid: Tid, info: SigInfo, action: SigAction, interrupted: Option<RestartKind>) {
+        if let Some(kind) = interrupted {
+            self.futex_cancel(tid);
+            let Some(task) = self.tasks.get_mut(&tid) else { return };
+            let restart = match kind {
+                RestartKind::Sys => action.flags & SA_RESTART != 0,
+                RestartKind::Always | RestartKind::Uninterruptible => true,
+                RestartKind::NoHandler | RestartKind::Never => false,
+            };
+            task.in_syscall = false;
+            if task.scratch.done != 0 {
+                task.regs.x[10] = task.scratch.done;
+                task.regs.pc = task.regs.pc.wrapping_add(ECALL);
+            } else if !restart {
+                task.regs.x[10] = Errno::EINTR.to_ret();
+                task.regs.pc = task.regs.pc.wrapping_add(ECALL);
+            }
+        }
+        if self.push_frame(tid, &info, &action).is_err() {
+            self.force_segv(tid, info.signo);
+            return;
+        }
+        let Some(task) = self.tasks.get_mut(&tid) else { return };
+        let mut mask = task.mask.or(action.mask);
+        if action.flags & SA_NODEFER == 0 {
+            mask.add(info.signo);
+        }
+        if action.flags & SA_RESETHAND != 0 {
+            task.sighand.borrow_mut().set(info.signo, SigAction::default());
+        }
+        task.saved_mask = None;
+        self.set_mask(tid, mask);
+    }
+
+    /// No handler ran: the call goes on, unless it gives up at any signal.
+    fn end_interruption(&mut self, tid: Tid, kind: RestartKind) {
+        if kind != RestartKind::Never {
+            return;
+        }
+        self.futex_cancel(tid);
+        let Some(task) = self.tasks.get_mut(&tid) else { return };
+        task.in_syscall = false;
+        task.regs.x[10] = if task.scratch.done != 0 { task.scratch.done } else { Errno::EINTR.to_ret() };
+        task.regs.pc = task.regs.pc.wrapping_add(ECALL);
+        if let Some(mask) = task.saved_mask.take() {
+            self.set_mask(tid, mask);
+        }
+    }
+
+    /// The signal frame could not be written: SIGSEGV, which ends the process if it was SIGSEGV's own frame.
+    pub(crate) fn force_segv(&mut self, tid: Tid, signo: u32) {
+        if signo == SIGSEGV
+            && let Some(task) = self.tasks.get(&tid)
+        {
+            task.sighand.borrow_mut().set(SIGSEGV, SigAction::default());
+        }
+        self.force_signal(tid, SigInfo::kernel(SIGSEGV));
+    }
+}
