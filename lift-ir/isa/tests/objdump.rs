@@ -14,8 +14,11 @@ use std::fmt::Write;
 use std::path::Path;
 
 use friscy_isa::{Extension, Flags, Inst, Op, ROWS, decode, disassemble};
-use gnu::{Line, gnu_assemble, objdump, scratch};
+use gnu::{Line, gnu_assemble, objdump, scratch, text_section};
 use random::Random;
+
+/// Arguments of `objdump` for a file that holds nothing but code.
+const RAW: [&str; 5] = ["-D", "-b", "binary", "-m", "riscv:rv64"];
 
 /// Why a line of a listing says something else than our disassembler.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -32,8 +35,8 @@ enum Difference {
     ExactConversion,
     /// `objdump` also names privileged CSRs and those of RV32, which no user program can access.
     OtherCsr,
-    /// `objdump` shows instructions of extensions that the file's attributes do not claim as data; programs that choose code
-    /// at run time have them.
+    /// `objdump` shows Zba, Zbb and Zbs as data in files that do not claim them; programs that choose code at run time have
+    /// them.
     NotClaimed,
     /// None of these.
     Wrong,
@@ -106,7 +109,7 @@ fn all_halfwords() {
     let path = scratch("halfwords");
     let halfwords = (0..=u16::MAX).filter(|half| half & 3 != 3).collect::<Vec<_>>();
     std::fs::write(&path, halfwords.iter().flat_map(|half| half.to_le_bytes()).collect::<Vec<_>>()).expect("scratch is writable");
-    let lines = objdump(&path, &["-D", "-b", "binary", "-m", "riscv:rv64"]);
+    let lines = objdump(&path, &RAW);
     std::fs::remove_file(&path).expect("it was written above");
     assert_eq!(lines.iter().map(|line| line.bits as u16).collect::<Vec<_>>(), halfwords);
     let counts = compare_all("halfwords", &lines);
@@ -201,9 +204,11 @@ fn real_programs() {
     let mut found = 0;
     for file in files.iter().filter(|file| file.exists()) {
         found += 1;
-        let lines = objdump(file, &[]);
+        let text = text_section(file);
+        let lines = objdump(&text, &RAW);
+        std::fs::remove_file(text).expect("it was written above");
         let counts = compare_all(&file.display().to_string(), &lines);
-        // What the file's attributes hid from the referee is shown to it again without them.
+        // What the referee takes for data is shown to it again in a file that claims these extensions.
         let hidden = lines.iter().filter(|line| compare(line) == Some(Difference::NotClaimed)).map(|line| line.bits);
         compare_words(&hidden.collect::<Vec<_>>());
         let data = counts.get(&Difference::Data).copied().unwrap_or_default();

@@ -27,6 +27,19 @@ pub fn gnu_assemble(name: &str, source: &str) -> PathBuf {
     output
 }
 
+/// Copies the section `.text` of a file, without headers and symbols: `objdump` looks symbols up one by one for each line, which
+/// takes long for large libraries.
+pub fn text_section(file: &Path) -> PathBuf {
+    let output = scratch("text");
+    let result = Command::new("riscv64-linux-gnu-objcopy")
+        .args(["-O", "binary", "-j", ".text"])
+        .args([file, &output])
+        .output()
+        .expect("riscv64-linux-gnu-objcopy is installed");
+    assert!(result.status.success(), "{}", String::from_utf8_lossy(&result.stderr));
+    output
+}
+
 /// A line of a listing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Line {
