@@ -13,14 +13,9 @@ pub enum PackError {
         /// Why.
         source: std::io::Error,
     },
-    /// The image could not be read.
-    #[error("{path}: {reason}")]
-    Image {
-        /// The image.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    /// The image could not be opened.
+    #[error(transparent)]
+    Image(#[from] friscy_vfs::native::RootfsError),
     /// A file inside the image could not be read.
     #[error("/{path} in the image: {reason}")]
     Content {

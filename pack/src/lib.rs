@@ -17,8 +17,6 @@ mod error;
 #[cfg(feature = "write")]
 pub mod first;
 #[cfg(feature = "write")]
-pub mod image;
-#[cfg(feature = "write")]
 pub mod layout;
 pub mod manifest;
 #[cfg(feature = "write")]

@@ -3,7 +3,8 @@
 use clap::Parser;
 use friscy_pack::bundle::{self, Options};
 use friscy_pack::entry::{self, Wishes};
-use friscy_pack::{PackError, assets, image};
+use friscy_pack::{PackError, assets};
+use friscy_vfs::native::Rootfs;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -71,7 +72,8 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), PackError> {
     let assets = assets::find(arguments.assets.as_deref())?;
-    let lower = image::open(&arguments.image)?;
+    let rootfs = Rootfs::from_path(&arguments.image)?;
+    let lower = &**rootfs.lower();
     let wishes = Wishes {
         command: arguments.entrypoint.iter().chain(&arguments.command).cloned().collect(),
         env: arguments.env.clone(),
@@ -79,9 +81,9 @@ fn run(arguments: &Arguments) -> Result<(), PackError> {
         user: arguments.user.clone(),
         hostname: arguments.hostname.clone(),
     };
-    let entry = entry::complete(&*lower, &wishes)?;
+    let entry = entry::complete(lower, &wishes)?;
     let fallback = arguments.image.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let name = arguments.name.clone().unwrap_or_else(|| entry::display_name(&*lower, &fallback));
+    let name = arguments.name.clone().unwrap_or_else(|| entry::display_name(lower, &fallback));
     let command = entry.argv.join(" ");
     let live = !arguments.quiet && std::io::stderr().is_terminal();
     let mut progress = |done: usize, all: usize| {
@@ -90,7 +92,7 @@ fn run(arguments: &Arguments) -> Result<(), PackError> {
             let _ = std::io::stderr().flush();
         }
     };
-    let summary = bundle::write(&*lower, &Options { name, entry, assets }, &arguments.output, &mut progress)?;
+    let summary = bundle::write(lower, &Options { name, entry, assets }, &arguments.output, &mut progress)?;
     if live {
         eprint!("\r\x1b[K");
     }
