@@ -224,7 +224,8 @@ fn split(region: &mut Region, block: Block, pc: u64) -> Option<Block> {
     let offset = u16::try_from(pc.wrapping_sub(data.pc)).ok()?;
     let at = data.guest_offsets.binary_search(&offset).ok()?;
     let second = region.push_block(pc);
-    let [first_data, second_data] = region.blocks.get_disjoint_mut([block.index(), second.index()]).ok()?;
+    let (before, after) = region.blocks.split_at_mut(second.index());
+    let (first_data, second_data) = (before.get_mut(block.index())?, after.first_mut()?);
     second_data.guest_offsets.extend(first_data.guest_offsets.drain(at..).map(|o| o - offset));
     let insts = &mut region.insts;
     let cut = first_data.insts.partition_point(|id: &InstId| (insts[id.index()].guest_index as usize) < at);

@@ -12,6 +12,8 @@ const FUEL: i64 = 300;
 
 const WHOLE: Limits = Limits { max_insts: 4096, max_blocks: 512, follow_calls_return_site: true };
 
+type Pass = fn(&mut Region);
+
 fn start(random: &mut Random) -> (Machine, Memory) {
     let mut machine = Machine::new(CODE, FUEL);
     for r in 1..32 {
@@ -67,7 +69,7 @@ fn every_form_of_a_program_does_the_same() {
         };
 
         let raw = region.clone();
-        let steps: [(&str, fn(&mut Region)); 6] = [
+        let steps: [(&str, Pass); 6] = [
             ("promoted", passes::promote),
             ("without unreachable blocks", passes::remove_unreachable_blocks),
             ("without redundant loads", passes::remove_redundant_loads),

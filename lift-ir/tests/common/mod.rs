@@ -93,6 +93,34 @@ impl Random {
     }
 }
 
+impl Random {
+    /// A value for a floating-point register: doubles and boxed singles, special ones and such that round, and any bits.
+    pub fn float(&mut self) -> u64 {
+        let boxed = |single: u32| single as u64 | 0xffff_ffff_0000_0000;
+        match self.below(8) {
+            0 => [0, 1, 0x7fff_ffff, 0x8000_0000, 0x7f80_0000, 0xff80_0000, 0x7f80_0001, 0x7fc0_0000, 0x0080_0000]
+                .map(boxed)[self.below(9) as usize],
+            1 => [
+                0,
+                1,
+                1 << 63,
+                0x7ff0_0000_0000_0000,
+                0xfff0_0000_0000_0000,
+                0x7ff0_0000_0000_0001,
+                0x7ff8_0000_0000_0000,
+                0x0010_0000_0000_0000,
+                0x7fef_ffff_ffff_ffff,
+            ][self.below(9) as usize],
+            2 => boxed((self.below(4000) as f32 / 8.0 - 250.0).to_bits()),
+            3 => (self.below(4000) as f64 / 8.0 - 250.0).to_bits(),
+            4 => boxed(self.next() as u32),
+            5 => boxed((self.next() as i64 as f32).to_bits()),
+            6 => (self.next() as i64 as f64).to_bits(),
+            _ => self.next(),
+        }
+    }
+}
+
 /// A program of `len` instructions whose branches stay within it. Memory is mostly accessed through `x2`, `x8` and `x9`,
 /// which nothing else writes.
 pub fn random_program(random: &mut Random, len: usize) -> Code {
