@@ -3,8 +3,9 @@
 use super::{File, IoResult};
 use crate::{Ctx, Kernel};
 use friscy_abi::Errno;
-use friscy_abi::layout::{Stat, makedev};
+use friscy_abi::layout::makedev;
 use friscy_abi::poll::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
+use friscy_vfs::Location;
 use std::any::Any;
 
 /// Which device.
@@ -42,15 +43,14 @@ impl DeviceKind {
 /// An open device.
 pub struct Device {
     kind: DeviceKind,
-    stat: Stat,
-    path: Vec<u8>,
+    location: Location,
 }
 
 impl Device {
-    /// Opens a device whose node has this `struct stat` and path.
+    /// Opens a device whose node is at `location`.
     #[must_use]
-    pub fn new(kind: DeviceKind, stat: Stat, path: Vec<u8>) -> Device {
-        Device { kind, stat, path }
+    pub fn new(kind: DeviceKind, location: Location) -> Device {
+        Device { kind, location }
     }
 
     /// Which device it is.
@@ -81,8 +81,8 @@ impl File for Device {
         true
     }
 
-    fn stat(&self, _k: &mut Kernel) -> Result<Stat, Errno> {
-        Ok(self.stat)
+    fn location(&self) -> &Location {
+        &self.location
     }
 
     fn poll(&self, _k: &mut Kernel) -> u32 {
@@ -91,10 +91,6 @@ impl File for Device {
 
     fn pollable(&self) -> bool {
         self.kind == DeviceKind::Random
-    }
-
-    fn link_text(&self, _k: &Kernel) -> Vec<u8> {
-        self.path.clone()
     }
 
     fn as_any(&self) -> &dyn Any {

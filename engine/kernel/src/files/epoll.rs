@@ -1,14 +1,13 @@
 //! Interest lists, epoll(7).
 
 use super::effects::{Effects, WaitPoint};
-use super::{File, FileRef, Keys, OpenFile, anonymous_stat};
+use super::{File, FileRef, Keys, OpenFile};
 use crate::{Kernel, Nanos};
 use friscy_abi::Errno;
-use friscy_abi::layout::Stat;
 use friscy_abi::poll::{
     EPOLLERR, EPOLLET, EPOLLEXCLUSIVE, EPOLLHUP, EPOLLONESHOT, EPOLLWAKEUP, POLLIN, POLLRDNORM,
 };
-use friscy_abi::stat::{S_IRUSR, S_IWUSR};
+use friscy_vfs::Location;
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -39,6 +38,7 @@ pub struct EpollReport {
 
 /// An interest list, keyed by descriptor and open file description as in Linux.
 pub struct Epoll {
+    location: Location,
     list: RefCell<BTreeMap<(i32, u64), Interest>>,
     /// The entry at which the next report starts, so that all get their turn.
     next: RefCell<Option<(i32, u64)>>,
@@ -48,8 +48,8 @@ pub struct Epoll {
 impl Epoll {
     /// An empty list.
     #[must_use]
-    pub fn new(id: u64, effects: &Effects) -> Epoll {
-        Epoll { list: RefCell::default(), next: RefCell::default(), point: WaitPoint::new(id, effects) }
+    pub fn new(location: Location, id: u64, effects: &Effects) -> Epoll {
+        Epoll { location, list: RefCell::default(), next: RefCell::default(), point: WaitPoint::new(id, effects) }
     }
 
     fn check(&self, file: &FileRef) -> Result<(), Errno> {
@@ -182,8 +182,8 @@ impl Epoll {
 }
 
 impl File for Epoll {
-    fn stat(&self, _k: &mut Kernel) -> Result<Stat, Errno> {
-        Ok(anonymous_stat(S_IRUSR | S_IWUSR, 1))
+    fn location(&self) -> &Location {
+        &self.location
     }
 
     fn poll(&self, k: &mut Kernel) -> u32 {
@@ -204,10 +204,6 @@ impl File for Epoll {
 
     fn changes(&self, k: &mut Kernel) -> u64 {
         self.files().iter().fold(self.point.changes(), |sum, (_, file)| sum.wrapping_add(file.file().changes(k)))
-    }
-
-    fn link_text(&self, _k: &Kernel) -> Vec<u8> {
-        b"anon_inode:[eventpoll]".to_vec()
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -1,17 +1,17 @@
 //! Event counters, eventfd(2).
 
 use super::effects::{Effects, WaitPoint};
-use super::{File, IoError, IoResult, Keys, anonymous_stat};
+use super::{File, IoError, IoResult, Keys};
 use crate::{Ctx, Kernel};
 use friscy_abi::Errno;
-use friscy_abi::layout::Stat;
 use friscy_abi::poll::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
-use friscy_abi::stat::{S_IRUSR, S_IWUSR};
+use friscy_vfs::Location;
 use std::any::Any;
 use std::cell::Cell;
 
 /// A counter that can be waited for.
 pub struct EventFd {
+    location: Location,
     count: Cell<u64>,
     semaphore: bool,
     point: WaitPoint,
@@ -20,8 +20,8 @@ pub struct EventFd {
 impl EventFd {
     /// A counter that starts at `initial`; with `semaphore` each read takes one.
     #[must_use]
-    pub fn new(initial: u32, semaphore: bool, id: u64, effects: &Effects) -> EventFd {
-        EventFd { count: Cell::new(u64::from(initial)), semaphore, point: WaitPoint::new(id, effects) }
+    pub fn new(initial: u32, semaphore: bool, location: Location, id: u64, effects: &Effects) -> EventFd {
+        EventFd { location, count: Cell::new(u64::from(initial)), semaphore, point: WaitPoint::new(id, effects) }
     }
 }
 
@@ -54,8 +54,8 @@ impl File for EventFd {
         Ok(8)
     }
 
-    fn stat(&self, _k: &mut Kernel) -> Result<Stat, Errno> {
-        Ok(anonymous_stat(S_IRUSR | S_IWUSR, 1))
+    fn location(&self) -> &Location {
+        &self.location
     }
 
     fn poll(&self, _k: &mut Kernel) -> u32 {
@@ -75,10 +75,6 @@ impl File for EventFd {
 
     fn changes(&self, _k: &mut Kernel) -> u64 {
         self.point.changes()
-    }
-
-    fn link_text(&self, _k: &Kernel) -> Vec<u8> {
-        b"anon_inode:[eventfd]".to_vec()
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -9,27 +9,35 @@ mod drivers;
 mod effects;
 mod epoll;
 mod eventfd;
+mod locks;
+mod open;
 mod pipe;
+mod regular;
+mod settle;
 mod table;
 mod timerfd;
+pub mod tty;
 
 pub use device::{Device, DeviceKind};
 pub use drivers::Drivers;
 pub use effects::{Effect, Effects, WaitPoint};
 pub use epoll::{Epoll, EpollReport};
 pub use eventfd::EventFd;
+pub use locks::{LockId, LockOwner, Locks, RecordLock};
 pub use pipe::{PIPE_BUF, Pipe, PipeEnd};
+pub use regular::{PathOnly, Regular};
 pub use table::{Descriptor, FdTable};
 pub use timerfd::TimerFd;
 
 use crate::{Ctx, Kernel};
-use crate::error::{SysError, WaitFor, WaitKey};
+use crate::error::{RestartKind, SysError, WaitFor, WaitKey};
 use friscy_abi::Errno;
 use friscy_abi::fcntl::{O_ACCMODE, O_APPEND, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY};
-use friscy_abi::layout::Stat;
+use friscy_abi::layout::{Stat, Timespec};
+use friscy_vfs::{Location, Metadata, ReadError, Timestamp};
 use smallvec::SmallVec;
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
@@ -46,11 +54,26 @@ pub enum IoError {
     Errno(Errno),
     /// It cannot go on before the file changes.
     WouldBlock,
+    /// It cannot go on before the file changes or the monotonic clock reaches a time.
+    WouldBlockUntil(crate::Nanos),
+    /// It cannot go on before something other than the file changes; `O_NONBLOCK` does not matter.
+    WaitFor(WaitKey),
+    /// It was refused by a signal that is on its way to the caller: to be tried again after that.
+    Restart,
 }
 
 impl From<Errno> for IoError {
     fn from(errno: Errno) -> IoError {
         IoError::Errno(errno)
+    }
+}
+
+impl From<ReadError> for IoError {
+    fn from(error: ReadError) -> IoError {
+        match error {
+            ReadError::NotYet(chunk) => IoError::WaitFor(WaitKey::Chunk(chunk.0)),
+            ReadError::Failed(errno) => IoError::Errno(errno),
+        }
     }
 }
 
@@ -88,11 +111,8 @@ pub trait File: Any {
         0
     }
 
-    /// What fstat(2) says.
-    ///
-    /// # Errors
-    /// As fstat(2).
-    fn stat(&self, k: &mut Kernel) -> Result<Stat, Errno>;
+    /// Where it is: in the file tree, or an inode that no directory holds.
+    fn location(&self) -> &Location;
 
     /// Which of poll(2)'s events hold now.
     fn poll(&self, k: &mut Kernel) -> u32;
@@ -136,9 +156,6 @@ pub trait File: Any {
         Err(Errno::EINVAL)
     }
 
-    /// What /proc/PID/fd shows: a path, or `pipe:[7]`.
-    fn link_text(&self, k: &Kernel) -> Vec<u8>;
-
     /// The file itself, for what only one kind has.
     fn as_any(&self) -> &dyn Any;
 
@@ -159,6 +176,16 @@ pub struct OpenFile {
     owner_signal: Cell<u32>,
     /// Names the description: epoll and flock(2) tell descriptions apart by it.
     id: u64,
+    /// Whom to wake when the description is gone: those who wait for its flock(2) lock.
+    at_end: RefCell<Option<(Effects, WaitKey)>>,
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        if let Some((effects, key)) = self.at_end.take() {
+            effects.push(Effect::Wake(key));
+        }
+    }
 }
 
 impl fmt::Debug for OpenFile {
@@ -179,6 +206,7 @@ impl OpenFile {
             owner: Cell::new(0),
             owner_signal: Cell::new(0),
             id,
+            at_end: RefCell::new(None),
         })
     }
 
@@ -194,10 +222,28 @@ impl OpenFile {
         self.file.as_any().downcast_ref()
     }
 
+    /// Where the file is.
+    #[must_use]
+    pub fn location(&self) -> &Location {
+        self.file.location()
+    }
+
+    /// What advisory locks know the file by.
+    #[must_use]
+    pub fn lock_id(&self) -> LockId {
+        let meta = self.file.location().metadata();
+        (meta.dev, meta.ino)
+    }
+
     /// Which description it is.
     #[must_use]
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// Wakes `key` when the description is gone.
+    pub(crate) fn wake_at_end(&self, effects: &Effects, key: WaitKey) {
+        *self.at_end.borrow_mut() = Some((effects.clone(), key));
     }
 
     /// Access mode and status flags.
@@ -345,14 +391,37 @@ impl OpenFile {
     pub fn sys_error(&self, error: IoError) -> SysError {
         match error {
             IoError::Errno(errno) => errno.into(),
-            IoError::WouldBlock if self.nonblocking() => Errno::EAGAIN.into(),
+            IoError::Restart => SysError::Restart(RestartKind::Sys),
+            IoError::WouldBlock | IoError::WouldBlockUntil(_) if self.nonblocking() => Errno::EAGAIN.into(),
             IoError::WouldBlock => self.wait().into(),
+            IoError::WaitFor(key) => WaitFor::key(key).into(),
+            IoError::WouldBlockUntil(deadline) => {
+                let wait = self.wait();
+                let first = wait.deadline.map_or(deadline, |other| other.min(deadline));
+                wait.until(Some(first)).into()
+            }
         }
     }
 }
 
-/// The `struct stat` of an object that lies in no visible file system.
+/// The `struct stat` of an inode.
 #[must_use]
-pub fn anonymous_stat(mode: u32, ino: u64) -> Stat {
-    Stat { st_dev: 0xd, st_ino: ino, st_mode: mode, st_nlink: 1, st_blksize: 4096, ..Stat::default() }
+pub fn stat_of(meta: &Metadata) -> Stat {
+    let time = |time: Timestamp| Timespec { tv_sec: time.sec, tv_nsec: i64::from(time.nsec) };
+    Stat {
+        st_dev: meta.dev,
+        st_ino: meta.ino,
+        st_mode: meta.mode,
+        st_nlink: meta.nlink,
+        st_uid: meta.uid,
+        st_gid: meta.gid,
+        st_rdev: meta.rdev,
+        st_size: meta.size as i64,
+        st_blksize: meta.blksize as i32,
+        st_blocks: meta.blocks as i64,
+        st_atim: time(meta.atime),
+        st_mtim: time(meta.mtime),
+        st_ctim: time(meta.ctime),
+        ..Stat::default()
+    }
 }

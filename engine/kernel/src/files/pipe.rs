@@ -1,13 +1,12 @@
 //! Pipes and named pipes: pipe(7), fifo(7).
 
 use super::effects::{Effects, WaitPoint};
-use super::{File, IoError, IoResult, Keys, anonymous_stat};
+use super::{File, IoError, IoResult, Keys};
 use crate::{Ctx, Kernel};
 use friscy_abi::Errno;
-use friscy_abi::layout::Stat;
 use friscy_abi::poll::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
-use friscy_abi::stat::{S_IFIFO, S_IRUSR, S_IWUSR};
 use friscy_abi::tty::FIONREAD;
+use friscy_vfs::Location;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -30,7 +29,6 @@ pub struct Pipe {
     /// How many readers and writers there ever were: opening a named pipe waits for the next one.
     opened: Cell<(u64, u64)>,
     point: WaitPoint,
-    id: u64,
 }
 
 impl Pipe {
@@ -44,7 +42,6 @@ impl Pipe {
             writers: Cell::new(0),
             opened: Cell::new((0, 0)),
             point: WaitPoint::new(id, effects),
-            id,
         })
     }
 
@@ -152,20 +149,19 @@ pub struct PipeEnd {
     pipe: Rc<Pipe>,
     reads: bool,
     writes: bool,
-    /// A named pipe's `struct stat` and path.
-    named: Option<(Stat, Vec<u8>)>,
+    location: Location,
 }
 
 impl PipeEnd {
     /// Opens an end.
     #[must_use]
-    pub fn new(pipe: Rc<Pipe>, reads: bool, writes: bool, named: Option<(Stat, Vec<u8>)>) -> PipeEnd {
+    pub fn new(pipe: Rc<Pipe>, reads: bool, writes: bool, location: Location) -> PipeEnd {
         let (readers, writers) = pipe.opened.get();
         pipe.opened.set((readers + u64::from(reads), writers + u64::from(writes)));
         pipe.readers.set(pipe.readers.get() + u32::from(reads));
         pipe.writers.set(pipe.writers.get() + u32::from(writes));
         pipe.point.notify();
-        PipeEnd { pipe, reads, writes, named }
+        PipeEnd { pipe, reads, writes, location }
     }
 
     /// The pipe.
@@ -195,11 +191,8 @@ impl File for PipeEnd {
         self.pipe.put(bytes)
     }
 
-    fn stat(&self, _k: &mut Kernel) -> Result<Stat, Errno> {
-        Ok(match &self.named {
-            Some((stat, _)) => *stat,
-            None => anonymous_stat(S_IFIFO | S_IRUSR | S_IWUSR, self.pipe.id),
-        })
+    fn location(&self) -> &Location {
+        &self.location
     }
 
     fn poll(&self, _k: &mut Kernel) -> u32 {
@@ -243,13 +236,6 @@ impl File for PipeEnd {
         }
     }
 
-    fn link_text(&self, _k: &Kernel) -> Vec<u8> {
-        match &self.named {
-            Some((_, path)) => path.clone(),
-            None => format!("pipe:[{}]", self.pipe.id).into_bytes(),
-        }
-    }
-
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -265,11 +251,17 @@ mod tests {
         (Pipe::new(1, &effects), effects)
     }
 
+    fn place() -> Location {
+        let clock = Rc::new(friscy_vfs::FixedClock::default());
+        let vfs = friscy_vfs::Vfs::new(clock.clone(), friscy_vfs::FileSystem::tmpfs(clock, 0o755));
+        vfs.anonymous(friscy_vfs::FileType::Fifo, 0o600, 0, 0, &|ino| format!("pipe:[{ino}]"))
+    }
+
     #[test]
     fn bytes_come_out_in_order_and_the_end_shows() {
         let (pipe, effects) = pipe();
-        let reader = PipeEnd::new(pipe.clone(), true, false, None);
-        let writer = PipeEnd::new(pipe.clone(), false, true, None);
+        let reader = PipeEnd::new(pipe.clone(), true, false, place());
+        let writer = PipeEnd::new(pipe.clone(), false, true, place());
         let mut buf = [0; 4];
         assert_eq!(pipe.take(&mut buf), Err(IoError::WouldBlock));
         assert_eq!(pipe.put(b"abcdef"), Ok(6));
@@ -287,8 +279,8 @@ mod tests {
     #[test]
     fn small_writes_are_whole_and_large_ones_partial() {
         let (pipe, _) = pipe();
-        let _reader = PipeEnd::new(pipe.clone(), true, false, None);
-        let _writer = PipeEnd::new(pipe.clone(), false, true, None);
+        let _reader = PipeEnd::new(pipe.clone(), true, false, place());
+        let _writer = PipeEnd::new(pipe.clone(), false, true, place());
         assert_eq!(pipe.put(&vec![1; 65_536 - 100]), Ok(65_436));
         assert_eq!(pipe.put(&[2; 101]), Err(IoError::WouldBlock));
         assert_eq!(pipe.put(&[2; 5000]), Ok(100));

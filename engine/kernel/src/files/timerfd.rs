@@ -1,17 +1,17 @@
 //! Timers that are read as files, timerfd_create(2).
 
 use super::effects::{Effects, WaitPoint};
-use super::{File, IoError, IoResult, Keys, anonymous_stat};
+use super::{File, IoError, IoResult, Keys};
 use crate::{Ctx, Kernel, Nanos};
 use friscy_abi::Errno;
-use friscy_abi::layout::Stat;
 use friscy_abi::poll::{POLLIN, POLLRDNORM};
-use friscy_abi::stat::{S_IRUSR, S_IWUSR};
+use friscy_vfs::Location;
 use std::any::Any;
 use std::cell::Cell;
 
 /// A timer on the monotonic clock; one on the real-time clock is converted when it is set.
 pub struct TimerFd {
+    location: Location,
     /// Its clock.
     clock: u32,
     expires: Cell<Option<Nanos>>,
@@ -22,8 +22,8 @@ pub struct TimerFd {
 impl TimerFd {
     /// A timer that is not set.
     #[must_use]
-    pub fn new(clock: u32, id: u64, effects: &Effects) -> TimerFd {
-        TimerFd { clock, expires: Cell::new(None), interval: Cell::new(0), point: WaitPoint::new(id, effects) }
+    pub fn new(clock: u32, location: Location, id: u64, effects: &Effects) -> TimerFd {
+        TimerFd { location, clock, expires: Cell::new(None), interval: Cell::new(0), point: WaitPoint::new(id, effects) }
     }
 
     /// The clock it was made for.
@@ -82,8 +82,8 @@ impl File for TimerFd {
         }
     }
 
-    fn stat(&self, _k: &mut Kernel) -> Result<Stat, Errno> {
-        Ok(anonymous_stat(S_IRUSR | S_IWUSR, 1))
+    fn location(&self) -> &Location {
+        &self.location
     }
 
     fn poll(&self, k: &mut Kernel) -> u32 {
@@ -105,10 +105,6 @@ impl File for TimerFd {
             _ => 0,
         };
         self.point.changes().wrapping_add(expired)
-    }
-
-    fn link_text(&self, _k: &Kernel) -> Vec<u8> {
-        b"anon_inode:[timerfd]".to_vec()
     }
 
     fn as_any(&self) -> &dyn Any {
