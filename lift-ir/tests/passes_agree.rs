@@ -5,7 +5,8 @@ mod common;
 use common::{CODE, DATA, DATA_LEN, Memory, Random, random_program};
 use friscy_lift_ir::eval::{Leave, Machine};
 use friscy_lift_ir::passes::{self, Simplifier};
-use friscy_lift_ir::{Lifter, Limits, Region, RoundingClass, text, verify};
+use friscy_lift_ir::op::{Effects, ImmKind};
+use friscy_lift_ir::{Cond, Edge, Lifter, Limits, Op, Region, RoundingClass, Target, Term, Type, text, verify};
 
 const PROGRAMS: u64 = 600;
 const FUEL: i64 = 300;
@@ -105,4 +106,60 @@ fn every_form_of_a_program_does_the_same() {
         assert_eq!(m, raw_machine, "seed {seed}, block by block\n{raw_text}");
         assert!(mem == raw_memory, "memory differs: seed {seed}, block by block\n{raw_text}");
     }
+}
+
+/// Pure integer ops on registers, on constants that identities are about, and on each other.
+#[test]
+fn folding_keeps_what_ops_compute() {
+    let ops: Vec<Op> = Op::ALL.iter().copied().filter(|op| is_pure_integer(*op)).collect();
+    let mut simplifier = Simplifier::new();
+    for seed in 0..4000 {
+        let mut random = Random(seed);
+        let mut region = Region::new(CODE, RoundingClass::Rne);
+        let block = region.push_block(CODE);
+        region.blocks[0].entry = true;
+        region.blocks[0].guest_offsets.push(0);
+        region.blocks[0].retired = 1;
+        let mut values = Vec::new();
+        for r in 5..8 {
+            values.push(region.push(block, Op::GetX, &[], r, 0));
+        }
+        for _ in 0..6 {
+            let constants = [0, 1, -1, 2, 31, 32, 48, 56, 63, 64, 0xff, 0xffff, 0xffff_ffff, 0x8000_0000, i64::MIN];
+            let imm = constants[random.below(constants.len() as u64) as usize];
+            values.push(region.push(block, Op::Iconst, &[], imm, 0));
+        }
+        for _ in 0..12 {
+            let op = ops[random.below(ops.len() as u64) as usize];
+            let count = values.len() as u64;
+            let args: Vec<_> = op.info().args.iter().map(|_| values[random.below(count) as usize]).collect();
+            values.push(region.push(block, op, &args, 0, 0));
+        }
+        for (register, v) in (10..).zip(&values[9..]) {
+            region.push(block, Op::SetX, &[*v], register, 0);
+        }
+        let cond = Cond::ALL[random.below(6) as usize];
+        let edge = |pc| Edge { target: Target::Pc(pc), preempt: false };
+        let args = [values[9 + random.below(12) as usize], values[random.below(values.len() as u64) as usize]];
+        region.blocks[0].term = Term::Branch { cond, args, then: edge(0x2000), els: edge(0x3000) };
+
+        let mut machine = Machine::new(CODE, 1);
+        (5..8).for_each(|r| machine.x[r] = random.operand());
+        let mut memory = Memory(Vec::new());
+        let before = region.to_string();
+        let mut raw = machine.clone();
+        raw.run(&region, &mut memory);
+        simplifier.run(&mut region);
+        checked(&region, "folded");
+        machine.run(&region, &mut memory);
+        assert_eq!(machine, raw, "seed {seed}\n{before}\n{region}");
+    }
+}
+
+fn is_pure_integer(op: Op) -> bool {
+    let info = op.info();
+    info.effects == Effects::NONE
+        && info.imm == ImmKind::None
+        && info.result == Some(Type::I64)
+        && info.args.iter().all(|ty| *ty == Type::I64)
 }
