@@ -97,7 +97,7 @@ fn without_rm(template: &'static str) -> &'static str {
 /// fields are written as data, as `objdump` does.
 pub fn disassemble(inst: &Inst, pc: u64) -> String {
     let row = match find_row(inst.bits) {
-        Some((row, 2)) if inst.len == 2 && row.op == inst.op => row,
+        Some(row) if inst.len == 2 && row.op == inst.op => row,
         _ => inst.op.info(),
     };
     let mut text = String::from(row.name);
@@ -236,7 +236,7 @@ fn assemble_row(row: &'static Row, order: u8, mut text: &str) -> Result<u32, Asm
     let layout = &row.layout;
     let syntax = || AsmError::Syntax { expected: row.asm };
     // Operands that the template does not show are those that the encoding implies.
-    let mut operands = layout.extract(layout.value);
+    let mut operands = layout.extract(layout.pattern.value);
     operands.rm = order;
     let mut template = row.asm;
     if let Some(rm) = default_rm(template) {

@@ -2,20 +2,22 @@
 
 use crate::Inst;
 use crate::decode::find_row;
+use crate::layout::Pattern;
 use crate::table::{COMPRESSED, Op, ROWS, Row};
 
 impl Row {
     /// The encoding of this row whose free bits are those of `random`. `None` if they make a reserved encoding or one of
     /// another row; almost every other value then gives one.
     pub fn sample(&self, random: u32) -> Option<Inst> {
-        let bits = self.layout.value | random & !self.layout.mask & if self.is_compressed() { 0xffff } else { u32::MAX };
-        let len = if self.is_compressed() { 2 } else { 4 };
-        self.layout.matches(bits).then(|| Inst::from_row(self, len, bits))
+        let Pattern { mask, value, .. } = self.layout.pattern;
+        let (len, width_mask) = if self.is_compressed() { (2, 0xffff) } else { (4, u32::MAX) };
+        let bits = value | random & !mask & width_mask;
+        self.layout.pattern.matches(bits).then(|| Inst::from_layout(self.op, &self.layout, len, bits))
     }
 
     /// Whether the row's encodings are 16 bits long.
     pub const fn is_compressed(&self) -> bool {
-        self.layout.value & 3 != 3
+        self.layout.pattern.value & 3 != 3
     }
 }
 
@@ -42,12 +44,12 @@ impl Coverage {
     /// Marks the row that the instruction was decoded from.
     pub fn mark(&mut self, inst: &Inst) {
         match find_row(inst.bits) {
-            Some((row, 2)) => {
+            Some(row) if row.is_compressed() => {
                 for (seen, other) in self.compressed.iter_mut().zip(&COMPRESSED) {
                     *seen |= std::ptr::eq(row, other);
                 }
             }
-            Some((row, _)) => self.base[row.op as usize] = true,
+            Some(row) => self.base[row.op as usize] = true,
             None => {}
         }
     }

@@ -3,8 +3,8 @@
 //! Lookup is by key: opcode, funct3 and funct7 of a 32-bit encoding, or quadrant, funct3 and bits 12:10 of a 16-bit one,
 //! select the first row that may match; rows that share a key (they differ in `rs2` or in an exclusion) form a chain.
 
-use crate::layout::{Layout, Operands};
-use crate::table::{COMPRESSED, Op, ROWS, Row};
+use crate::layout::{Layout, Operands, Pattern};
+use crate::table::{BASE_DECODERS, COMPRESSED, COMPRESSED_DECODERS, Op, ROWS, Row};
 
 /// A decoded instruction. Compressed encodings appear as the base instruction that they expand to; only [`len`](Inst::len)
 /// and [`bits`](Inst::bits) tell them apart. Operands that the instruction does not have are zero.
@@ -32,9 +32,11 @@ pub struct Inst {
 }
 
 impl Inst {
-    pub(crate) fn from_row(row: &Row, len: u8, bits: u32) -> Inst {
-        let Operands { rd, rs1, rs2, rs3, rm, imm } = row.layout.extract(bits);
-        Inst { op: row.op, rd, rs1, rs2, rs3, rm, imm, len, bits }
+    /// Inlined into one function a row, so that the layout is a constant there and the fields are read by a few shifts.
+    #[inline(always)]
+    pub(crate) fn from_layout(op: Op, layout: &Layout, len: u8, bits: u32) -> Inst {
+        let Operands { rd, rs1, rs2, rs3, rm, imm } = layout.extract(bits);
+        Inst { op, rd, rs1, rs2, rs3, rm, imm, len, bits }
     }
 
     pub(crate) fn operands(&self) -> Operands {
@@ -45,21 +47,34 @@ impl Inst {
 /// No row. Op numbers and compressed row numbers are smaller, which the tables' lengths assert.
 const NONE: u8 = u8::MAX;
 
-/// The first row for each key, and the row after a row in the chains that it is part of.
+/// What lookup needs of a row, close together.
+#[derive(Clone, Copy)]
+struct Entry {
+    pattern: Pattern,
+    /// Decodes what the pattern matches.
+    decode: fn(u32) -> Inst,
+    /// The row after this one in the chains that it is part of.
+    next: u8,
+}
+
+/// The first row for each key, and the rows.
 struct Lookup<const KEYS: usize, const ROWS: usize> {
     first: [u8; KEYS],
-    next: [u8; ROWS],
+    entries: [Entry; ROWS],
 }
 
 impl<const KEYS: usize, const N: usize> Lookup<KEYS, N> {
     /// Enters each row under every key that its free bits allow. `key` takes an encoding, or a mask of one, to its key.
-    const fn new(rows: &[Row; N], compressed: bool) -> Self {
+    const fn new(rows: &[Row; N], decoders: &[fn(u32) -> Inst; N], compressed: bool) -> Self {
         assert!(N < NONE as usize, "row numbers are bytes");
-        let mut lookup = Lookup { first: [NONE; KEYS], next: [NONE; N] };
+        let entry = Entry { pattern: rows[0].layout.pattern, decode: decoders[0], next: NONE };
+        let mut lookup = Lookup { first: [NONE; KEYS], entries: [entry; N] };
         let mut last = [NONE; KEYS];
         let mut i = 0;
         while i < N {
-            let Layout { mask, value, .. } = rows[i].layout;
+            let pattern = rows[i].layout.pattern;
+            lookup.entries[i] = Entry { pattern, decode: decoders[i], next: NONE };
+            let Pattern { mask, value, .. } = pattern;
             let (fixed, free) = if compressed {
                 (compressed_key(value), !compressed_key(mask) & (KEYS - 1))
             } else {
@@ -73,7 +88,7 @@ impl<const KEYS: usize, const N: usize> Lookup<KEYS, N> {
                 if before == NONE {
                     lookup.first[key] = i as u8;
                 } else {
-                    let link = &mut lookup.next[before as usize];
+                    let link = &mut lookup.entries[before as usize].next;
                     assert!(*link == NONE || *link == i as u8, "a row would be part of two different chains");
                     *link = i as u8;
                 }
@@ -89,15 +104,12 @@ impl<const KEYS: usize, const N: usize> Lookup<KEYS, N> {
     }
 
     #[inline]
-    fn find<'a>(&self, rows: &'a [Row; N], key: usize, bits: u32) -> Option<&'a Row> {
-        let mut number = usize::from(*self.first.get(key)?);
-        while let Some(row) = rows.get(number) {
-            if row.layout.matches(bits) {
-                return Some(row);
-            }
-            number = usize::from(self.next[number]);
+    fn find(&self, key: usize, bits: u32) -> Option<&Entry> {
+        let mut entry = self.entries.get(usize::from(*self.first.get(key)?))?;
+        while !entry.pattern.matches(bits) {
+            entry = self.entries.get(usize::from(entry.next))?;
         }
-        None
+        Some(entry)
     }
 }
 
@@ -109,8 +121,8 @@ const fn compressed_key(bits: u32) -> usize {
     ((bits & 3) << 6 | bits >> 10 & 63) as usize
 }
 
-static BASE_LOOKUP: Lookup<{ 1 << 15 }, { ROWS.len() }> = Lookup::new(&ROWS, false);
-static COMPRESSED_LOOKUP: Lookup<{ 1 << 8 }, { COMPRESSED.len() }> = Lookup::new(&COMPRESSED, true);
+static BASE_LOOKUP: Lookup<{ 1 << 15 }, { ROWS.len() }> = Lookup::new(&ROWS, &BASE_DECODERS, false);
+static COMPRESSED_LOOKUP: Lookup<{ 1 << 8 }, { COMPRESSED.len() }> = Lookup::new(&COMPRESSED, &COMPRESSED_DECODERS, true);
 
 /// Length in bytes of the encoding that starts with this halfword: 2 if its low two bits are not both ones, else 4. Longer
 /// encodings are not part of any ratified extension and do not decode.
@@ -119,24 +131,28 @@ pub const fn len_bytes(halfword: u16) -> u8 {
     if halfword & 3 == 3 { 4 } else { 2 }
 }
 
-/// The row that an encoding belongs to, compressed rows included, and the encoding's length in bytes.
-#[inline]
-pub fn find_row(bits: u32) -> Option<(&'static Row, u8)> {
-    if bits & 3 == 3 {
-        Some((BASE_LOOKUP.find(&ROWS, base_key(bits), bits)?, 4))
-    } else {
-        let half = bits & 0xffff;
-        Some((COMPRESSED_LOOKUP.find(&COMPRESSED, compressed_key(half), half)?, 2))
-    }
-}
-
 /// Decodes an encoding; if its low two bits are not both ones, the low halfword alone counts. `None` is what raises an
 /// illegal-instruction exception: reserved encodings, and instructions of extensions that the table does not have. Hints are
 /// the instructions that they are encoded as.
 #[inline]
 pub fn decode(bits: u32) -> Option<Inst> {
-    let (row, len) = find_row(bits)?;
-    Some(Inst::from_row(row, len, if len == 2 { bits & 0xffff } else { bits }))
+    let (entry, bits) = if bits & 3 == 3 {
+        (BASE_LOOKUP.find(base_key(bits), bits)?, bits)
+    } else {
+        let half = bits & 0xffff;
+        (COMPRESSED_LOOKUP.find(compressed_key(half), half)?, half)
+    };
+    Some((entry.decode)(bits))
+}
+
+/// The row that an encoding belongs to, compressed rows included. [`decode`] is the fast way to the base row.
+pub fn find_row(bits: u32) -> Option<&'static Row> {
+    let inst = decode(bits)?;
+    if inst.len == 4 {
+        Some(inst.op.info())
+    } else {
+        COMPRESSED.iter().find(|row| row.op == inst.op && row.layout.pattern.matches(inst.bits))
+    }
 }
 
 /// Encodes an instruction in `len` bytes; [`Inst::bits`] is not looked at. If `len` is 2, the first compressed row that

@@ -78,13 +78,53 @@ pub struct Operands {
     pub imm: i32,
 }
 
-/// A parsed bit string.
+/// Which encodings belong to a row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Layout {
+pub struct Pattern {
     /// The fixed bits.
     pub mask: u32,
     /// The values of the fixed bits; zero outside of `mask`.
     pub value: u32,
+    excluded: [Excluded; 2],
+}
+
+impl Pattern {
+    /// Whether an encoding belongs to the row.
+    #[inline]
+    pub const fn matches(&self, bits: u32) -> bool {
+        let [a, b] = self.excluded;
+        bits & self.mask == self.value && bits & a.mask != a.value && bits & b.mask != b.value
+    }
+
+    /// Whether no encoding belongs to both rows: fixed bits differ, or one row excludes what the other fixes.
+    pub(crate) const fn is_disjoint(&self, other: &Pattern) -> bool {
+        self.mask & other.mask & (self.value ^ other.value) != 0 || self.gives_way_to(other) || other.gives_way_to(self)
+    }
+
+    const fn gives_way_to(&self, other: &Pattern) -> bool {
+        let mut i = 0;
+        while i < self.excluded.len() {
+            let Excluded { mask, value } = self.excluded[i];
+            if mask != 0 && other.mask & mask == mask && other.value & mask == value {
+                return true;
+            }
+            i += 1;
+        }
+        false
+    }
+
+    const fn exclude(&mut self, mask: u32, value: u32) {
+        let free = if self.excluded[0].mask == 0 { 0 } else { 1 };
+        assert!(self.excluded[free].mask == 0, "no row excludes more than two patterns");
+        self.excluded[free] = Excluded { mask, value };
+    }
+}
+
+/// A parsed bit string.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Layout {
+    /// Which encodings belong to the row.
+    pub pattern: Pattern,
     /// The field of the destination register.
     pub rd: Field,
     /// The field of the first source register.
@@ -95,7 +135,6 @@ pub struct Layout {
     pub rs3: Field,
     /// The field of the rounding mode, or of the ordering bits of an atomic.
     pub rm: Field,
-    excluded: [Excluded; 2],
     parts: [Part; 8],
     part_count: u8,
     /// Left shift that brings the immediate's sign to bit 31; zero for unsigned ones.
@@ -110,14 +149,12 @@ impl Layout {
     /// On a malformed string; since tables are constants, that is a compile error.
     pub(crate) const fn parse(text: &str, width: u32, notes: &str) -> Layout {
         let mut layout = Layout {
-            mask: 0,
-            value: 0,
+            pattern: Pattern { mask: 0, value: 0, excluded: [Excluded::NOTHING; 2] },
             rd: Field::ABSENT,
             rs1: Field::ABSENT,
             rs2: Field::ABSENT,
             rs3: Field::ABSENT,
             rm: Field::ABSENT,
-            excluded: [Excluded::NOTHING; 2],
             parts: [Part { from: 0, to: 0, width: 0 }; 8],
             part_count: 0,
             sign_shift: 0,
@@ -137,8 +174,8 @@ impl Layout {
                 while i < word.len() {
                     assert!(word[i] == b'0' || word[i] == b'1', "a run of fixed bits has another character in it");
                     bit -= 1;
-                    layout.mask |= 1 << bit;
-                    layout.value |= ((word[i] - b'0') as u32) << bit;
+                    layout.pattern.mask |= 1 << bit;
+                    layout.pattern.value |= ((word[i] - b'0') as u32) << bit;
                     i += 1;
                 }
             } else if starts_with(word, b"imm[") {
@@ -185,8 +222,8 @@ impl Layout {
         } else if is(word, b"rm") {
             self.rm = Field { shift: (bit - 3) as u8, mask: 7, set: 0 };
             // Rounding modes 5 and 6 are reserved ("Floating-Point Control and Status Register").
-            self.exclude(7 << (bit - 3), 5 << (bit - 3));
-            self.exclude(7 << (bit - 3), 6 << (bit - 3));
+            self.pattern.exclude(7 << (bit - 3), 5 << (bit - 3));
+            self.pattern.exclude(7 << (bit - 3), 6 << (bit - 3));
             return bit - 3;
         } else if is(word, b"aqrl") {
             self.rm = Field { shift: (bit - 2) as u8, mask: 3, set: 0 };
@@ -236,11 +273,11 @@ impl Layout {
                         mask |= self.parts[i].ones() << self.parts[i].from;
                         i += 1;
                     }
-                    self.exclude(mask, 0);
+                    self.pattern.exclude(mask, 0);
                 } else {
                     let field = *self.operand_mut(name);
                     assert!(field.mask == 31, "only five-bit registers can be excluded");
-                    self.exclude(31 << field.shift, value << field.shift);
+                    self.pattern.exclude(31 << field.shift, value << field.shift);
                 }
             } else {
                 let (value, _) = number(notes, name_end + 1);
@@ -264,38 +301,8 @@ impl Layout {
         }
     }
 
-    const fn exclude(&mut self, mask: u32, value: u32) {
-        let free = if self.excluded[0].mask == 0 { 0 } else { 1 };
-        assert!(self.excluded[free].mask == 0, "no row excludes more than two patterns");
-        self.excluded[free] = Excluded { mask, value };
-    }
-
-    /// Whether an encoding belongs to the row.
-    #[inline]
-    pub const fn matches(&self, bits: u32) -> bool {
-        let [a, b] = self.excluded;
-        bits & self.mask == self.value && bits & a.mask != a.value && bits & b.mask != b.value
-    }
-
-    /// Whether no encoding belongs to both rows: fixed bits differ, or one row excludes what the other fixes.
-    pub(crate) const fn is_disjoint(&self, other: &Layout) -> bool {
-        self.mask & other.mask & (self.value ^ other.value) != 0 || self.gives_way_to(other) || other.gives_way_to(self)
-    }
-
-    const fn gives_way_to(&self, other: &Layout) -> bool {
-        let mut i = 0;
-        while i < self.excluded.len() {
-            let Excluded { mask, value } = self.excluded[i];
-            if mask != 0 && other.mask & mask == mask && other.value & mask == value {
-                return true;
-            }
-            i += 1;
-        }
-        false
-    }
-
-    /// Reads the operands from an encoding that [matches](Layout::matches).
-    #[inline]
+    /// Reads the operands from an encoding that [matches](Pattern::matches).
+    #[inline(always)]
     pub fn extract(&self, bits: u32) -> Operands {
         let mut imm = 0;
         for part in self.parts.iter().take(usize::from(self.part_count)) {
@@ -315,7 +322,7 @@ impl Layout {
     /// multiple of its unit, a register without encoding, an operand that the row does not have and that is not zero, or a
     /// combination that is reserved.
     pub fn insert(&self, operands: &Operands) -> Option<u32> {
-        let mut bits = self.value
+        let mut bits = self.pattern.value
             | self.rd.put(operands.rd)
             | self.rs1.put(operands.rs1)
             | self.rs2.put(operands.rs2)
@@ -324,7 +331,7 @@ impl Layout {
         for part in self.parts.iter().take(usize::from(self.part_count)) {
             bits |= ((operands.imm as u32 >> part.to) & part.ones()) << part.from;
         }
-        (self.matches(bits) && self.extract(bits) == *operands).then_some(bits)
+        (self.pattern.matches(bits) && self.extract(bits) == *operands).then_some(bits)
     }
 
     /// Whether the encoding has an immediate.

@@ -17,5 +17,5 @@ pub use asm::{AsmError, assemble, disassemble};
 pub use claims::{extensions, hwcap, hwprobe_ima_ext_0, isa_string};
 pub use coverage::Coverage;
 pub use decode::{Inst, decode, encode, find_row, len_bytes};
-pub use layout::{Field, Layout, Operands};
+pub use layout::{Field, Layout, Operands, Pattern};
 pub use table::{COMPRESSED, Extension, Flags, Op, ROWS, Row, Visitor, visit};

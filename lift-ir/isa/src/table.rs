@@ -143,6 +143,24 @@ macro_rules! instructions {
             layout: Layout::parse($c_bits, 16, $c_notes),
         },)*];
 
+        /// Decoders of the base rows, by row number.
+        pub(crate) static BASE_DECODERS: [fn(u32) -> Inst; Op::ALL.len()] = [$({
+            fn decode(bits: u32) -> Inst {
+                const LAYOUT: Layout = BASE[Op::$op as usize].layout;
+                Inst::from_layout(Op::$op, &LAYOUT, 4, bits)
+            }
+            decode
+        },)*];
+
+        /// Decoders of the compressed rows, by row number.
+        pub(crate) static COMPRESSED_DECODERS: [fn(u32) -> Inst; SHORT.len()] = [$({
+            fn decode(bits: u32) -> Inst {
+                const LAYOUT: Layout = Layout::parse($c_bits, 16, $c_notes);
+                Inst::from_layout(Op::$c_op, &LAYOUT, 2, bits)
+            }
+            decode
+        },)*];
+
         /// One method an instruction. There are no defaults: an instruction without semantics does not compile.
         pub trait Visitor {
             /// What every method returns.
@@ -179,7 +197,7 @@ const fn assert_disjoint(rows: &[Row]) {
     while i < rows.len() {
         let mut j = i + 1;
         while j < rows.len() {
-            assert!(rows[i].layout.is_disjoint(&rows[j].layout), "two rows of the instruction table overlap");
+            assert!(rows[i].layout.pattern.is_disjoint(&rows[j].layout.pattern), "two rows of the instruction table overlap");
             j += 1;
         }
         i += 1;

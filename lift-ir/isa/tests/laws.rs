@@ -32,7 +32,7 @@ fn every_word_decodes_to_a_row_that_matches_or_to_nothing() {
     let mut random = Random(2);
     for _ in 0..2_000_000 {
         let bits = random.next() | 3;
-        let by_scan = ROWS.iter().filter(|row| row.layout.matches(bits)).map(|row| row.op).collect::<Vec<_>>();
+        let by_scan = ROWS.iter().filter(|row| row.layout.pattern.matches(bits)).map(|row| row.op).collect::<Vec<_>>();
         match decode(bits) {
             Some(inst) => assert_eq!(by_scan, [inst.op], "{bits:#010x}"),
             None => assert_eq!(by_scan, [], "{bits:#010x}"),
@@ -48,14 +48,14 @@ fn all_halfwords() {
         if bits & 3 == 3 {
             continue;
         }
-        let by_scan = COMPRESSED.iter().filter(|row| row.layout.matches(bits)).map(|row| row.name).collect::<Vec<_>>();
+        let by_scan = COMPRESSED.iter().filter(|row| row.layout.pattern.matches(bits)).map(|row| row.name).collect::<Vec<_>>();
         let Some(inst) = decode(bits) else {
             assert_eq!(by_scan, [""; 0], "{bits:#06x}");
             continue;
         };
         decoded += 1;
-        let (row, len) = find_row(bits).expect("it decodes");
-        assert_eq!((by_scan, len, inst.bits), (vec![row.name], 2, bits));
+        let row = find_row(bits).expect("it decodes");
+        assert_eq!((by_scan, inst.len, inst.bits), (vec![row.name], 2, bits));
         assert_eq!(decode(bits | 0xabcd_0000), Some(inst), "the upper half does not count");
 
         // The instruction says the same in 32 bits.
@@ -195,12 +195,12 @@ fn names_and_flags() {
     names.dedup();
     assert_eq!(names.len(), ROWS.len() + COMPRESSED.len(), "mnemonics are unique");
     for row in &ROWS {
-        let opcode = row.layout.value & 0x7f;
+        let opcode = row.layout.pattern.value & 0x7f;
         assert_eq!(row.flags.contains(Flags::CONTROL), matches!(opcode, 0x63 | 0x67 | 0x6f), "{}", row.name);
         let memory = matches!(opcode, 0x03 | 0x07 | 0x23 | 0x27 | 0x2f);
         assert_eq!(row.flags.intersects(Flags::LOAD.or(Flags::STORE)), memory, "{}", row.name);
         assert_eq!(row.flags.contains(Flags::FENCE), opcode == 0x0f, "{}", row.name);
-        assert_eq!(row.flags.contains(Flags::CSR), opcode == 0x73 && row.layout.value & 0x7000 != 0, "{}", row.name);
+        assert_eq!(row.flags.contains(Flags::CSR), opcode == 0x73 && row.layout.pattern.value & 0x7000 != 0, "{}", row.name);
     }
 }
 
