@@ -110,7 +110,7 @@ macro_rules! instructions {
         /// The base instructions, one variant a row: the mnemonic in camel case with its dots dropped.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
         #[repr(u8)]
-        pub enum Op { $(#[doc = concat!("`", $name, " ", $asm, "`: ", $bits)] $op,)* }
+        pub enum Op { $(#[doc = concat!("`", $name, " ", $asm, "`: `", $bits, "`")] $op,)* }
 
         impl Op {
             /// Every base instruction, in table order.
