@@ -83,6 +83,8 @@ pub(crate) struct Lower {
     /// What each slot holds.
     holder: [Value; SLOTS as usize],
     free: Vec<u16>,
+    /// Scratch slots whose last use is the instruction being lowered: free after it.
+    ending: Vec<u16>,
     /// Cost from each element to its block's end, for choosing pairs.
     cost: Vec<u32>,
     pairs: PairIndex,
@@ -101,6 +103,7 @@ impl Default for Lower {
             known: Vec::new(),
             holder: [Value::NONE; SLOTS as usize],
             free: Vec::new(),
+            ending: Vec::new(),
             cost: Vec::new(),
             pairs: PairIndex::default(),
         }
@@ -148,12 +151,14 @@ impl Lower {
             return Err("promoted regions are for compiling tiers");
         }
         self.holder.fill(Value::NONE);
+        self.ending.clear();
         self.free.clear();
         self.free.extend((SCRATCH..SLOTS).rev());
         self.find_roots(region, block);
         for (n, &id) in block.insts.iter().enumerate() {
             let inst = region.insts[id.index()];
             self.inst(region, block, n, &inst)?;
+            self.free.append(&mut self.ending);
         }
         self.term(region, block, cache)
     }
@@ -227,8 +232,7 @@ impl Lower {
                 self.emit(kind, 0, b, 0, 0, 0)
             }
             Op::Store8 | Op::Store16 | Op::Store32 | Op::Store64 | Op::StoreF32 | Op::StoreF64 => {
-                let b = self.operand(region, inst.args[0])?;
-                let c = self.operand(region, inst.args[1])?;
+                let [b, c] = self.operands(region, [inst.args[0], inst.args[1]])?;
                 self.fault_row(block, inst, FaultForm::Displaced);
                 self.emit(Kind::Store(op), 0, b, c, 0, inst.imm as i32)
             }
@@ -256,17 +260,14 @@ impl Lower {
         let (kind, b, c, d, imm) = match op {
             Op::Add => match self.scaled(region, x, y) {
                 Some((scaled, shift, other)) => {
-                    let b = self.operand(region, scaled)?;
-                    let c = self.operand(region, other)?;
+                    let [b, c] = self.operands(region, [scaled, other])?;
                     (Kind::ShlAdd, b, c, 0, shift)
                 }
                 None => self.two(region, op, x, y)?,
             },
             _ if op.info().args.len() == 2 && is_integer(op) => self.two(region, op, x, y)?,
             Op::Select => {
-                let d = self.operand(region, x)?;
-                let b = self.operand(region, y)?;
-                let c = self.operand(region, z)?;
+                let [d, b, c] = self.operands(region, [x, y, z])?;
                 (Kind::Select, b, c, d, 0)
             }
             Op::Lr32 | Op::Lr64 => {
@@ -274,8 +275,7 @@ impl Lower {
                 (Kind::Lr(op == Op::Lr64), b, 0, 0, 0)
             }
             Op::Sc32 | Op::Sc64 => {
-                let b = self.operand(region, x)?;
-                let c = self.operand(region, y)?;
+                let [b, c] = self.operands(region, [x, y])?;
                 (Kind::Sc(op == Op::Sc64), b, c, 0, 0)
             }
             Op::GetFflags => (Kind::GetFflags, 0, 0, 0, 0),
@@ -284,19 +284,15 @@ impl Lower {
             _ if Kind::Load(op).handler().is_some() => (Kind::Load(op), self.operand(region, x)?, 0, 0, imm),
             _ if Kind::Un(op).handler().is_some() => (Kind::Un(op), self.operand(region, x)?, 0, 0, 0),
             _ if Kind::Amo(op).handler().is_some() => {
-                let b = self.operand(region, x)?;
-                let c = self.operand(region, y)?;
+                let [b, c] = self.operands(region, [x, y])?;
                 (Kind::Amo(op), b, c, 0, 0)
             }
             _ if op.info().args.len() == 3 => {
-                let b = self.operand(region, x)?;
-                let c = self.operand(region, y)?;
-                let d = self.operand(region, z)?;
+                let [b, c, d] = self.operands(region, [x, y, z])?;
                 (if imm == 0 { Kind::Fp3(op) } else { Kind::Fp3Rm(op) }, b, c, d, imm)
             }
             _ if op.info().args.len() == 2 => {
-                let b = self.operand(region, x)?;
-                let c = self.operand(region, y)?;
+                let [b, c] = self.operands(region, [x, y])?;
                 (if imm == 0 { Kind::Fp2(op) } else { Kind::Fp2Rm(op) }, b, c, 0, imm)
             }
             _ => {
@@ -337,8 +333,7 @@ impl Lower {
                 return Ok((Kind::Ri(op), b, 0, 0, imm));
             }
         }
-        let b = self.operand(region, x)?;
-        let c = self.operand(region, y)?;
+        let [b, c] = self.operands(region, [x, y])?;
         Ok((Kind::Rr(op), b, c, 0, 0))
     }
 
@@ -463,6 +458,15 @@ impl Lower {
         }
     }
 
+    /// The slots that hold `values`; takes one use of each.
+    fn operands<const N: usize>(&mut self, region: &Region, values: [Value; N]) -> Refusable<[u8; N]> {
+        let mut slots = [0; N];
+        for (slot, v) in slots.iter_mut().zip(values) {
+            *slot = self.operand(region, v)?;
+        }
+        Ok(slots)
+    }
+
     /// The slot that holds `v`; takes one of its uses.
     fn operand(&mut self, region: &Region, v: Value) -> Refusable<u8> {
         let slot = self.locate(region, v)?;
@@ -499,7 +503,7 @@ impl Lower {
             let slot = known.slot;
             known.slot = NO_SLOT;
             self.holder[slot as usize] = Value::NONE;
-            self.free.push(slot);
+            self.ending.push(slot);
         }
     }
 
@@ -556,8 +560,7 @@ impl Lower {
                 self.jump(region, low, high, &edge)
             }
             Term::Branch { cond, args, then, els } => {
-                let b = self.operand(region, args[0])?;
-                let c = self.operand(region, args[1])?;
+                let [b, c] = self.operands(region, [args[0], args[1]])?;
                 let (cond, then, els) = match els.preempt && !then.preempt {
                     true => (cond.negate(), els, then),
                     false => (*cond, then, els),
