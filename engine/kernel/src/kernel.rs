@@ -8,6 +8,7 @@ use crate::objects::FileObjects;
 use crate::ports::{Clock, Entropy, Terminal};
 use crate::process::Process;
 use crate::sched::Scheduler;
+use crate::signal::SigInfo;
 use crate::task::Task;
 use crate::{Nanos, Pid, Tid};
 use friscy_boundary::{Cpu, ObjectId};
@@ -85,6 +86,7 @@ pub struct Kernel {
     pub(crate) file_objects: FileObjects,
     pub(crate) vdso: Option<ObjectId>,
     pub(crate) exec_fault: Option<ExecFault>,
+    pub(crate) last_fault: Option<(Tid, u64, SigInfo)>,
     /// Processes that were killed and end before any task runs again.
     pub(crate) dying: Vec<Pid>,
     pub(crate) next_wait_id: u64,
@@ -125,6 +127,7 @@ impl Kernel {
             file_objects: FileObjects::default(),
             vdso: None,
             exec_fault: None,
+            last_fault: None,
             dying: Vec::new(),
             next_wait_id: 0,
             last_pid: 0,

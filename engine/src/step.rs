@@ -1,0 +1,154 @@
+//! A task's turn: guest code, system calls, signals.
+
+use crate::machine::Machine;
+use crate::trace::Call;
+use friscy_abi::Errno;
+use friscy_boundary::{Exit, Ran, Regs};
+use friscy_kernel::signal::Delivered;
+use friscy_kernel::{Ctx, RestartKind, Scratch, SysError, SysResult, Tid};
+
+/// Length of the `ecall` and `csrr` instructions.
+const INSTRUCTION: u64 = 4;
+
+const A0: usize = 10;
+const A7: usize = 17;
+
+/// Control and status registers that a user may read, RISC-V unprivileged manual, "Zicntr".
+mod csr {
+    pub const CYCLE: u16 = 0xc00;
+    pub const TIME: u16 = 0xc01;
+    pub const INSTRET: u16 = 0xc02;
+}
+
+/// Nanoseconds of a tick of the `time` register: it counts at 10 MHz.
+const TICK: u64 = 100;
+
+/// What a system call leaves its task to do.
+enum Next {
+    /// Go on.
+    Go,
+    /// Nothing: it waits or is gone.
+    Off,
+    /// A signal interrupts the call, which is in progress still.
+    Interrupted(RestartKind),
+}
+
+impl Machine {
+    /// Runs a task until its fuel is used up, it waits, or it ends.
+    pub(crate) fn turn(&mut self, tid: Tid) {
+        let mut fuel = self.fuel;
+        loop {
+            let Some(task) = self.kernel.tasks.get(&tid) else { return };
+            let mut interrupted = None;
+            if task.in_syscall {
+                match self.syscall(tid) {
+                    Next::Go => {}
+                    Next::Off => return,
+                    Next::Interrupted(kind) => interrupted = Some(kind),
+                }
+            }
+            if interrupted.is_some() || self.kernel.needs_attention(tid) {
+                let delivered = self.kernel.deliver_signals(tid, interrupted);
+                self.kernel.settle();
+                if delivered == Delivered::Off {
+                    return;
+                }
+                if self.kernel.tasks.get(&tid).is_some_and(|task| task.in_syscall) {
+                    continue;
+                }
+            }
+            if fuel == 0 {
+                return;
+            }
+            let Some(task) = self.kernel.tasks.get_mut(&tid) else { return };
+            let Ran { exit, retired } = self.kernel.cpu.run(task.mm_id, &mut task.regs, fuel);
+            task.retired += retired;
+            if exit == Exit::Syscall {
+                task.in_syscall = true;
+                task.scratch = Scratch::default();
+            }
+            self.kernel.retired += retired;
+            self.kernel.advance(retired);
+            fuel = fuel.saturating_sub(retired);
+            match exit {
+                Exit::Syscall => {}
+                Exit::Fuel => fuel = 0,
+                Exit::ReadCsr { csr, rd } => self.read_csr(tid, csr, rd),
+                other => self.kernel.cpu_fault(tid, other),
+            }
+        }
+    }
+
+    /// Executes the system call at a task's pc.
+    fn syscall(&mut self, tid: Tid) -> Next {
+        let result = if self.trace.is_some() {
+            self.traced_syscall(tid)
+        } else {
+            friscy_syscalls::dispatch(&mut Ctx { kernel: &mut self.kernel, tid })
+        };
+        self.kernel.settle();
+        let Some(task) = self.kernel.tasks.get_mut(&tid) else { return Next::Off };
+        match result {
+            Ok(value) => finish(task, value),
+            Err(SysError::Errno(errno)) => finish(task, errno.to_ret()),
+            Err(SysError::NoReturn) => task.in_syscall = false,
+            Err(SysError::Restart(kind)) => return Next::Interrupted(kind),
+            Err(SysError::Block(wait)) => {
+                if wait.restart != RestartKind::Uninterruptible && self.kernel.needs_attention(tid) {
+                    return Next::Interrupted(wait.restart);
+                }
+                self.kernel.block(tid, wait);
+                return Next::Off;
+            }
+        }
+        if let Some(mask) = task.saved_mask.take() {
+            self.kernel.set_mask(tid, mask);
+        }
+        Next::Go
+    }
+
+    fn traced_syscall(&mut self, tid: Tid) -> SysResult {
+        let call = self.kernel.tasks.get(&tid).map(|task| call_of(tid, &task.regs));
+        let again = self.kernel.tasks.get(&tid).is_some_and(|task| task.scratch.again);
+        if let (Some(trace), Some(call), false) = (&mut self.trace, &call, again) {
+            trace.enter(&mut self.kernel, call);
+        }
+        let result = friscy_syscalls::dispatch(&mut Ctx { kernel: &mut self.kernel, tid });
+        if let (Some(trace), Some(call)) = (&mut self.trace, &call) {
+            trace.leave(&mut self.kernel, call, &result);
+        }
+        result
+    }
+
+    fn read_csr(&mut self, tid: Tid, csr: u16, rd: u8) {
+        let value = match csr {
+            csr::TIME => self.kernel.now() / TICK,
+            csr::CYCLE | csr::INSTRET => self.kernel.retired,
+            _ => {
+                self.kernel.cpu_fault(tid, Exit::Illegal { bits: 0 });
+                return;
+            }
+        };
+        if let Some(task) = self.kernel.tasks.get_mut(&tid) {
+            if let Some(slot) = task.regs.x.get_mut(usize::from(rd))
+                && rd != 0
+            {
+                *slot = value;
+            }
+            task.regs.pc = task.regs.pc.wrapping_add(INSTRUCTION);
+        }
+    }
+}
+
+fn finish(task: &mut friscy_kernel::Task, value: u64) {
+    debug_assert!(Errno::from_ret(value).is_none_or(|errno| errno.0 < 512), "a restart error reached user mode");
+    task.in_syscall = false;
+    task.regs.x[A0] = value;
+    task.regs.pc = task.regs.pc.wrapping_add(INSTRUCTION);
+}
+
+fn call_of(tid: Tid, regs: &Regs) -> Call {
+    let mut args = [0; 6];
+    args.copy_from_slice(&regs.x[A0..A0 + 6]);
+    Call { tid, number: regs.x[A7], args }
+}
