@@ -9,13 +9,14 @@
 //! 6. an edge to a block leads to one of the region, with arguments of its parameters' number and types;
 //! 7. immediates are in range: registers 1 to 31 (integer) or 0 to 31, rounding modes 0 to 4 or 7, and 7 only where the
 //!    rounding class is dynamic, displacements of 12 bits, ordering bits 0 to 3, fences 0 to 0xfff;
-//! 8. guest offsets ascend from 0, `retired` is their number, and guest indices ascend within it;
+//! 8. guest offsets ascend from 0, `retired` is their number, and guest indices ascend below it; in a block without guest
+//!    instructions they are 0, and nothing may fault;
 //! 9. `set.frm` is the last instruction of its block, which exits with `mode_change`;
 //! 10. only a block without guest instructions may exit with `fetch_fault`.
 
 use crate::cfg;
 use crate::ir::{Block, BlockData, Def, Edge, ExitKind, InstId, Region, RoundingClass, Target, Term, Value};
-use crate::op::{ImmKind, Op, Type};
+use crate::op::{Effects, ImmKind, Op, Type};
 use std::fmt;
 
 /// The first rule found broken.
@@ -132,7 +133,12 @@ fn check_block(region: &Region, places: &Places, block: Block, data: &BlockData)
     for (i, &id) in data.insts.iter().enumerate() {
         check_inst(region, places, block, i + 1, id)?;
         let inst = &region.insts[id.index()];
-        if inst.guest_index < index || inst.guest_index as usize >= data.guest_offsets.len() {
+        let count = data.guest_offsets.len();
+        let placed = match count {
+            0 => inst.guest_index == 0 && !inst.op.info().effects.contains(Effects::FAULT),
+            _ => (index..count as u16).contains(&inst.guest_index),
+        };
+        if !placed {
             return Err(broken(8, block, format!("guest index {} is out of order", inst.guest_index)));
         }
         index = inst.guest_index;

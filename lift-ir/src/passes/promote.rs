@@ -2,10 +2,11 @@
 //! parameters where control joins.
 //!
 //! Sets stay: what an observer may see of the register file is as before. Entry blocks get their registers from the file,
-//! since control may come to them from outside.
+//! since control may come to them from outside; an entry that the region also reaches itself, as the head of a loop often
+//! is, becomes an ordinary block behind an entry of its own.
 
 use crate::cfg;
-use crate::ir::{Block, Region, Target, Value};
+use crate::ir::{Block, Edge, Region, Target, Term, Value};
 use crate::op::{Op, Type};
 
 /// Integer registers are numbered 0 to 31, floating-point ones 32 to 63.
@@ -31,7 +32,8 @@ fn written(op: Op, imm: i64) -> Option<usize> {
 
 /// Promotes registers of `region`.
 pub fn promote(region: &mut Region) {
-    if region.blocks.len() == 1 && region.blocks[0].entry {
+    separate_entries(region);
+    if region.blocks.len() == 1 {
         return;
     }
     let mut order = Vec::new();
@@ -58,6 +60,46 @@ pub fn promote(region: &mut Region) {
             }
         }
         cfg::for_each_term_value(&mut data.term, |v| *v = state.resolve(*v));
+    }
+}
+
+/// Puts a block without guest instructions before each entry that edges of the region lead to, as the entry in its place.
+fn separate_entries(region: &mut Region) {
+    let mut reached = vec![false; region.blocks.len()];
+    for data in &region.blocks {
+        for to in cfg::edges(&data.term).into_iter().flatten().filter_map(cfg::target_block) {
+            reached[to.index()] = true;
+        }
+    }
+    let split: Vec<bool> = region.blocks.iter().zip(reached).map(|(data, reached)| data.entry && reached).collect();
+    if !split.contains(&true) {
+        return;
+    }
+    let mut next = 0;
+    let renamed: Vec<Block> = split
+        .iter()
+        .map(|split| {
+            next += 1 + *split as u32;
+            Block(next - 1)
+        })
+        .collect();
+    let old = std::mem::take(&mut region.blocks);
+    for (mut data, split) in old.into_iter().zip(split) {
+        if split {
+            let entry = region.push_block(data.pc);
+            let body = Block(entry.0 + 1);
+            data.entry = false;
+            let entry = &mut region.blocks[entry.index()];
+            entry.entry = true;
+            entry.term = Term::Jump(Edge { target: Target::Block(body, Vec::new()), preempt: false });
+        }
+        for edge in cfg::edges_mut(&mut data.term).into_iter().flatten() {
+            if let Target::Block(to, _) = &mut edge.target {
+                *to = renamed[to.index()];
+            }
+        }
+        region.blocks.push(data);
+        region.renumber_params(Block(region.blocks.len() as u32 - 1));
     }
 }
 

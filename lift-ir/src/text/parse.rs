@@ -208,7 +208,11 @@ impl Reader {
         let region = self.region()?;
         let id = InstId(region.insts.len() as u32);
         let data = region.blocks.last().ok_or("no block")?;
-        let index = data.guest_offsets.iter().position(|o| *o == offset).ok_or("no guest instruction there")?;
+        let index = match data.guest_offsets.iter().position(|o| *o == offset) {
+            Some(index) => index,
+            None if data.guest_offsets.is_empty() && offset == 0 => 0,
+            None => return Err("no guest instruction there".into()),
+        };
         let result = match (result, info.result) {
             (Some(name), Some(ty)) => self.define(name, ty, Def::Inst(id))?,
             (None, None) => Value::NONE,
