@@ -99,7 +99,7 @@ macro_rules! to_int {
                     *flags |= nx;
                     return int as u64;
                 }
-            } else if x >= TWO_63 && x < 2.0 * TWO_63 {
+            } else if (TWO_63..2.0 * TWO_63).contains(&x) {
                 // So large a double is an integer.
                 return x as u64;
             }

@@ -22,7 +22,8 @@ pub(super) fn ordinary(bits: u64) -> bool {
     field(bits).wrapping_sub(2) < 0x7ff - 2
 }
 
-/// Knuth's two-sum: the error of the rounded sum `s` of `x` and `y`, exact unless a term overflows.
+/// Knuth's two-sum: the error of the rounded sum `s` of `x` and `y`. It is exact unless one of its terms overflows,
+/// which happens only when there is an error and gives an infinity or a NaN, so comparing with zero is always right.
 #[inline(always)]
 pub(super) fn sum_error(x: f64, y: f64, s: f64) -> f64 {
     let y_part = s - x;
@@ -35,21 +36,20 @@ pub(super) fn sum_error(x: f64, y: f64, s: f64) -> f64 {
 pub fn add_f64_rne(a: u64, b: u64, flags: &mut u32) -> u64 {
     let (x, y) = (f64::from_bits(a), f64::from_bits(b));
     let s = x + y;
-    let r = s.to_bits();
-    // A sum too small to be normal is exact. In the top binades the error's own terms may overflow.
-    if field(r) >= 0x7fd {
-        return add_rest(a, b, flags);
+    // A sum too small to be normal is exact.
+    if field(s.to_bits()) == 0x7ff {
+        return add_rest(a, b, flags).to_bits();
     }
     if *flags & NX == 0 && sum_error(x, y, s) != 0.0 {
         *flags |= NX;
     }
-    r
+    s.to_bits()
 }
 
 #[cold]
 #[inline(never)]
-fn add_rest(a: u64, b: u64, flags: &mut u32) -> u64 {
-    soft::add_f64(a, b, Rm::Rne, flags)
+fn add_rest(a: u64, b: u64, flags: &mut u32) -> f64 {
+    f64::from_bits(soft::add_f64(a, b, Rm::Rne, flags))
 }
 
 /// `a - b` to nearest, ties to even.
@@ -68,7 +68,7 @@ pub fn mul_f64_rne(a: u64, b: u64, flags: &mut u32) -> u64 {
         if product == 0.0 && (x == 0.0 || y == 0.0) {
             return r;
         }
-        return mul_rest(a, b, flags);
+        return mul_rest(a, b, flags).to_bits();
     }
     if *flags & NX == 0 && !short_product(a, b) && exact::mul_differs(a, b, r) {
         *flags |= NX;
@@ -78,8 +78,8 @@ pub fn mul_f64_rne(a: u64, b: u64, flags: &mut u32) -> u64 {
 
 #[cold]
 #[inline(never)]
-fn mul_rest(a: u64, b: u64, flags: &mut u32) -> u64 {
-    soft::mul_f64(a, b, Rm::Rne, flags)
+fn mul_rest(a: u64, b: u64, flags: &mut u32) -> f64 {
+    f64::from_bits(soft::mul_f64(a, b, Rm::Rne, flags))
 }
 
 /// `a / b` to nearest, ties to even.
@@ -92,7 +92,7 @@ pub fn div_f64_rne(a: u64, b: u64, flags: &mut u32) -> u64 {
         if quotient == 0.0 && x == 0.0 {
             return r;
         }
-        return div_rest(a, b, flags);
+        return div_rest(a, b, flags).to_bits();
     }
     if *flags & NX == 0 && exact::div_differs(a, b, r) {
         *flags |= NX;
@@ -102,8 +102,8 @@ pub fn div_f64_rne(a: u64, b: u64, flags: &mut u32) -> u64 {
 
 #[cold]
 #[inline(never)]
-fn div_rest(a: u64, b: u64, flags: &mut u32) -> u64 {
-    soft::div_f64(a, b, Rm::Rne, flags)
+fn div_rest(a: u64, b: u64, flags: &mut u32) -> f64 {
+    f64::from_bits(soft::div_f64(a, b, Rm::Rne, flags))
 }
 
 /// The square root of `a` to nearest, ties to even.
@@ -115,7 +115,7 @@ pub fn sqrt_f64_rne(a: u64, flags: &mut u32) -> u64 {
         if a << 1 == 0 {
             return a;
         }
-        return sqrt_rest(a, flags);
+        return sqrt_rest(a, flags).to_bits();
     }
     if *flags & NX == 0 && exact::sqrt_differs(a, r) {
         *flags |= NX;
@@ -125,8 +125,8 @@ pub fn sqrt_f64_rne(a: u64, flags: &mut u32) -> u64 {
 
 #[cold]
 #[inline(never)]
-fn sqrt_rest(a: u64, flags: &mut u32) -> u64 {
-    soft::sqrt_f64(a, Rm::Rne, flags)
+fn sqrt_rest(a: u64, flags: &mut u32) -> f64 {
+    f64::from_bits(soft::sqrt_f64(a, Rm::Rne, flags))
 }
 
 /// `a * b + c` to nearest, ties to even, rounded once (`fmadd`).

@@ -40,6 +40,7 @@ pub(super) fn sqrt_differs(a: u64, r: u64) -> bool {
 
 /// Whether `r` differs from `a * b + c`; here operands may be zero. `r` is exact if the lowest set bit of the exact sum
 /// is not below its last place.
+#[cfg(target_arch = "x86_64")]
 #[inline(never)]
 pub(super) fn fma_differs(a: u64, b: u64, c: u64, r: u64) -> bool {
     let ((sa, ea), (sb, eb), (sc, ec), (_, er)) = (parts(a), parts(b), parts(c), parts(r));

@@ -2,6 +2,7 @@
 //! doubles.
 
 use super::double::{add_f64_rne, field, ordinary, short_product, sum_error};
+#[cfg(target_arch = "x86_64")]
 use super::exact;
 use crate::{NX, Rm, soft};
 
@@ -39,11 +40,10 @@ unsafe fn host_fma(x: f64, y: f64, z: f64) -> f64 {
 #[inline(always)]
 fn obviously_exact(a: u64, b: u64, c: u64) -> bool {
     let (p, z) = (f64::from_bits(a) * f64::from_bits(b), f64::from_bits(c));
-    // An overflow among the error's terms makes it infinite or a NaN, which is not zero.
     short_product(a, b) && ordinary(p.to_bits()) && sum_error(p, z, p + z) == 0.0
 }
 
-/// Results that are zero, tiny, huge or special, and operands out of [`by_parts`]' range. Zeros are still quick.
+/// Results that are zero, tiny, huge or special, and tiny products. Zeros are still quick.
 #[inline(never)]
 fn rest(a: u64, b: u64, c: u64, flags: &mut u32) -> u64 {
     let (x, y, z) = (f64::from_bits(a), f64::from_bits(b), f64::from_bits(c));
@@ -57,14 +57,12 @@ fn rest(a: u64, b: u64, c: u64, flags: &mut u32) -> u64 {
     soft::fma_f64(a, b, c, Rm::Rne, flags)
 }
 
-/// `a * b + c` by sums of doubles (S. Boldo and G. Melquiond, "Emulation of a FMA and correctly rounded sums: proved
-/// algorithms using rounding to odd", 2008).
+/// `a * b + c` by sums of doubles.
 #[inline(never)]
 fn by_parts(a: u64, b: u64, c: u64, flags: &mut u32) -> u64 {
-    let (ea, eb, ec) = (field(a), field(b), field(c));
-    // The product's low part is a multiple of the smallest subnormal, and neither splitting a factor nor a sum
-    // overflows. Zero factors, infinities and NaNs fail this.
-    if ea.max(eb) >= 0x7ff - 30 || ec >= 0x7fb || !(1023 + 110..1023 + 0x7fb).contains(&(ea + eb)) {
+    // The product's low part must be a multiple of the smallest subnormal. Zero factors fail this. An overflow or a NaN
+    // on the way makes the sum a NaN or infinite, and is found there.
+    if field(a) + field(b) < 1023 + 110 {
         return rest(a, b, c, flags);
     }
     let (x, y, z) = (f64::from_bits(a), f64::from_bits(b), f64::from_bits(c));
@@ -73,6 +71,40 @@ fn by_parts(a: u64, b: u64, c: u64, flags: &mut u32) -> u64 {
         return add_f64_rne(p.to_bits(), c, flags);
     }
     let p_low = product_error(x, y, p);
+    if *flags & NX != 0 {
+        if let Some(sum) = sum_away_from_ties(p, p_low, z) {
+            return sum.to_bits();
+        }
+    }
+    let (sum, inexact) = sum_of_three(p, p_low, z);
+    if !ordinary(sum.to_bits()) {
+        return rest(a, b, c, flags);
+    }
+    if inexact {
+        *flags |= NX;
+    }
+    sum.to_bits()
+}
+
+/// The rounded sum of a product in two parts and an addend, if it is ordinary and obviously not near a tie.
+#[inline(always)]
+fn sum_away_from_ties(p: f64, p_low: f64, z: f64) -> Option<f64> {
+    let s = p + z;
+    // The exact sum is s + low, up to the error of this addition, 2^-53 of it.
+    let low = sum_error(p, z, s) + p_low;
+    let sum = s + low;
+    let rest = low - (sum - s);
+    // At most 2^11 last places of the sum, so the error is at most 2^-42 of one: a rest that does not change the sum
+    // even when 2^-40 larger is on the right side of the tie. Cancellation fails the first test, and so does a NaN.
+    let small = low.abs() <= sum.abs() * 2f64.powi(-42);
+    (small && ordinary(sum.to_bits()) && sum + rest * (1.0 + 2f64.powi(-40)) == sum).then_some(sum)
+}
+
+/// The rounded sum of a product in two parts and an addend, and whether it is inexact (S. Boldo and G. Melquiond,
+/// "Emulation of a FMA and correctly rounded sums: proved algorithms using rounding to odd", 2008). Only an ordinary
+/// result is right.
+#[inline(always)]
+fn sum_of_three(p: f64, p_low: f64, z: f64) -> (f64, bool) {
     let t = z + p_low;
     let t_low = sum_error(z, p_low, t);
     let v = p + t;
@@ -82,13 +114,8 @@ fn by_parts(a: u64, b: u64, c: u64, flags: &mut u32) -> u64 {
     let lost = sum_error(t_low, v_low, low);
     let low = if lost == 0.0 { low } else { to_odd(low, lost) };
     let sum = v + low;
-    if !ordinary(sum.to_bits()) {
-        return rest(a, b, c, flags);
-    }
-    if *flags & NX == 0 && (lost != 0.0 || sum_error(v, low, sum) != 0.0) {
-        *flags |= NX;
-    }
-    sum.to_bits()
+    // If bits were lost, the low part is odd and does not fit the sum.
+    (sum, sum_error(v, low, sum) != 0.0)
 }
 
 /// A sum rounded to nearest with error `lost`, not zero, rounded to odd instead: of the two neighbours of the exact
@@ -133,22 +160,33 @@ mod tests {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
-            state
+            state.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 1 | state << 63
         };
-        for _ in 0..300_000 {
-            let (a, mut b) = (next(), next());
-            // Addends near the product and near its rounding error, short significands, and anything.
-            let p = f64::from_bits(a) * f64::from_bits(b);
-            let kind = next();
-            if kind & 1 == 0 {
-                b &= !0 << (next() % 53);
+        for _ in 0..1_000_000 {
+            let kind = next() >> 8;
+            let (mut a, mut b, mut c) = (next(), next(), next());
+            // Mostly middle exponents, where the sums of doubles are used; sometimes short significands.
+            if kind & 3 != 0 {
+                a = (a & !(0x3ff << 52)) ^ 0x200 << 52;
+                b = (b & !(0x3ff << 52)) ^ 0x200 << 52;
             }
-            let offset = (next() % 240) as i64 - 120;
-            let mut c = next() & !(0x7ff << 52) | (i64::from(field(p.to_bits())) + offset).clamp(0, 0x7ff) as u64 * (1 << 52);
-            if kind & 6 == 0 {
-                c = p.to_bits() ^ 1 << 63;
-            } else if kind & 6 == 2 {
-                c &= !0 << (next() % 53);
+            if kind & 4 != 0 {
+                b &= !0 << ((kind >> 16) % 53);
+            }
+            let p = (f64::from_bits(a) * f64::from_bits(b)).to_bits();
+            match kind >> 3 & 7 {
+                // Cancels the product up to its rounding error, or nearly.
+                0 => c = p ^ 1 << 63,
+                1 => c = (p ^ 1 << 63).wrapping_add(kind >> 32 & 7).wrapping_sub(3),
+                // A power of two that makes a tie with a bit of the product, broken or not by the rest.
+                2 | 3 => c = (c & 1 << 63) | u64::from(field(p) + 55).saturating_sub((kind >> 24) % 112).min(0x7fe) << 52,
+                // A short addend anywhere near the product.
+                4 | 5 => {
+                    let exponent = u64::from(field(p) + 120).saturating_sub((kind >> 24) % 240).min(0x7fe);
+                    c = (c & !(0x7ff << 52) & !0 << ((kind >> 16) % 53)) | exponent << 52;
+                }
+                6 => c = (c & !(0x7ff << 52)) | u64::from(field(p)).min(0x7fe) << 52,
+                _ => {}
             }
             for preset in [0, NX] {
                 let (mut got, mut want) = (preset, preset);

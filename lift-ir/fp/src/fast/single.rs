@@ -28,20 +28,19 @@ fn sum_error(x: f32, y: f32, s: f32) -> f32 {
 pub fn add_f32_rne(a: u32, b: u32, flags: &mut u32) -> u32 {
     let (x, y) = (f32::from_bits(a), f32::from_bits(b));
     let s = x + y;
-    let r = s.to_bits();
-    if field(r) >= 0xfd {
-        return add_rest(a, b, flags);
+    if field(s.to_bits()) == 0xff {
+        return add_rest(a, b, flags).to_bits();
     }
     if *flags & NX == 0 && sum_error(x, y, s) != 0.0 {
         *flags |= NX;
     }
-    r
+    s.to_bits()
 }
 
 #[cold]
 #[inline(never)]
-fn add_rest(a: u32, b: u32, flags: &mut u32) -> u32 {
-    soft::add_f32(a, b, Rm::Rne, flags)
+fn add_rest(a: u32, b: u32, flags: &mut u32) -> f32 {
+    f32::from_bits(soft::add_f32(a, b, Rm::Rne, flags))
 }
 
 /// `a - b` to nearest, ties to even.
@@ -60,7 +59,7 @@ pub fn mul_f32_rne(a: u32, b: u32, flags: &mut u32) -> u32 {
         if product == 0.0 && (x == 0.0 || y == 0.0) {
             return r;
         }
-        return mul_rest(a, b, flags);
+        return mul_rest(a, b, flags).to_bits();
     }
     if *flags & NX == 0 && f64::from(product) != f64::from(x) * f64::from(y) {
         *flags |= NX;
@@ -70,8 +69,8 @@ pub fn mul_f32_rne(a: u32, b: u32, flags: &mut u32) -> u32 {
 
 #[cold]
 #[inline(never)]
-fn mul_rest(a: u32, b: u32, flags: &mut u32) -> u32 {
-    soft::mul_f32(a, b, Rm::Rne, flags)
+fn mul_rest(a: u32, b: u32, flags: &mut u32) -> f32 {
+    f32::from_bits(soft::mul_f32(a, b, Rm::Rne, flags))
 }
 
 /// `a / b` to nearest, ties to even.
@@ -84,7 +83,7 @@ pub fn div_f32_rne(a: u32, b: u32, flags: &mut u32) -> u32 {
         if quotient == 0.0 && x == 0.0 {
             return r;
         }
-        return div_rest(a, b, flags);
+        return div_rest(a, b, flags).to_bits();
     }
     if *flags & NX == 0 && f64::from(quotient) * f64::from(y) != f64::from(x) {
         *flags |= NX;
@@ -94,8 +93,8 @@ pub fn div_f32_rne(a: u32, b: u32, flags: &mut u32) -> u32 {
 
 #[cold]
 #[inline(never)]
-fn div_rest(a: u32, b: u32, flags: &mut u32) -> u32 {
-    soft::div_f32(a, b, Rm::Rne, flags)
+fn div_rest(a: u32, b: u32, flags: &mut u32) -> f32 {
+    f32::from_bits(soft::div_f32(a, b, Rm::Rne, flags))
 }
 
 /// The square root of `a` to nearest, ties to even.
@@ -108,7 +107,7 @@ pub fn sqrt_f32_rne(a: u32, flags: &mut u32) -> u32 {
         if a << 1 == 0 {
             return a;
         }
-        return sqrt_rest(a, flags);
+        return sqrt_rest(a, flags).to_bits();
     }
     if *flags & NX == 0 && f64::from(root) * f64::from(root) != f64::from(x) {
         *flags |= NX;
@@ -118,8 +117,8 @@ pub fn sqrt_f32_rne(a: u32, flags: &mut u32) -> u32 {
 
 #[cold]
 #[inline(never)]
-fn sqrt_rest(a: u32, flags: &mut u32) -> u32 {
-    soft::sqrt_f32(a, Rm::Rne, flags)
+fn sqrt_rest(a: u32, flags: &mut u32) -> f32 {
+    f32::from_bits(soft::sqrt_f32(a, Rm::Rne, flags))
 }
 
 /// `a * b + c` to nearest, ties to even, rounded once (`fmadd`).
@@ -135,7 +134,7 @@ pub fn fma_f32_rne(a: u32, b: u32, c: u32, flags: &mut u32) -> u32 {
         if sum == 0.0 {
             return r.to_bits();
         }
-        return fma_rest(a, b, c, flags);
+        return fma_rest(a, b, c, flags).to_bits();
     }
     if *flags & NX == 0 && (f64::from(r) != sum || super::double::sum_error(product, z, sum) != 0.0) {
         *flags |= NX;
@@ -153,8 +152,8 @@ fn round_tie(product: f64, z: f64, sum: f64) -> f32 {
 
 #[cold]
 #[inline(never)]
-fn fma_rest(a: u32, b: u32, c: u32, flags: &mut u32) -> u32 {
-    soft::fma_f32(a, b, c, Rm::Rne, flags)
+fn fma_rest(a: u32, b: u32, c: u32, flags: &mut u32) -> f32 {
+    f32::from_bits(soft::fma_f32(a, b, c, Rm::Rne, flags))
 }
 
 /// `a * b - c` to nearest, ties to even, rounded once (`fmsub`).

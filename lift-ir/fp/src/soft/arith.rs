@@ -86,7 +86,7 @@ fn div<F: Format>(a: u64, b: u64, rm: Rm, flags: &mut u32) -> u64 {
         (Value::Num(x), Value::Num(y)) => {
             // At least 125 bits by at most 53: a quotient of 72 bits or more, so the sticky bit is below half.
             let x = normalize(x);
-            let sig = x.sig / y.sig | u128::from(x.sig % y.sig != 0);
+            let sig = (x.sig / y.sig) | u128::from(x.sig % y.sig != 0);
             round_pack::<F>(Num { sign, exp: x.exp - y.exp, sig }, rm, flags)
         }
         _ => zero::<F>(sign),

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::table::TABLE;
 
@@ -101,7 +102,9 @@ fn guest() -> &'static Path {
 /// What the cases give in the instruction of this row.
 pub fn outcomes(row: usize, cases: &[Case]) -> Vec<Outcome> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let (input, output) = (folder.join(format!("fp-{row}.in")), folder.join(format!("fp-{row}.out")));
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    let run = format!("fp-{}-{}", std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
+    let (input, output) = (folder.join(format!("{run}.in")), folder.join(format!("{run}.out")));
     let mut bytes = Vec::with_capacity(cases.len() * 40);
     for case in cases {
         for word in [row as u64, case.args[0], case.args[1], case.args[2], case.fcsr.into()] {

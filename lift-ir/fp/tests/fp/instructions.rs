@@ -1,13 +1,10 @@
-//! Both implementations against the instructions themselves, result and flags, on millions of operands.
-
-mod operands;
-mod referee;
-mod table;
+//! Every row, result and flags, on millions of operands.
 
 use friscy_fp::{NX, Rm};
-use operands::Random;
-use referee::Case;
-use table::{Sources, TABLE};
+
+use crate::operands::{self, Random};
+use crate::referee::{self, Case};
+use crate::table::TABLE;
 
 /// Cases a row; with all rows more than two million.
 const CASES: usize = 80_000;
@@ -66,5 +63,4 @@ fn rows_3_mod_4() {
 #[test]
 fn millions_of_cases_run() {
     assert!(TABLE.len() * CASES > 2_000_000);
-    assert!(TABLE.iter().any(|row| row.sources == Sources::Integer));
 }

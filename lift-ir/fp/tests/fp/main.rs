@@ -1,0 +1,7 @@
+//! Both implementations against the instructions themselves.
+
+mod hard_cases;
+mod instructions;
+mod operands;
+mod referee;
+mod table;
