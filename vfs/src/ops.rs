@@ -70,6 +70,16 @@ pub(crate) fn new_inode_in(
     Ok(dir.inode.sb.new_inode(new, mode, creds.uid, gid))
 }
 
+/// Checks that `creds` may give the file a further name, as with `fs.protected_hardlinks` set: it owns the file, or
+/// could read and write it and it is nothing special.
+fn may_link(creds: &Creds, old: &InodeRef) -> Result<(), Errno> {
+    let group_exec = abi::S_ISGID | abi::S_IXGRP;
+    let mode = old.attr.borrow().mode;
+    let special = old.file_type() != FileType::Regular || mode & abi::S_ISUID != 0 || mode & group_exec == group_exec;
+    let usable = !special && old.permission(creds, Access::READ.and(Access::WRITE)).is_ok();
+    if usable || old.is_owner(creds) { Ok(()) } else { Err(Errno::EPERM) }
+}
+
 /// Checks that `found` is free for a new name, which it returns.
 fn free_name(creds: &Creds, found: &Found, is_dir: bool) -> Result<Name, Errno> {
     let Last::Name(name) = &found.last else { return Err(Errno::EEXIST) };
@@ -192,6 +202,7 @@ impl Vfs {
             return Err(Errno::EXDEV);
         }
         want_write(&found.dir)?;
+        may_link(&ctx.creds, &old.inode)?;
         may_create(&ctx.creds, &found.dir)?;
         if old.inode.is_dir() || matches!(found.dir.inode.node, crate::inode::Node::SynthDir(_)) {
             return Err(Errno::EPERM);
