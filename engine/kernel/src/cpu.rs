@@ -2,6 +2,7 @@
 
 use friscy_boundary::{Cpu, CopyFault, Mapping, MemError, MmId, ObjectId, Prot, Ran, Regs};
 use std::cell::RefCell;
+use std::fmt;
 use std::rc::Rc;
 
 /// The cpu, shared within the machine's one thread. No call of it calls back, so it is never borrowed twice.
@@ -92,5 +93,79 @@ impl CpuRef {
 
     pub fn object_release(&self, object: ObjectId) {
         self.0.borrow_mut().object_release(object);
+    }
+}
+
+/// A memory object that the kernel refers to: mappings, files and shared-memory segments hold clones of the reference,
+/// and the object is released with the last one.
+#[derive(Clone)]
+pub struct ObjectRef(Rc<OwnedObject>);
+
+struct OwnedObject {
+    id: ObjectId,
+    cpu: CpuRef,
+}
+
+impl ObjectRef {
+    /// Makes an object of `len` zero bytes.
+    ///
+    /// # Errors
+    /// [`MemError::NoMemory`].
+    pub fn create(cpu: &CpuRef, len: u64) -> Result<ObjectRef, MemError> {
+        let id = cpu.object_create(len)?;
+        Ok(ObjectRef(Rc::new(OwnedObject { id, cpu: cpu.clone() })))
+    }
+
+    /// Its name at the boundary.
+    #[must_use]
+    pub fn id(&self) -> ObjectId {
+        self.0.id
+    }
+
+    /// Reads; returns how many bytes, fewer than asked only at the object's end.
+    pub fn read(&self, offset: u64, buf: &mut [u8]) -> usize {
+        self.0.cpu.object_read(self.0.id, offset, buf)
+    }
+
+    /// Writes, growing it as needed.
+    ///
+    /// # Errors
+    /// [`MemError::NoMemory`].
+    pub fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), MemError> {
+        self.0.cpu.object_write(self.0.id, offset, bytes)
+    }
+
+    /// Sets its length.
+    ///
+    /// # Errors
+    /// [`MemError::NoMemory`].
+    pub fn resize(&self, len: u64) -> Result<(), MemError> {
+        self.0.cpu.object_resize(self.0.id, len)
+    }
+
+    /// How many references there are: mappings and others.
+    #[must_use]
+    pub fn references(&self) -> usize {
+        Rc::strong_count(&self.0)
+    }
+}
+
+impl Drop for OwnedObject {
+    fn drop(&mut self) {
+        self.cpu.object_release(self.id);
+    }
+}
+
+impl PartialEq for ObjectRef {
+    fn eq(&self, other: &ObjectRef) -> bool {
+        self.0.id == other.0.id
+    }
+}
+
+impl Eq for ObjectRef {}
+
+impl fmt::Debug for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0.id, f)
     }
 }

@@ -37,10 +37,10 @@ impl Kernel {
         if !private {
             let mm = task.mm.borrow();
             let vma = mm.find(addr).ok_or(Errno::EFAULT)?;
-            if let VmaBacking::Object { object, offset, .. } = vma.backing
+            if let VmaBacking::Object { object, offset, .. } = &vma.backing
                 && vma.is_shared()
             {
-                return Ok(FutexKey::Shared(object.0, offset + (addr - vma.start)));
+                return Ok(FutexKey::Shared(object.id().0, offset + (addr - vma.start)));
             }
         }
         Ok(FutexKey::Private(task.mm_id.0, addr))

@@ -1,6 +1,6 @@
 //! The kernel: every task and process, and the ports to the host.
 
-use crate::cpu::CpuRef;
+use crate::cpu::{CpuRef, ObjectRef};
 use crate::elf::ExecFault;
 use crate::files::Drivers;
 use crate::futex::Futexes;
@@ -11,7 +11,7 @@ use crate::sched::Scheduler;
 use crate::signal::SigInfo;
 use crate::task::Task;
 use crate::{Nanos, Pid, Tid};
-use friscy_boundary::{Cpu, ObjectId};
+use friscy_boundary::Cpu;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -84,7 +84,7 @@ pub struct Kernel {
     pub retired: u64,
     pub(crate) futexes: Futexes,
     pub(crate) file_objects: FileObjects,
-    pub(crate) vdso: Option<ObjectId>,
+    pub(crate) vdso: Option<ObjectRef>,
     pub(crate) exec_fault: Option<ExecFault>,
     pub(crate) last_fault: Option<(Tid, u64, SigInfo)>,
     /// Processes that were killed and end before any task runs again.

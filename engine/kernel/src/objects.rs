@@ -4,32 +4,30 @@
 //! A file that nobody has written to is copied into an object once. Any other file, and any file that is mapped shared
 //! and writable, hands its contents over to the object: reads and writes of the file go to it from then on.
 
-use crate::cpu::CpuRef;
+use crate::cpu::ObjectRef;
 use crate::error::{SysError, WaitFor, WaitKey};
 use crate::kernel::Kernel;
 use crate::mm::page_up;
 use friscy_abi::Errno;
-use friscy_boundary::ObjectId;
 use friscy_vfs::{ContentId, ExternalContent, Inode, InodeRef, ReadError};
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 /// Bytes copied at a time when an object is filled.
 const CHUNK: usize = 1 << 18;
 
 /// Objects that hold the bytes of unmodified files.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct FileObjects {
-    copies: BTreeMap<ContentId, (u64, ObjectId)>,
+    copies: BTreeMap<ContentId, (u64, ObjectRef)>,
     /// Files whose contents are an object's; an entry counts only while the file says so.
-    handed_over: BTreeMap<ContentId, ObjectId>,
+    handed_over: BTreeMap<ContentId, Weak<ObjectContent>>,
 }
 
 /// A file's contents in an object.
 struct ObjectContent {
-    cpu: CpuRef,
-    object: ObjectId,
+    object: ObjectRef,
     len: Cell<u64>,
 }
 
@@ -37,7 +35,7 @@ impl ExternalContent for ObjectContent {
     fn read_at(&self, off: u64, buf: &mut [u8]) -> Result<usize, ReadError> {
         let want = self.len.get().saturating_sub(off).min(buf.len() as u64) as usize;
         let Some(buf) = buf.get_mut(..want).filter(|buf| !buf.is_empty()) else { return Ok(0) };
-        let read = self.cpu.object_read(self.object, off, buf);
+        let read = self.object.read(off, buf);
         // What the object does not hold yet reads as zero up to the file's end.
         if let Some(rest) = buf.get_mut(read..) {
             rest.fill(0);
@@ -47,7 +45,7 @@ impl ExternalContent for ObjectContent {
 
     fn write_at(&self, off: u64, data: &[u8]) -> Result<usize, Errno> {
         let end = off.checked_add(data.len() as u64).ok_or(Errno::EFBIG)?;
-        self.cpu.object_write(self.object, off, data).map_err(|_| Errno::ENOSPC)?;
+        self.object.write(off, data).map_err(|_| Errno::ENOSPC)?;
         if end > self.len.get() {
             self.len.set(end);
         }
@@ -59,16 +57,10 @@ impl ExternalContent for ObjectContent {
     }
 
     fn set_len(&self, len: u64) -> Result<(), Errno> {
-        self.cpu.object_resize(self.object, len).map_err(|_| Errno::ENOSPC)?;
+        self.object.resize(len).map_err(|_| Errno::ENOSPC)?;
         self.len.set(len);
         Ok(())
     }}
-
-impl Drop for ObjectContent {
-    fn drop(&mut self) {
-        self.cpu.object_release(self.object);
-    }
-}
 
 /// The system-call error of a failed read of contents: missing data is waited for.
 #[must_use]
@@ -86,76 +78,69 @@ impl Kernel {
     ///
     /// # Errors
     /// `ENOMEM`; the file's read errors; a block while contents are fetched.
-    pub fn file_object(&mut self, inode: &InodeRef, writable: bool) -> Result<ObjectId, SysError> {
+    pub fn file_object(&mut self, inode: &InodeRef, writable: bool) -> Result<ObjectRef, SysError> {
         let key = inode.content_id();
         if inode.external().is_some() {
-            return self.file_objects.handed_over.get(&key).copied().ok_or(SysError::Errno(Errno::ENODEV));
+            let content = self.file_objects.handed_over.get(&key).and_then(Weak::upgrade);
+            return content.map(|content| content.object.clone()).ok_or(SysError::Errno(Errno::ENODEV));
         }
         let unmodified = inode.unmodified().is_some();
         if unmodified
             && !writable
-            && let Some(&(version, object)) = self.file_objects.copies.get(&key)
-            && version == inode.version()
+            && let Some((version, object)) = self.file_objects.copies.get(&key)
+            && *version == inode.version()
         {
-            return Ok(object);
+            return Ok(object.clone());
         }
         let object = self.fill_object(inode)?;
         if unmodified && !writable {
-            if let Some((_, old)) = self.file_objects.copies.insert(key, (inode.version(), object)) {
-                self.cpu.object_release(old);
-            }
+            self.file_objects.copies.insert(key, (inode.version(), object.clone()));
         } else {
-            let content = ObjectContent { cpu: self.cpu.clone(), object, len: Cell::new(inode.len()) };
-            inode.set_external(Rc::new(content))?;
-            self.file_objects.handed_over.insert(key, object);
+            self.file_objects.copies.remove(&key);
+            self.file_objects.handed_over.retain(|_, content| content.strong_count() > 0);
+            let content = Rc::new(ObjectContent { object: object.clone(), len: Cell::new(inode.len()) });
+            self.file_objects.handed_over.insert(key, Rc::downgrade(&content));
+            inode.set_external(content)?;
         }
         Ok(object)
     }
 
     /// A new object with a file's bytes.
-    fn fill_object(&mut self, inode: &Inode) -> Result<ObjectId, SysError> {
+    fn fill_object(&mut self, inode: &Inode) -> Result<ObjectRef, SysError> {
         let len = inode.len();
-        let object = self.cpu.object_create(len).map_err(|_| Errno::ENOMEM)?;
-        let result = self.copy_content(inode, object, len);
-        if result.is_err() {
-            self.cpu.object_release(object);
-        }
-        result.map(|()| object)
-    }
-
-    fn copy_content(&mut self, inode: &Inode, object: ObjectId, len: u64) -> Result<(), SysError> {
-        let cpu = &self.cpu;
-        if let Some(result) = inode.with_slice(0, len, |bytes| cpu.object_write(object, 0, bytes)) {
-            return result.map_err(|_| Errno::ENOMEM.into());
+        let object = ObjectRef::create(&self.cpu, len).map_err(|_| Errno::ENOMEM)?;
+        if let Some(result) = inode.with_slice(0, len, |bytes| object.write(0, bytes)) {
+            result.map_err(|_| Errno::ENOMEM)?;
+            return Ok(object);
         }
         let mut buf = vec![0; CHUNK.min(page_up(len).unwrap_or(u64::MAX).max(1) as usize)];
         let mut at = 0;
         while at < len {
             let read = inode.read_at(at, &mut buf).map_err(read_error)?;
             let Some(bytes) = buf.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
-            cpu.object_write(object, at, bytes).map_err(|_| Errno::ENOMEM)?;
+            object.write(at, bytes).map_err(|_| Errno::ENOMEM)?;
             at += read as u64;
         }
-        Ok(())
+        Ok(object)
     }
 
-    /// An object for shared anonymous memory. It lives as long as its mappings.
+    /// An object for shared anonymous memory. It lives as long as its mappings, which hold the reference.
     ///
     /// # Errors
     /// `ENOMEM`.
-    pub fn anonymous_object(&mut self, len: u64) -> Result<ObjectId, Errno> {
-        self.cpu.object_create(len).map_err(|_| Errno::ENOMEM)
+    pub fn anonymous_object(&mut self, len: u64) -> Result<ObjectRef, Errno> {
+        ObjectRef::create(&self.cpu, len).map_err(|_| Errno::ENOMEM)
     }
 
     /// The object that holds the vDSO.
-    pub(crate) fn vdso_object(&mut self) -> Result<ObjectId, Errno> {
-        if let Some(object) = self.vdso {
-            return Ok(object);
+    pub(crate) fn vdso_object(&mut self) -> Result<ObjectRef, Errno> {
+        if let Some(object) = &self.vdso {
+            return Ok(object.clone());
         }
         let image = crate::vdso::IMAGE;
-        let object = self.cpu.object_create(image.len() as u64).map_err(|_| Errno::ENOMEM)?;
-        self.cpu.object_write(object, 0, image).map_err(|_| Errno::ENOMEM)?;
-        self.vdso = Some(object);
+        let object = ObjectRef::create(&self.cpu, image.len() as u64).map_err(|_| Errno::ENOMEM)?;
+        object.write(0, image).map_err(|_| Errno::ENOMEM)?;
+        self.vdso = Some(object.clone());
         Ok(object)
     }
 }

@@ -1,10 +1,10 @@
 //! Mapping of images: segments are private views of the file's object.
 
 use super::{ElfFile, ExecFault, LoadError};
-use crate::cpu::CpuRef;
+use crate::cpu::{CpuRef, ObjectRef};
 use crate::mm::{MapRequest, MappedFile, Mm, VmaBacking, VmaFlags, page_down, page_up};
 use friscy_abi::Errno;
-use friscy_boundary::{ObjectId, PAGE_SIZE, Prot};
+use friscy_boundary::{PAGE_SIZE, Prot};
 use goblin::elf::program_header::{PF_R, PF_W, PF_X, ProgramHeader};
 use std::rc::Rc;
 
@@ -47,7 +47,7 @@ pub(crate) fn map_image(
     mm: &mut Mm,
     cpu: &CpuRef,
     elf: &ElfFile,
-    object: ObjectId,
+    object: &ObjectRef,
     file: &Rc<MappedFile>,
     place: Place,
 ) -> Result<MappedImage, LoadError> {
@@ -85,7 +85,7 @@ fn map_segment(
     cpu: &CpuRef,
     load: &ProgramHeader,
     bias: u64,
-    object: ObjectId,
+    object: &ObjectRef,
     file: &Rc<MappedFile>,
 ) -> Result<(), LoadError> {
     let prot = prot_of(load);
@@ -109,7 +109,7 @@ fn map_segment(
     };
     if load.p_filesz != 0 {
         let backing =
-            VmaBacking::Object { object, offset: load.p_offset - in_page, file: Some(Rc::clone(file)) };
+            VmaBacking::Object { object: object.clone(), offset: load.p_offset - in_page, file: Some(Rc::clone(file)) };
         let len = page_up(file_end).ok_or(Errno::ENOMEM)? - from;
         mm.map(cpu, request(from, len, backing)).map_err(outside)?;
         from += len;

@@ -7,7 +7,8 @@ mod vma;
 
 pub use change::MapRequest;
 
-use friscy_boundary::{Backing, HIGHEST_ADDRESS, Mapping, MmId, ObjectId, PAGE_SIZE, Prot};
+use crate::cpu::ObjectRef;
+use friscy_boundary::{Backing, HIGHEST_ADDRESS, Mapping, MmId, PAGE_SIZE, Prot};
 use std::collections::BTreeMap;
 
 /// The main stack's room below [`HIGHEST_ADDRESS`], in bytes.
@@ -70,7 +71,7 @@ pub enum VmaBacking {
     /// A memory object at a byte offset.
     Object {
         /// The object.
-        object: ObjectId,
+        object: ObjectRef,
         /// Offset of the mapping's first page.
         offset: u64,
         /// The file it is the content of; none for shared anonymous memory.
@@ -198,10 +199,12 @@ impl Vma {
     /// As the cpu is told.
     #[must_use]
     pub fn mapping(&self) -> Mapping {
-        let backing = match self.backing {
+        let backing = match &self.backing {
             VmaBacking::Anonymous => Backing::Anonymous,
-            VmaBacking::Object { object, offset, .. } if self.is_shared() => Backing::Shared { object, offset },
-            VmaBacking::Object { object, offset, .. } => Backing::Private { object, offset },
+            VmaBacking::Object { object, offset, .. } if self.is_shared() => {
+                Backing::Shared { object: object.id(), offset: *offset }
+            }
+            VmaBacking::Object { object, offset, .. } => Backing::Private { object: object.id(), offset: *offset },
         };
         Mapping { addr: self.start, len: self.len(), prot: self.prot, backing }
     }

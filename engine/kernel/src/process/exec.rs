@@ -140,7 +140,7 @@ impl Kernel {
             }
             let rest = arguments.argv.split_off(1.min(arguments.argv.len()));
             arguments.argv = std::iter::once(interpreter.clone()).chain(argument).chain([name]).chain(rest).collect();
-            file = self.vfs.resolve(ctx, &ctx.cwd, &interpreter, true, 0)?;
+            file = self.in_scope(|| self.vfs.resolve(ctx, &ctx.cwd, &interpreter, true, 0))?;
             name = interpreter;
         }
     }
@@ -165,7 +165,7 @@ impl Kernel {
         // Everything that can fail or wait for contents comes before the address space is made.
         let interp = match &elf.interp {
             Some(path) => {
-                let at = self.vfs.resolve(ctx, &ctx.cwd, path, true, 0)?;
+                let at = self.in_scope(|| self.vfs.resolve(ctx, &ctx.cwd, path, true, 0))?;
                 self.check_executable(ctx, &at)?;
                 let mut head = [0; HEAD_SIZE];
                 let count = read_full(at.inode(), 0, &mut head)?;
@@ -186,12 +186,12 @@ impl Kernel {
         let id = self.cpu.create().map_err(|_| Errno::ENOMEM)?;
         let mut mm = Mm::new(id);
         let result = (|| {
-            let image = map_image(&mut mm, &self.cpu, elf, object, &mapped_file(ctx, file), Place::Program)?;
+            let image = map_image(&mut mm, &self.cpu, elf, &object, &mapped_file(ctx, file), Place::Program)?;
             self.map_stack(&mut mm, elf.exec_stack)?;
             let mut entry = image.entry;
             let mut base = 0;
             if let Some((at, elf, object)) = &interp {
-                let loaded = map_image(&mut mm, &self.cpu, elf, *object, &mapped_file(ctx, at), Place::Anywhere)?;
+                let loaded = map_image(&mut mm, &self.cpu, elf, object, &mapped_file(ctx, at), Place::Anywhere)?;
                 entry = loaded.entry;
                 base = loaded.bias;
             }
@@ -239,7 +239,7 @@ impl Kernel {
         mm.map(&self.cpu, request).map(drop).map_err(|_| Errno::ENOMEM)
     }
 
-    fn map_vdso(&self, mm: &mut Mm, object: friscy_boundary::ObjectId) -> Result<(), Errno> {
+    fn map_vdso(&self, mm: &mut Mm, object: crate::cpu::ObjectRef) -> Result<(), Errno> {
         let request = MapRequest {
             addr: 0,
             len: crate::vdso::IMAGE.len() as u64,
