@@ -1,6 +1,6 @@
 //! Mapping, copies and the export of a space with page bytes.
 
-use super::pages::{Pages, Run, USED, after_stores, bits};
+use super::pages::{Pages, USED, after_stores, bits};
 use crate::run::RunMemory;
 use crate::translate::{Changed, CodeMemory};
 use friscy_boundary::{CopyFault, MemError, PAGE_SIZE, Prot, WINDOW_SIZE};
@@ -44,6 +44,18 @@ impl<M: Committed> SoftSpace<M> {
     /// The page bytes, for translated code. They never move.
     pub fn pages(&mut self) -> *mut u8 {
         self.pages.as_mut_ptr()
+    }
+
+    /// Makes this a copy of `other`.
+    #[cfg(test)]
+    pub(super) fn copy_from(&mut self, other: &SoftSpace<M>) {
+        self.memory.ensure(other.memory.size()).unwrap();
+        for range in other.nonzero() {
+            let len = (range.end - range.start) as usize;
+            // SAFETY: both ranges are committed, and no reference to either exists.
+            unsafe { std::ptr::copy_nonoverlapping(other.host(range.start, len), self.host(range.start, len), len) };
+        }
+        self.pages.copy_from(&other.pages);
     }
 
     /// Maps zero pages in the place of whatever was in `range`; pages from `object_end` on are beyond their object.
@@ -106,7 +118,7 @@ impl<M: Committed> SoftSpace<M> {
         self.memory.ensure(target.end)?;
         self.zero(&target);
         let code = self.pages.any_exec(&from);
-        for run in self.pages.runs(from.clone(), !0, |byte| byte & page::MAPPED != 0) {
+        for run in self.pages.runs(from.clone(), !page::CODE, |byte| byte & page::MAPPED != 0) {
             let at = to + (run.addr - from.start);
             if after_stores(run.bits) & USED != 0 {
                 self.copy_within(run.addr, at, run.len);
@@ -170,15 +182,36 @@ impl<M: Committed> SoftSpace<M> {
         runs.into_iter().map(|run| run.addr..run.addr + run.len).collect()
     }
 
-    /// All mapped pages with their bytes.
-    pub fn mapped(&self) -> Vec<Run> {
-        self.pages.runs(0..WINDOW_SIZE, !page::CODE, |byte| byte & page::MAPPED != 0)
+    /// How many bytes from `addr` on may be read (or written), at most `len`. Pages that may be written are marked as if
+    /// they were.
+    pub fn span(&mut self, addr: u64, len: usize, write: bool) -> usize {
+        let len = self.accessible(addr, len, if write { page::WRITE } else { page::READ });
+        if write && len > 0 {
+            for byte in self.pages.in_range(&(addr..addr + len as u64)) {
+                *byte |= page::DIRTY;
+            }
+        }
+        len
     }
 
-    /// The mapped pages of `range` that may differ from zero: what a copy of the space must hold.
-    pub fn populated(&self, range: Range<u64>) -> Vec<Range<u64>> {
-        let used = |byte: u8| byte & page::MAPPED != 0 && byte & (USED | page::DIRTY) != 0;
-        self.pages.runs(range, 0, used).into_iter().map(|run| run.addr..run.addr + run.len).collect()
+    /// The pages that may differ from zero, mapped or not: what a copy of the memory must hold.
+    pub fn nonzero(&self) -> Vec<Range<u64>> {
+        let used = |byte: u8| byte & (USED | page::DIRTY) != 0;
+        self.pages.runs(0..WINDOW_SIZE, 0, used).into_iter().map(|run| run.addr..run.addr + run.len).collect()
+    }
+
+    /// Removes mappings outside of `ranges`, which are in order.
+    pub fn retain(&mut self, ranges: &[Range<u64>]) -> Changed {
+        let mut code = false;
+        let mut at = 0;
+        for next in ranges.iter().map(|range| range.start).chain([WINDOW_SIZE]).zip(0..) {
+            let (start, index) = next;
+            if at < start {
+                code |= self.unmap(at..start) == Changed::Code;
+            }
+            at = ranges.get(index).map_or(WINDOW_SIZE, |range| range.end);
+        }
+        Changed::code_if(code)
     }
 
     /// Copies mapped memory whatever its protections.
@@ -190,22 +223,6 @@ impl<M: Committed> SoftSpace<M> {
         // SAFETY: as in `copy_in`.
         unsafe { std::ptr::copy_nonoverlapping(self.host(addr, len), buf.as_mut_ptr(), len) };
         if len < buf.len() { Err(CopyFault { copied: len as u64 }) } else { Ok(()) }
-    }
-
-    /// Makes the space empty, then maps `runs` as [`SoftSpace::mapped`] gave them. Their contents are zero until they
-    /// are loaded.
-    ///
-    /// # Errors
-    /// [`MemError::NoMemory`]; the space is empty then.
-    pub fn restore(&mut self, runs: &[Run]) -> Result<(), MemError> {
-        let _ = self.unmap(0..WINDOW_SIZE);
-        self.memory.ensure(runs.iter().map(|run| run.addr.saturating_add(run.len)).max().unwrap_or(0))?;
-        for run in runs {
-            let range = run.addr..run.addr + run.len;
-            self.zero(&range);
-            self.pages.in_range(&range).fill(run.bits);
-        }
-        Ok(())
     }
 
     /// How many of `len` bytes at `addr` lie in mapped pages with all of `need`, before the first that does not.

@@ -2,7 +2,6 @@
 
 use friscy_boundary::{PAGE_SIZE, Prot, WINDOW_SIZE};
 use friscy_seam::access::page;
-use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// The page's bytes may differ from zero. Stays when the page is unmapped, so that it is zeroed when it is mapped again.
@@ -26,14 +25,14 @@ pub(super) fn bits(prot: Prot) -> u8 {
     bits
 }
 
-/// Consecutive pages with the same byte.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Run {
+/// Consecutive pages that agree.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Run {
     /// Address of the first page.
     pub addr: u64,
     /// Length in bytes.
     pub len: u64,
-    /// Their byte (`friscy_seam::access::page`, and bit 7 for pages that may not be zero).
+    /// Those of their bits that were asked for.
     pub bits: u8,
 }
 
@@ -43,6 +42,11 @@ pub(super) struct Pages(Box<[u8]>);
 impl Pages {
     pub fn new() -> Pages {
         Pages(vec![0; (WINDOW_SIZE / PAGE_SIZE) as usize].into_boxed_slice())
+    }
+
+    #[cfg(test)]
+    pub fn copy_from(&mut self, other: &Pages) {
+        self.0.copy_from_slice(&other.0);
     }
 
     pub fn as_mut_ptr(&mut self) -> *mut u8 {

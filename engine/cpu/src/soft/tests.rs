@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::{Changed, CodeMemory, RunMemory};
-use friscy_boundary::{CopyFault, MemError, Prot};
-use friscy_seam::access::page;
+use friscy_boundary::{Backing, CopyFault, Cpu, Exit, Mapping, MemError, MmId, ObjectId, Prot, Regs};
+use friscy_interp::Interp;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 const PAGE: u64 = 4096;
@@ -77,7 +78,7 @@ fn pages_come_back_zero() {
     assert_eq!(space.discard(pages(2, 1)), Changed::Data);
     assert_eq!(space.map(pages(0, 2), Prot::RX, None), Ok(Changed::Code));
     assert_eq!([0, 1, 2].map(|page| byte(&space, A + page * PAGE)), [Some(0); 3]);
-    assert_eq!(space.populated(0..LIMIT), []);
+    assert_eq!(space.nonzero(), []);
     assert_eq!(space.map(LIMIT..LIMIT + PAGE, Prot::RW, None), Err(MemError::NoMemory));
 }
 
@@ -89,7 +90,7 @@ fn written_pages_are_known() {
     space.copy_out(A + 5 * PAGE - 1, &[1; 2]).unwrap();
     assert_eq!(space.take_dirty(pages(0, 8)), [pages(4, 2)]);
     assert_eq!(space.take_dirty(pages(0, 8)), []);
-    assert_eq!(space.populated(pages(0, 8)), [pages(1, 2), pages(4, 2)]);
+    assert_eq!(space.nonzero(), [pages(1, 2), pages(4, 2)]);
 }
 
 #[test]
@@ -112,7 +113,7 @@ fn pages_move_with_their_contents() {
     space.copy_out(A, b"abc").unwrap();
     assert_eq!(space.poke(A + 3 * PAGE, b"def"), Ok(Changed::Data));
     assert_eq!(space.move_pages(pages(0, 4), A + 20 * PAGE), Ok(Changed::Data));
-    assert_eq!(space.mapped().iter().map(|run| run.addr).min(), Some(A + 20 * PAGE));
+    assert_eq!([0, 1, 3].map(|page| byte(&space, A + page * PAGE)), [None; 3]);
     let mut buf = [0; 3];
     space.copy_in(A + 20 * PAGE, &mut buf).unwrap();
     assert_eq!(&buf, b"abc");
@@ -123,43 +124,174 @@ fn pages_move_with_their_contents() {
 }
 
 #[test]
-fn a_parked_space_comes_back() {
+fn what_is_not_zero_is_known() {
     let mut space = space();
     assert_eq!(space.map(pages(0, 2), Prot::RX, None), Ok(Changed::Code));
-    assert_eq!(space.map(pages(2, 4), Prot::RW, None), Ok(Changed::Data));
+    assert_eq!(space.map(pages(2, 6), Prot::RW, None), Ok(Changed::Data));
     assert_eq!(space.load(A, b"code"), Ok(Changed::Code));
     space.copy_out(A + 4 * PAGE, b"data").unwrap();
-    let runs = space.mapped();
-    let contents: Vec<_> = space
-        .populated(0..LIMIT)
-        .into_iter()
-        .map(|range| {
-            let mut bytes = vec![0; (range.end - range.start) as usize];
-            space.peek(range.start, &mut bytes).unwrap();
-            (range.start, bytes)
-        })
-        .collect();
-    assert_eq!(contents.iter().map(|(addr, bytes)| (*addr, bytes.len())).collect::<Vec<_>>(), [
-        (A, PAGE as usize),
-        (A + 4 * PAGE, PAGE as usize)
-    ]);
+    assert_eq!(space.span(A + 8 * PAGE - 10, 100, true), 10);
+    assert_eq!(space.span(A + 2 * PAGE - 10, 100, true), 0);
+    assert_eq!(space.span(A - 10, 100, false), 0);
+    assert_eq!(space.span(A + 10, 100, false), 100);
+    assert_eq!(space.unmap(pages(4, 1)), Changed::Data);
+    assert_eq!(space.nonzero(), [pages(0, 1), pages(4, 1), pages(7, 1)]);
+    assert_eq!(space.retain(&[pages(2, 2), pages(5, 1)]), Changed::Code);
+    let mapped = (0..9).map(|page| byte(&space, A + page * PAGE).is_some()).collect::<Vec<_>>();
+    assert_eq!(mapped, [false, false, true, true, false, true, false, false, false]);
+}
 
-    space.restore(&[]).unwrap();
-    assert_eq!(space.map(pages(1, 9), Prot::RW, None), Ok(Changed::Data));
-    space.copy_out(A + PAGE, &[9; 9 * PAGE as usize]).unwrap();
+/// Instances in the same program. An address space whose number is in `failed` answers nothing.
+#[derive(Default)]
+struct Instances {
+    instances: BTreeMap<u32, Instance<Buffer>>,
+    made: u32,
+    failed: Option<u32>,
+}
 
-    space.restore(&runs).unwrap();
-    for (addr, bytes) in &contents {
-        let _ = space.load(*addr, bytes).unwrap();
+impl Pool for Instances {
+    fn create(&mut self) -> Option<u32> {
+        self.made += 1;
+        let memory = Buffer { bytes: vec![0; LIMIT as usize], size: 0 };
+        self.instances.insert(self.made, Instance::new(memory, Box::new(Interp::new(1 << 16))));
+        Some(self.made)
     }
-    assert_eq!(space.mapped(), runs);
-    let mut buf = [0; 4];
-    space.copy_in(A, &mut buf).unwrap();
-    assert_eq!(&buf, b"code");
-    space.copy_in(A + 4 * PAGE, &mut buf).unwrap();
-    assert_eq!(&buf, b"data");
-    assert_eq!([1, 2, 3, 5].map(|page| byte(&space, A + page * PAGE)), [Some(0); 4]);
-    assert_eq!([6, 9].map(|page| byte(&space, A + page * PAGE)), [None; 2]);
-    let first = space.mapped()[0].bits;
-    assert_eq!(first & (page::READ | page::WRITE | page::EXEC), page::READ | page::EXEC);
+
+    fn fork(&mut self, parent: u32) -> Option<u32> {
+        let number = self.create()?;
+        let mut child = self.instances.remove(&number)?;
+        child.memory().copy_from(self.instances.get_mut(&parent)?.memory());
+        self.instances.insert(number, child);
+        Some(number)
+    }
+
+    fn destroy(&mut self, number: u32) {
+        assert!(self.instances.remove(&number).is_some());
+    }
+
+    fn call(&mut self, number: u32, request: &[u8]) -> Option<Vec<u8>> {
+        let instance = self.instances.get_mut(&number).filter(|_| self.failed != Some(number))?;
+        Some(instance.handle(request).unwrap())
+    }
+
+    fn read(&mut self, number: u32, addr: u64, buf: &mut [u8]) -> usize {
+        let Some(instance) = self.instances.get_mut(&number) else { return 0 };
+        let n = instance.memory().span(addr, buf.len(), false);
+        instance.memory().copy_in(addr, &mut buf[..n]).unwrap();
+        n
+    }
+
+    fn write(&mut self, number: u32, addr: u64, bytes: &[u8]) -> usize {
+        let Some(instance) = self.instances.get_mut(&number) else { return 0 };
+        let n = instance.memory().span(addr, bytes.len(), true);
+        instance.memory().copy_out(addr, &bytes[..n]).unwrap();
+        n
+    }
+}
+
+fn map(cpu: &mut impl Cpu, mm: MmId, range: Range<u64>, prot: Prot, backing: Backing) -> Mapping {
+    let mapping = Mapping { addr: range.start, len: range.end - range.start, prot, backing };
+    cpu.map(mm, &mapping).unwrap();
+    mapping
+}
+
+/// An object of pages of `a`, of `b`, and so on.
+fn object(cpu: &mut impl Cpu, pages: u8) -> ObjectId {
+    let object = cpu.object_create(0).unwrap();
+    for page in 0..pages {
+        cpu.object_write(object, u64::from(page) * PAGE, &[b'a' + page; PAGE as usize]).unwrap();
+    }
+    object
+}
+
+#[track_caller]
+fn check_bytes(cpu: &mut impl Cpu, mm: MmId, first: u64, expected: &[Option<u8>]) {
+    let mut seen = Vec::new();
+    for page in first..first + expected.len() as u64 {
+        let mut buf = [0];
+        seen.push(cpu.copy_in(mm, A + page * PAGE, &mut buf).ok().map(|()| buf[0]));
+    }
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn views_of_objects_in_instances() {
+    let mut cpu = PooledCpu::new(Instances::default());
+    let object = object(&mut cpu, 2);
+    cpu.object_write(object, 2 * PAGE, b"c").unwrap();
+    let mm = cpu.create().unwrap();
+    map(&mut cpu, mm, pages(0, 4), Prot::RW, Backing::Private { object, offset: 0 });
+    map(&mut cpu, mm, pages(4, 2), Prot::RW, Backing::Shared { object, offset: PAGE });
+    check_bytes(&mut cpu, mm, 0, &[Some(b'a'), Some(b'b'), Some(b'c'), None, Some(b'b'), Some(b'c'), None]);
+
+    // Private stores stay, shared ones reach the object and whoever shares it.
+    cpu.copy_out(mm, A, b"x").unwrap();
+    cpu.copy_out(mm, A + 4 * PAGE, b"y").unwrap();
+    let mut content = [0; 3];
+    assert_eq!(cpu.object_read(object, 0, &mut content[..1]), 1);
+    assert_eq!(cpu.object_read(object, PAGE, &mut content[1..2]), 1);
+    assert_eq!(&content[..2], b"ay");
+    let other = cpu.create().unwrap();
+    map(&mut cpu, other, pages(0, 3), Prot::RW, Backing::Shared { object, offset: 0 });
+    check_bytes(&mut cpu, other, 0, &[Some(b'a'), Some(b'y'), Some(b'c')]);
+    cpu.poke(other, A + PAGE, b"z").unwrap();
+    check_bytes(&mut cpu, mm, 4, &[Some(b'z')]);
+    // A store behind the end of the object does not make it longer.
+    cpu.copy_out(other, A + 2 * PAGE, b"123").unwrap();
+    assert_eq!(cpu.object_read(object, 2 * PAGE, &mut content), 1);
+    assert_eq!(content[0], b'1');
+
+    // Discarding brings the object's bytes back, but for shared pages.
+    cpu.discard(mm, A, 6 * PAGE).unwrap();
+    check_bytes(&mut cpu, mm, 0, &[Some(b'a'), Some(b'z'), Some(b'1'), None, Some(b'z'), Some(b'1')]);
+
+    // Cutting the object makes pages vanish; growing it again brings zeros.
+    cpu.object_resize(object, PAGE + 1).unwrap();
+    check_bytes(&mut cpu, other, 0, &[Some(b'a'), Some(b'z'), None]);
+    cpu.object_resize(object, 3 * PAGE).unwrap();
+    check_bytes(&mut cpu, other, 0, &[Some(b'a'), Some(b'z'), Some(0)]);
+    let mut buf = [9; 2];
+    cpu.copy_in(other, A + PAGE, &mut buf).unwrap();
+    assert_eq!(buf, [b'z', 0]);
+
+    // Views outlive the kernel's reference, the object does not outlive its views.
+    cpu.object_release(object);
+    cpu.copy_out(other, A, b"q").unwrap();
+    cpu.move_pages(mm, A + 4 * PAGE, A + 14 * PAGE, PAGE).unwrap();
+    cpu.copy_out(other, A + PAGE, b"r").unwrap();
+    check_bytes(&mut cpu, mm, 14, &[Some(b'r')]);
+    cpu.destroy(other);
+    assert_eq!(cpu.object_read(object, 0, &mut buf), 2);
+    cpu.unmap(mm, A, 14 * PAGE).unwrap();
+    assert_eq!(cpu.object_read(object, 0, &mut buf), 2);
+    map(&mut cpu, mm, pages(14, 1), Prot::RW, Backing::Anonymous);
+    assert_eq!(cpu.object_read(object, 0, &mut buf), 0);
+}
+
+#[test]
+fn instances_fork() {
+    let mut cpu = PooledCpu::new(Instances::default());
+    let object = object(&mut cpu, 1);
+    let parent = cpu.create().unwrap();
+    let anonymous = map(&mut cpu, parent, pages(0, 2), Prot::RW, Backing::Anonymous);
+    let shared = map(&mut cpu, parent, pages(4, 1), Prot::RW, Backing::Shared { object, offset: 0 });
+    map(&mut cpu, parent, pages(6, 1), Prot::RW, Backing::Anonymous);
+    cpu.copy_out(parent, A, b"1").unwrap();
+    let child = cpu.fork_from(parent, &[shared, anonymous]).unwrap();
+    check_bytes(&mut cpu, child, 0, &[Some(b'1'), Some(0), None, None, Some(b'a'), None, None]);
+    cpu.copy_out(child, A, b"2").unwrap();
+    cpu.copy_out(child, A + 4 * PAGE, b"3").unwrap();
+    check_bytes(&mut cpu, parent, 0, &[Some(b'1'), Some(0), None, None, Some(b'3'), None, Some(0)]);
+
+    cpu.pool().failed = Some(child.0);
+    let mut regs = Regs::default();
+    assert_eq!(cpu.run(child, &mut regs, 1).exit, Exit::Poisoned);
+    assert_eq!(cpu.protect(child, A, PAGE, Prot::R), Err(MemError::NoMemory));
+    cpu.destroy(child);
+    assert_eq!(cpu.protect(child, A, PAGE, Prot::R), Err(MemError::NoSuch));
+    assert_eq!(cpu.run(parent, &mut regs, 1).exit, Exit::Fault {
+        addr: 0,
+        access: friscy_boundary::Access::Execute,
+        beyond_object: false
+    });
 }
