@@ -21,6 +21,10 @@ pub(super) fn fma(a: u64, b: u64, c: u64, flags: &mut u32) -> u64 {
         }
         return r;
     }
+    let p = f64::from_bits(a) * f64::from_bits(b);
+    if short_product(a, b) && ordinary(p.to_bits()) {
+        return add_f64_rne(p.to_bits(), c, flags);
+    }
     by_parts(a, b, c, flags)
 }
 
@@ -67,9 +71,6 @@ fn by_parts(a: u64, b: u64, c: u64, flags: &mut u32) -> u64 {
     }
     let (x, y, z) = (f64::from_bits(a), f64::from_bits(b), f64::from_bits(c));
     let p = x * y;
-    if short_product(a, b) && ordinary(p.to_bits()) {
-        return add_f64_rne(p.to_bits(), c, flags);
-    }
     let p_low = product_error(x, y, p);
     if *flags & NX != 0 {
         if let Some(sum) = sum_away_from_ties(p, p_low, z) {
@@ -94,10 +95,9 @@ fn sum_away_from_ties(p: f64, p_low: f64, z: f64) -> Option<f64> {
     let low = sum_error(p, z, s) + p_low;
     let sum = s + low;
     let rest = low - (sum - s);
-    // At most 2^11 last places of the sum, so the error is at most 2^-42 of one: a rest that does not change the sum
-    // even when 2^-40 larger is on the right side of the tie. Cancellation fails the first test, and so does a NaN.
-    let small = low.abs() <= sum.abs() * 2f64.powi(-42);
-    (small && ordinary(sum.to_bits()) && sum + rest * (1.0 + 2f64.powi(-40)) == sum).then_some(sum)
+    // If s is exact, so is low. Else little was cancelled, low is a few last places of the sum and its error at most
+    // 2^-50 of one: a rest that does not change the sum even when 2^-40 larger is on the right side of the tie.
+    (ordinary(sum.to_bits()) && sum + rest * (1.0 + 2f64.powi(-40)) == sum).then_some(sum)
 }
 
 /// The rounded sum of a product in two parts and an addend, and whether it is inexact (S. Boldo and G. Melquiond,
