@@ -197,11 +197,8 @@ impl Vfs {
             return self.open_unnamed(walker, base, path, &how, mode);
         }
         let found = walker.parent(base, path)?;
-        if how.create && found.trailing_slash && matches!(found.last, Last::Name(_)) {
-            return Err(Errno::EISDIR);
-        }
         let follow = !how.no_follow && !(how.create && how.exclusive);
-        let location = match walker.finish(found, follow) {
+        let location = match walker.finish(found, follow, how.create) {
             Ok(location) => location,
             Err(missing) => match missing.place {
                 Some(place) if how.create => return self.create(&ctx.creds, &place, &how, mode),
@@ -270,9 +267,6 @@ impl Vfs {
 
     fn create(&self, creds: &Creds, place: &Found, how: &How, mode: u32) -> Result<OpenFile, Errno> {
         let Last::Name(name) = &place.last else { return Err(Errno::EISDIR) };
-        if place.trailing_slash {
-            return Err(Errno::EISDIR);
-        }
         want_write(&place.dir)?;
         may_create(creds, &place.dir)?;
         let inode = new_inode_in(creds, &place.dir, NewNode::Regular, mode & 0o7777)?;
@@ -295,7 +289,7 @@ impl Vfs {
         }
         let found = walker.parent(base, path)?;
         let creds = &walker.ctx.creds.clone();
-        let dir = walker.finish(found, !how.no_follow).map_err(|missing| missing.errno)?;
+        let dir = walker.finish(found, !how.no_follow, false).map_err(|missing| missing.errno)?;
         if !dir.inode.is_dir() {
             return Err(Errno::ENOTDIR);
         }

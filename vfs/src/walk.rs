@@ -203,12 +203,14 @@ impl<'a> Walker<'a> {
     }
 
     /// Looks up the last part and follows it where it is a symbolic link: always before a trailing slash, otherwise
-    /// with `follow`. `Err` with `ENOENT` carries the place where the name is missing.
-    pub(crate) fn finish(&mut self, mut found: Found, follow: bool) -> Result<Location, Missing> {
+    /// with `follow`. `Err` with `ENOENT` carries the place where the name is missing. With `create` (`O_CREAT`) a
+    /// trailing slash is an error, wherever it comes from.
+    pub(crate) fn finish(&mut self, mut found: Found, follow: bool, create: bool) -> Result<Location, Missing> {
         loop {
             let name = match &found.last {
                 Last::Root | Last::Dot => return Ok(found.dir),
                 Last::DotDot => return Ok(self.up(&found.dir)?),
+                Last::Name(_) if create && found.trailing_slash => return Err(Errno::EISDIR.into()),
                 Last::Name(name) => name.clone(),
             };
             let at = match self.lookup(&found.dir, &name) {
@@ -264,7 +266,7 @@ impl Vfs {
     ) -> Result<Location, Errno> {
         let mut walker = Walker::new(ctx, base, resolve);
         let found = walker.parent(base, path)?;
-        walker.finish(found, follow).map_err(|missing| missing.errno)
+        walker.finish(found, follow, false).map_err(|missing| missing.errno)
     }
 
     /// Resolves `path` up to its last part, which need not exist.
