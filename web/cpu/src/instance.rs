@@ -1,0 +1,146 @@
+//! One address space: its pages, its hart, its translations, and what requests do to them.
+
+use friscy_boundary::{Exit, Ran, Regs, WINDOW_SIZE};
+use friscy_cpu::soft::{Committed, SoftSpace};
+use friscy_cpu::{Changed, RunMemory, Stop, Translations, Translator, load, run, store};
+use friscy_seam::{State, Tier};
+use friscy_web_messages::{MAX_BYTES, Reply, Request, encode};
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// An address space and everything that runs it.
+pub struct Instance<M: Committed> {
+    space: SoftSpace<M>,
+    state: Box<State>,
+    translations: Translations,
+    translator: Translator,
+    /// Guest memory on its way out.
+    bytes: Vec<u8>,
+}
+
+impl<M: Committed> Instance<M> {
+    /// An empty address space in `memory`, all bytes of which are zero; `tier` runs it.
+    pub fn new(memory: M, tier: Box<dyn Tier>) -> Instance<M> {
+        let mut space = SoftSpace::new(memory);
+        let state = State::new(space.window(), space.pages());
+        Instance {
+            space,
+            state,
+            translations: Translations::new(tier),
+            translator: Translator::default(),
+            bytes: Vec::new(),
+        }
+    }
+
+    /// The byte of every page of the window, and how many there are.
+    pub fn page_bytes(&mut self) -> (*mut u8, usize) {
+        (self.space.pages(), (WINDOW_SIZE / friscy_boundary::PAGE_SIZE) as usize)
+    }
+
+    /// Does what a request asks; returns the encoded reply.
+    pub fn handle(&mut self, request: Request<'_>) -> Vec<u8> {
+        let reply = match request {
+            Request::Run { regs, fuel } => {
+                let mut regs = regs.into_owned();
+                let ran = self.run(&mut regs, fuel);
+                Reply::Ran { ran, regs: Cow::Owned(regs) }
+            }
+            Request::Map { addr, len, prot, object_end } => {
+                let changed = self.space.map(addr..addr + len, prot, object_end);
+                Reply::Memory(changed.map(|changed| self.after(changed, addr..addr + len)))
+            }
+            Request::Unmap { addr, len } => {
+                let changed = self.space.unmap(addr..addr + len);
+                self.done(changed, addr..addr + len)
+            }
+            Request::Protect { addr, len, prot } => {
+                let changed = self.space.protect(addr..addr + len, prot);
+                self.done(changed, addr..addr + len)
+            }
+            Request::Discard { addr, len } => {
+                let changed = self.space.discard(addr..addr + len);
+                self.done(changed, addr..addr + len)
+            }
+            Request::MovePages { from, to, len } => {
+                let changed = self.space.move_pages(from..from + len, to);
+                Reply::Memory(changed.map(|changed| {
+                    self.after(changed, from..from + len);
+                    self.after(changed, to..to + len);
+                }))
+            }
+            Request::SetObjectEnd { addr, len, end } => {
+                self.space.set_object_end(addr..addr + len, end);
+                self.done(Changed::Code, addr..addr + len)
+            }
+            Request::CopyIn { addr, len } => return self.read(len, |space, buf| space.copy_in(addr, buf)),
+            Request::Peek { addr, len } => return self.read(len, |space, buf| space.peek(addr, buf)),
+            Request::CopyOut { addr, bytes } => Reply::Copied(self.space.copy_out(addr, bytes)),
+            Request::Poke { addr, bytes } => {
+                let changed = self.space.poke(addr, bytes);
+                Reply::Copied(changed.map(|changed| self.after(changed, addr..addr + bytes.len() as u64)))
+            }
+            Request::Load { addr, bytes } => {
+                let changed = self.space.load(addr, bytes);
+                Reply::Copied(changed.map(|changed| self.after(changed, addr..addr + bytes.len() as u64)))
+            }
+            Request::TakeDirty { addr, len } => {
+                let dirty = self.space.take_dirty(addr..addr + len);
+                Reply::Ranges(dirty.into_iter().map(|range| (range.start, range.end - range.start)).collect())
+            }
+            Request::FlushIcache { addr, len } => {
+                let end = addr.saturating_add(len).min(WINDOW_SIZE);
+                self.done(Changed::Code, addr.min(end)..end)
+            }
+        };
+        encode(&reply)
+    }
+
+    /// Forgets translations of code that may have changed.
+    fn after(&mut self, changed: Changed, range: Range<u64>) {
+        if changed == Changed::Code {
+            self.translations.forget(range);
+        }
+    }
+
+    fn done(&mut self, changed: Changed, range: Range<u64>) -> Reply<'static> {
+        self.after(changed, range);
+        Reply::Memory(Ok(()))
+    }
+
+    /// Reads up to `len` bytes of guest memory; returns the encoded reply with those before the first that cannot be.
+    fn read(
+        &mut self,
+        len: u64,
+        copy: impl FnOnce(&SoftSpace<M>, &mut [u8]) -> Result<(), friscy_boundary::CopyFault>,
+    ) -> Vec<u8> {
+        self.bytes.clear();
+        self.bytes.resize(usize::try_from(len).unwrap_or(0).min(MAX_BYTES), 0);
+        let copied = match copy(&self.space, &mut self.bytes) {
+            Ok(()) => self.bytes.len(),
+            Err(fault) => fault.copied as usize,
+        };
+        encode(&Reply::Bytes(self.bytes.get(..copied).unwrap_or_default()))
+    }
+
+    fn run(&mut self, regs: &mut Regs, fuel: u64) -> Ran {
+        load(&mut self.state, regs, fuel);
+        loop {
+            // SAFETY: the state was made with this space's window and page bytes; every change of executable pages
+            // forgets their translations; wasm accesses are checked, so there is no handler to install.
+            let stop =
+                unsafe { run(&mut self.state, &mut self.translations, &self.space, &mut self.translator) };
+            match stop {
+                Stop::Exit(Exit::Poisoned) => return Ran { exit: Exit::Poisoned, retired: 0 },
+                Stop::Exit(exit) => {
+                    let retired = store(&self.state, regs, fuel);
+                    return Ran { exit, retired };
+                }
+                Stop::FenceI => {
+                    for range in self.space.changeable_code() {
+                        self.translations.forget(range);
+                    }
+                }
+            }
+        }
+    }
+}
