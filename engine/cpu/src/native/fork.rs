@@ -2,7 +2,8 @@
 //!
 //! Anonymous memory is copied at once while it is small. Above a size the parent's file is frozen instead: parent and
 //! child both see it through copy-on-write views from then on, and what either writes later is found in the host's
-//! page map when it forks again.
+//! page map and copied when it forks again. Once most of it was written, it is thawed into a file of its own, to be
+//! frozen anew.
 
 use super::areas::{Area, PrivateView, Source};
 use super::memfd::Memfd;
@@ -13,7 +14,7 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 
 /// Populated anonymous memory above this many bytes is frozen by a fork, not copied.
-const FREEZE_BYTES: u64 = 8 << 20;
+const FREEZE_BYTES: u64 = 1 << 20;
 
 /// Page-map bits (Linux `Documentation/admin-guide/mm/pagemap.rst`): in memory, swapped, of a file or shared.
 const PRESENT: u64 = 1 << 63;
@@ -29,6 +30,7 @@ impl NativeSpace {
     /// # Errors
     /// [`MemError::NoMemory`].
     pub fn fork(&mut self, ranges: &[Range<u64>]) -> Result<NativeSpace, MemError> {
+        self.thaw()?;
         let populated: u64 = self.populated(ranges).iter().map(|(_, extent)| extent.end - extent.start).sum();
         self.fork_with(ranges, populated > FREEZE_BYTES)
     }
@@ -87,6 +89,51 @@ impl NativeSpace {
         }
         self.anonymous = None;
         self.count();
+        Ok(())
+    }
+
+    /// Makes frozen memory anonymous again, if so much of it was written since that copying it all once is better than
+    /// copying what was written at every fork.
+    fn thaw(&mut self) -> Result<(), MemError> {
+        let mut frozen = Vec::new();
+        let (mut own_bytes, mut all_bytes) = (0, 0);
+        for (range, area) in self.areas.overlapping(0..u64::MAX) {
+            let Source::Private(view) = &area.source else { continue };
+            if !view.anonymous {
+                continue;
+            }
+            let own = if view.touched { self.own_pages(&range)? } else { Vec::new() };
+            own_bytes += own.iter().map(length).sum::<u64>();
+            let offsets = view.offset..view.offset + length(&range);
+            let extents = view.file.populated(offsets);
+            let to_addr = |at: u64| range.start + (at - view.offset);
+            let base = extents.into_iter().map(|extent| to_addr(extent.start)..to_addr(extent.end));
+            let all = union(own.into_iter().chain(base).collect());
+            all_bytes += all.iter().map(length).sum::<u64>();
+            frozen.push((range, area.prot, all));
+        }
+        if own_bytes <= FREEZE_BYTES || own_bytes < all_bytes / 2 {
+            return Ok(());
+        }
+        let file = self.anonymous_file()?;
+        for (range, prot, extents) in frozen {
+            let readable = prot.read || prot.write;
+            if !readable {
+                self.window.protect(&range, Prot::R)?;
+            }
+            let copied = extents.iter().all(|extent| {
+                let len = length(extent) as usize;
+                // SAFETY: the host reads the window itself; no reference to its memory exists.
+                unsafe { file.write_raw(extent.start, self.window.host(extent.start), len) == len }
+            });
+            if !copied {
+                // No anonymous area is here: the file must stay empty.
+                file.punch(range.clone());
+                self.close(&range, prot);
+                return Err(MemError::NoMemory);
+            }
+            let _ = self.place(range, Area { prot, source: Source::Anonymous })?;
+        }
         Ok(())
     }
 
@@ -202,6 +249,23 @@ impl NativeSpace {
         }
         Ok(runs)
     }
+}
+
+fn length(range: &Range<u64>) -> u64 {
+    range.end - range.start
+}
+
+/// The ranges without their overlaps, in order.
+fn union(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    ranges.sort_by_key(|range| range.start);
+    let mut merged: Vec<Range<u64>> = Vec::new();
+    for range in ranges {
+        match merged.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => merged.push(range),
+        }
+    }
+    merged
 }
 
 /// The descriptor of this process's page map.

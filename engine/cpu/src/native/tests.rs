@@ -217,6 +217,24 @@ fn large_memory_is_frozen() {
 }
 
 #[test]
+fn memory_that_was_written_again_is_frozen_anew() {
+    let mut parent = space();
+    let range = A..A + (8 << 20);
+    map(&mut parent, range.clone(), Prot::RW, Pages::Anonymous);
+    parent.copy_out(A, &vec![5; 4 << 20]).unwrap();
+    let first = parent.fork(&[range.clone()]).unwrap();
+    parent.copy_out(A + PAGE, &vec![6; 6 << 20]).unwrap();
+    assert_eq!(parent.protect(pages(1, 1), Prot::NONE), Ok(Changed::Data));
+    let second = parent.fork(&[range.clone()]).unwrap();
+    assert_eq!(parent.protect(pages(1, 1), Prot::RW), Ok(Changed::Data));
+    parent.copy_out(A, &vec![7; 2 * PAGE as usize]).unwrap();
+    let see = |space: &NativeSpace| [0, 1, 2, 1536, 1537, 2047].map(|page| byte(space, A + page * PAGE));
+    assert_eq!(see(&parent), [7, 7, 6, 6, 0, 0].map(Some));
+    assert_eq!(see(&first), [5, 5, 5, 0, 0, 0].map(Some));
+    assert_eq!(see(&second), [Some(5), None, Some(6), Some(6), Some(0), Some(0)]);
+}
+
+#[test]
 fn pages_move_with_their_contents() {
     for freeze in [false, true] {
         let file = file(3);
