@@ -25,6 +25,9 @@ pub mod task;
 pub mod timer;
 pub mod vdso;
 
+#[cfg(test)]
+mod tests;
+
 pub use ctx::{Ctx, PATH_MAX};
 pub use error::{FutexKey, Nanos, RestartKind, Scratch, SysError, SysResult, WaitFor, WaitKey};
 pub use fsctx::FsContext;

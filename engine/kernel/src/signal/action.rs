@@ -33,6 +33,9 @@ impl SigAction {
     }
 }
 
+/// `SIG_IGN` as an action.
+pub const SIG_IGN_ACTION: SigAction = SigAction { handler: SIG_IGN, flags: 0, mask: SigSet::EMPTY };
+
 /// The table of actions, shared by threads (and by `CLONE_SIGHAND`).
 #[derive(Clone, Debug)]
 pub struct Sighand {

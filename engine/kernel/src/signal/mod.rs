@@ -8,7 +8,7 @@ mod number;
 mod send;
 mod set;
 
-pub use action::{AltStack, MINSIGSTKSZ, SS_AUTODISARM, SigAction, Sighand};
+pub use action::{AltStack, MINSIGSTKSZ, SIG_IGN_ACTION, SS_AUTODISARM, SigAction, Sighand};
 pub use deliver::Delivered;
 pub use frame::FRAME_SIZE;
 pub use info::{CONT_SIGNAL, Pending, STOP_SIGNALS, SigData, SigInfo};
