@@ -10,6 +10,9 @@ use friscy_kernel::{Ctx, RestartKind, Scratch, SysError, SysResult, Tid};
 /// Length of the `ecall` and `csrr` instructions.
 const INSTRUCTION: u64 = 4;
 
+/// Fuel that a system call costs which is executed again after a signal.
+const RETRY: u64 = 1000;
+
 const A0: usize = 10;
 const A7: usize = 17;
 
@@ -37,6 +40,9 @@ impl Machine {
     /// Runs a task until its fuel is used up, it waits, or it ends.
     pub(crate) fn turn(&mut self, tid: Tid) {
         let mut fuel = self.fuel;
+        if self.kernel.stays_stopped(tid) {
+            return;
+        }
         loop {
             let Some(task) = self.kernel.tasks.get(&tid) else { return };
             let mut interrupted = None;
@@ -54,6 +60,11 @@ impl Machine {
                     return;
                 }
                 if self.kernel.tasks.get(&tid).is_some_and(|task| task.in_syscall) {
+                    // A call that is tried again costs fuel, so that others have their turn.
+                    fuel = fuel.saturating_sub(RETRY);
+                    if fuel == 0 {
+                        return;
+                    }
                     continue;
                 }
             }

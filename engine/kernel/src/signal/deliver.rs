@@ -27,17 +27,14 @@ impl Kernel {
     pub fn deliver_signals(&mut self, tid: Tid, interrupted: Option<RestartKind>) -> Delivered {
         let mut interrupted = interrupted;
         loop {
+            if self.stays_stopped(tid) {
+                return Delivered::Off;
+            }
             let Some(task) = self.tasks.get_mut(&tid) else { return Delivered::Off };
             let pid = task.tgid;
             let allowed = SigSet(!task.mask.0);
             let taken = task.pending.take(allowed);
             let Some(process) = self.processes.get_mut(&pid) else { return Delivered::Off };
-            if process.stopped.is_some() && taken.is_none() {
-                if let Some(task) = self.tasks.get_mut(&tid) {
-                    task.state = RunState::Stopped;
-                }
-                return Delivered::Off;
-            }
             let info = match taken {
                 Some(info) => info,
                 None => match process.pending.take(allowed) {
@@ -65,6 +62,16 @@ impl Kernel {
             self.end_interruption(tid, kind);
         }
         Delivered::Go
+    }
+
+    /// Takes a task of a stopped process off the run queue until SIGCONT; answers whether that is so.
+    pub fn stays_stopped(&mut self, tid: Tid) -> bool {
+        let Some(task) = self.tasks.get_mut(&tid) else { return false };
+        let stopped = self.processes.get(&task.tgid).is_some_and(|process| process.stopped.is_some());
+        if stopped {
+            task.state = RunState::Stopped;
+        }
+        stopped
     }
 
     /// The default action; answers whether the task goes on.
