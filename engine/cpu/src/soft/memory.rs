@@ -46,18 +46,6 @@ impl<M: Committed> SoftSpace<M> {
         self.pages.as_mut_ptr()
     }
 
-    /// Makes this a copy of `other`.
-    #[cfg(test)]
-    pub(super) fn copy_from(&mut self, other: &SoftSpace<M>) {
-        self.memory.ensure(other.memory.size()).unwrap();
-        for range in other.nonzero() {
-            let len = (range.end - range.start) as usize;
-            // SAFETY: both ranges are committed, and no reference to either exists.
-            unsafe { std::ptr::copy_nonoverlapping(other.host(range.start, len), self.host(range.start, len), len) };
-        }
-        self.pages.copy_from(&other.pages);
-    }
-
     /// Maps zero pages in the place of whatever was in `range`; pages from `object_end` on are beyond their object.
     /// What an object holds is loaded afterwards with [`SoftSpace::load`].
     ///
@@ -182,36 +170,10 @@ impl<M: Committed> SoftSpace<M> {
         runs.into_iter().map(|run| run.addr..run.addr + run.len).collect()
     }
 
-    /// How many bytes from `addr` on may be read (or written), at most `len`. Pages that may be written are marked as if
-    /// they were.
-    pub fn span(&mut self, addr: u64, len: usize, write: bool) -> usize {
-        let len = self.accessible(addr, len, if write { page::WRITE } else { page::READ });
-        if write && len > 0 {
-            for byte in self.pages.in_range(&(addr..addr + len as u64)) {
-                *byte |= page::DIRTY;
-            }
-        }
-        len
-    }
-
     /// The pages that may differ from zero, mapped or not: what a copy of the memory must hold.
     pub fn nonzero(&self) -> Vec<Range<u64>> {
         let used = |byte: u8| byte & (USED | page::DIRTY) != 0;
         self.pages.runs(0..WINDOW_SIZE, 0, used).into_iter().map(|run| run.addr..run.addr + run.len).collect()
-    }
-
-    /// Removes mappings outside of `ranges`, which are in order.
-    pub fn retain(&mut self, ranges: &[Range<u64>]) -> Changed {
-        let mut code = false;
-        let mut at = 0;
-        for next in ranges.iter().map(|range| range.start).chain([WINDOW_SIZE]).zip(0..) {
-            let (start, index) = next;
-            if at < start {
-                code |= self.unmap(at..start) == Changed::Code;
-            }
-            at = ranges.get(index).map_or(WINDOW_SIZE, |range| range.end);
-        }
-        Changed::code_if(code)
     }
 
     /// Copies mapped memory whatever its protections.

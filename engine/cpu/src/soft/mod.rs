@@ -4,14 +4,10 @@
 //! and carries written pages of shared ones back. What pages hold is known exactly enough that only pages which were
 //! ever written are zeroed, copied by a fork or written out when the space is parked.
 
-mod instance;
 mod memory;
-mod objects;
 mod pages;
-mod pooled;
 #[cfg(test)]
 mod tests;
 
-pub use instance::Instance;
 pub use memory::{Committed, SoftSpace};
-pub use pooled::{Pool, PooledCpu};
+pub use pages::USED;

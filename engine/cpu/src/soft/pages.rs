@@ -4,8 +4,9 @@ use friscy_boundary::{PAGE_SIZE, Prot, WINDOW_SIZE};
 use friscy_seam::access::page;
 use std::ops::Range;
 
-/// The page's bytes may differ from zero. Stays when the page is unmapped, so that it is zeroed when it is mapped again.
-pub(super) const USED: u8 = 128;
+/// The bit of a page byte that says that the page may differ from zero, as one does that is dirty. It stays when the
+/// page is unmapped, so that the page is zeroed when it is mapped again.
+pub const USED: u8 = 128;
 
 /// The bits that say what accesses a page allows.
 const PERMISSIONS: u8 = page::READ | page::WRITE | page::EXEC;
@@ -42,11 +43,6 @@ pub(super) struct Pages(Box<[u8]>);
 impl Pages {
     pub fn new() -> Pages {
         Pages(vec![0; (WINDOW_SIZE / PAGE_SIZE) as usize].into_boxed_slice())
-    }
-
-    #[cfg(test)]
-    pub fn copy_from(&mut self, other: &Pages) {
-        self.0.copy_from_slice(&other.0);
     }
 
     pub fn as_mut_ptr(&mut self) -> *mut u8 {
