@@ -78,6 +78,8 @@ pub enum Kind {
     Mode,
     /// A signal.
     Signal,
+    /// Flags of clone(2): bits and the exit signal.
+    CloneFlags,
     /// Flags of open(2): the access mode and bits.
     OpenFlags,
     /// Bits with names; the text is shown for 0.

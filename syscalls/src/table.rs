@@ -41,9 +41,12 @@ pub struct Syscall {
 /// One more than the highest number that the dispatch array holds.
 pub const LIMIT: usize = 512;
 
-/// Declares the rows: `number name(arg: Kind, …) -> Ret = handler, support;` with `blocks` before the support of a call
-/// that can wait, and `stub ERRNO` in the place of a handler.
-macro_rules! rows {
-    ($($number:literal $name:ident($($arg:ident: $kind:expr),* $(,)?) -> $ret:ident = $($rest:tt)+);* $(;)?) => {};
+/// A row for a call that always fails with `errno`.
+pub(crate) const fn stub(number: u16, name: &'static str, errno: Errno) -> Syscall {
+    Syscall { number, name, args: &[], ret: Ret::Dec, handler: unsupported, blocks: false, support: Support::Stub(errno) }
 }
-pub(crate) use rows;
+
+/// What a stub executes: the dispatcher answers for it, since the error is in its row.
+fn unsupported(_cx: &mut Ctx<'_>, _args: &Args) -> SysResult {
+    Err(Errno::ENOSYS.into())
+}

@@ -17,6 +17,10 @@ pub struct Drivers {
     pub effects: Effects,
     /// The task on whose behalf generated files are looked at: who /proc/self is.
     pub current: Cell<Tid>,
+    /// How often each system call was made, by number; empty before the first.
+    pub call_counts: Vec<u64>,
+    /// Numbers of system calls that there are not, each once, in the order of their first use.
+    pub unknown_calls: Vec<u64>,
     /// What was written into /proc and is not applied yet.
     pub(crate) proc_writes: RefCell<Vec<ProcWrite>>,
     /// The file system of /dev/pts, in which terminals get their nodes.

@@ -7,6 +7,7 @@ mod proc_root;
 mod sys;
 mod writes;
 
+pub use proc_root::{RELEASE, VERSION, used_memory};
 pub use writes::ProcWrite;
 
 use crate::{Kernel, Pid};

@@ -159,7 +159,8 @@ fn cpuinfo(kernel: &Kernel) -> Vec<u8> {
 }
 
 /// Bytes of memory that processes use.
-pub(crate) fn used_memory(kernel: &Kernel) -> u64 {
+#[must_use]
+pub fn used_memory(kernel: &Kernel) -> u64 {
     let mapped: u64 = kernel
         .processes
         .values()

@@ -1,0 +1,226 @@
+//! Memory: mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2), brk(2) and relatives.
+
+use crate::args::Args;
+use crate::io::file;
+use friscy_abi::Errno;
+use friscy_abi::mman::*;
+use friscy_abi::sched::RLIMIT_DATA;
+use friscy_boundary::{PAGE_SIZE, Prot, WINDOW_SIZE};
+use friscy_kernel::files::{Device, DeviceKind, Regular};
+use friscy_kernel::mm::{MapRequest, MappedFile, VmaBacking, VmaFlags, page_up};
+use friscy_kernel::{Ctx, SysResult};
+use std::rc::Rc;
+
+fn protection(bits: u32) -> Result<Prot, Errno> {
+    if bits & !(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN | PROT_GROWSUP) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    Ok(Prot {
+        // RISC-V has no page that can be written or executed and not read.
+        read: bits & (PROT_READ | PROT_WRITE | PROT_EXEC) != 0,
+        write: bits & PROT_WRITE != 0,
+        exec: bits & PROT_EXEC != 0,
+    })
+}
+
+/// mmap(2).
+pub(crate) fn mmap(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+    let (addr, len, flags, offset) = (a.u64::<0>(), a.u64::<1>(), a.u32::<3>(), a.u64::<5>());
+    let prot = protection(a.u32::<2>())?;
+    if len == 0 || offset % PAGE_SIZE != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    if len > WINDOW_SIZE {
+        return Err(Errno::ENOMEM.into());
+    }
+    let shared = match flags & MAP_TYPE {
+        MAP_PRIVATE => false,
+        MAP_SHARED | MAP_SHARED_VALIDATE => true,
+        _ => return Err(Errno::EINVAL.into()),
+    };
+    let mut properties = if shared { VmaFlags::SHARED } else { VmaFlags::MAYWRITE };
+    if flags & MAP_LOCKED != 0 {
+        properties |= VmaFlags::LOCKED;
+    }
+    let backing = if flags & MAP_ANONYMOUS != 0 {
+        if shared {
+            let object = cx.kernel.anonymous_object(page_up(len).ok_or(Errno::ENOMEM)?)?;
+            properties |= VmaFlags::MAYWRITE;
+            VmaBacking::Object { object, offset: 0, file: None }
+        } else {
+            VmaBacking::Anonymous
+        }
+    } else {
+        let file = file(cx, a.i32::<4>())?;
+        if file.downcast::<Device>().is_some_and(|device| device.kind() == DeviceKind::Zero) && !shared {
+            VmaBacking::Anonymous
+        } else {
+            let regular = file.downcast::<Regular>().ok_or(if file.is_path() { Errno::EBADF } else { Errno::ENODEV })?;
+            let inode = regular.opened().inode();
+            if inode.is_dir() {
+                return Err(Errno::ENODEV.into());
+            }
+            if !file.readable() || shared && prot.write && !file.writable() {
+                return Err(Errno::EACCES.into());
+            }
+            if prot.exec && file.location().mount().flags().no_exec {
+                return Err(Errno::EPERM.into());
+            }
+            if shared && file.writable() {
+                properties |= VmaFlags::MAYWRITE;
+            }
+            let meta = inode.metadata();
+            let root = cx.task().fs.borrow().root.clone();
+            let path = file.location().path_from(Some(&root)).proc_text();
+            let object = cx.kernel.file_object(inode, shared && file.writable())?;
+            let mapped = MappedFile { path, dev: meta.dev, ino: meta.ino };
+            VmaBacking::Object { object, offset, file: Some(Rc::new(mapped)) }
+        }
+    };
+    let request = MapRequest {
+        addr,
+        len,
+        prot,
+        flags: properties,
+        backing,
+        fixed: flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) != 0,
+        no_replace: flags & MAP_FIXED_NOREPLACE != 0,
+    };
+    let mm = Rc::clone(&cx.task().mm);
+    let place = mm.borrow_mut().map(&cx.kernel.cpu, request)?;
+    Ok(place)
+}
+
+/// munmap(2).
+pub(crate) fn munmap(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+    let mm = Rc::clone(&cx.task().mm);
+    mm.borrow_mut().unmap(&cx.kernel.cpu, a.u64::<0>(), a.u64::<1>())?;
+    Ok(0)
+}
+
+/// mprotect(2).
+pub(crate) fn mprotect(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+    let bits = a.u32::<2>();
+    if bits & (PROT_GROWSDOWN | PROT_GROWSUP) != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let prot = protection(bits)?;
+    let mm = Rc::clone(&cx.task().mm);
+    mm.borrow_mut().protect(&cx.kernel.cpu, a.u64::<0>(), a.u64::<1>(), prot)?;
+    Ok(0)
+}
+
+/// mremap(2).
+pub(crate) fn mremap(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+    let flags = a.u32::<3>();
+    if flags & !(MREMAP_MAYMOVE | MREMAP_FIXED) != 0 || flags & MREMAP_FIXED != 0 && flags & MREMAP_MAYMOVE == 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let to = (flags & MREMAP_FIXED != 0).then_some(a.u64::<4>());
+    let mm = Rc::clone(&cx.task().mm);
+    let moved = mm.borrow_mut().remap(
+        &cx.kernel.cpu,
+        a.u64::<0>(),
+        a.u64::<1>(),
+        a.u64::<2>(),
+        flags & MREMAP_MAYMOVE != 0,
+        to,
+    )?;
+    Ok(moved)
+}
+
+/// Whether all of a range is mapped, and aligned.
+fn covered(cx: &Ctx<'_>, addr: u64, len: u64) -> Result<(), Errno> {
+    if addr % PAGE_SIZE != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let end = page_up(len).and_then(|len| addr.checked_add(len)).ok_or(Errno::ENOMEM)?;
+    if end == addr || cx.task().mm.borrow().covers(addr, end) { Ok(()) } else { Err(Errno::ENOMEM) }
+}
+
+/// madvise(2).
+pub(crate) fn madvise(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+    let (addr, len, advice) = (a.u64::<0>(), a.u64::<1>(), a.u32::<2>());
+    if addr % PAGE_SIZE != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let mm = Rc::clone(&cx.task().mm);
+    let flags = |set: VmaFlags, clear: VmaFlags| mm.borrow_mut().set_flags(addr, len, set, clear);
+    match advice {
+        MADV_DONTNEED | MADV_FREE => mm.borrow_mut().discard(&cx.kernel.cpu, addr, len)?,
+        MADV_DONTFORK => flags(VmaFlags::DONTFORK, VmaFlags::empty())?,
+        MADV_DOFORK => flags(VmaFlags::empty(), VmaFlags::DONTFORK)?,
+        MADV_WIPEONFORK => flags(VmaFlags::WIPEONFORK, VmaFlags::empty())?,
+        MADV_KEEPONFORK => flags(VmaFlags::empty(), VmaFlags::WIPEONFORK)?,
+        MADV_NORMAL | MADV_RANDOM | MADV_SEQUENTIAL | MADV_WILLNEED | MADV_HUGEPAGE | MADV_NOHUGEPAGE
+        | MADV_DONTDUMP | MADV_DODUMP | MADV_COLD | MADV_PAGEOUT | MADV_MERGEABLE | MADV_UNMERGEABLE
+        | MADV_POPULATE_READ | MADV_POPULATE_WRITE => covered(cx, addr, len)?,
+        _ => return Err(Errno::EINVAL.into()),
+    }
+    Ok(0)
+}
+
+/// brk(2).
+pub(crate) fn brk(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+    let limit = cx.process().rlimits.soft(RLIMIT_DATA);
+    let mm = Rc::clone(&cx.task().mm);
+    let end = mm.borrow_mut().set_brk(&cx.kernel.cpu, a.u64::<0>(), limit);
+    Ok(end)
+}
+
+/// msync(2): mappings of a file are its contents.
+pub(crate) fn msync(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+    let flags = a.u32::<2>();
+    if flags & !(MS_ASYNC | MS_INVALIDATE | MS_SYNC) != 0 || flags & MS_ASYNC != 0 && flags & MS_SYNC != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    covered(cx, a.u64::<0>(), a.u64::<1>())?;
+    Ok(0)
+}
+
+/// mlock(2) and munlock(2): nothing is ever paged out.
+pub(crate) fn mlock(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+    let start = a.u64::<0>() & !(PAGE_SIZE - 1);
+    let len = a.u64::<1>().saturating_add(a.u64::<0>() - start);
+    covered(cx, start, len)?;
+    Ok(0)
+}
+
+/// mlock2(2).
+pub(crate) fn mlock2(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+    if a.u32::<2>() & !1 != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    mlock(cx, a)
+}
+
+/// mlockall(2) and munlockall(2).
+pub(crate) fn mlockall(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+    let _ = (cx, a);
+    Ok(0)
+}
+
+/// mincore(2): everything that is mapped is in memory.
+pub(crate) fn mincore(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+    covered(cx, a.u64::<0>(), a.u64::<1>())?;
+    let pages = page_up(a.u64::<1>()).ok_or(Errno::ENOMEM)? / PAGE_SIZE;
+    cx.write_bytes(a.u64::<2>(), &vec![1; pages as usize])?;
+    Ok(0)
+}
+
+/// membarrier(2): tasks take turns, so every barrier has happened.
+pub(crate) fn membarrier(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+    let _ = cx;
+    let known = MEMBARRIER_CMD_GLOBAL
+        | MEMBARRIER_CMD_GLOBAL_EXPEDITED
+        | MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED
+        | MEMBARRIER_CMD_PRIVATE_EXPEDITED
+        | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED
+        | MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE
+        | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE;
+    match a.u32::<0>() {
+        MEMBARRIER_CMD_QUERY => Ok(u64::from(known)),
+        command if command.is_power_of_two() && command & known != 0 && a.u32::<1>() == 0 => Ok(0),
+        _ => Err(Errno::EINVAL.into()),
+    }
+}
