@@ -22,6 +22,8 @@ pub struct KernelConfig {
     pub hwcap: u64,
     /// The `isa` line of /proc/cpuinfo, such as `rv64imafdc_zicsr`.
     pub isa: String,
+    /// What riscv_hwprobe(2) answers, by key; other keys are unknown.
+    pub hwprobe: Vec<(u16, u64)>,
     /// Processors that the guest is told of.
     pub cpus: u32,
     /// Bytes of memory that the guest is told of.
@@ -41,6 +43,8 @@ impl Default for KernelConfig {
         KernelConfig {
             hwcap: 0x112d,
             isa: String::from("rv64imafdc_zicsr_zifencei"),
+            // IMA with F, D and C; misaligned scalar accesses are fast; the time register counts at 10 MHz.
+            hwprobe: vec![(0, 0), (1, 0), (2, 0), (3, 1), (4, 3), (5, 3), (7, 0xeffe_ffff), (8, 10_000_000), (9, 3)],
             cpus: 1,
             memory: 2 << 30,
             hostname: b"friscy".to_vec(),
