@@ -1,1 +1,76 @@
-fn main() {}
+//! Everything around building friscy: what the host needs, the default root file system, the web runtime, the
+//! demonstration, the tests. Each command does only what is not done yet.
+
+mod demo;
+mod rootfs;
+mod setup;
+mod shell;
+mod test;
+mod web;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Development commands of friscy.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Installs what is missing on this Debian host.
+    Setup,
+    /// Assembles the default Debian riscv64 root file system, and prints where it is.
+    Rootfs {
+        /// Copies the tar there, too.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Builds the web runtime: the wasm instances and the page.
+    Web,
+    /// Packs the default root file system, serves it, and says how to get the same in the terminal.
+    Demo {
+        /// The port; 0 is any that is free.
+        #[arg(short, long, default_value_t = 8080)]
+        port: u16,
+        /// Stops when the bundle is written.
+        #[arg(long)]
+        no_serve: bool,
+    },
+    /// Runs all tests, the browser's included.
+    Test {
+        /// Tests whose name contains this.
+        filter: Option<String>,
+    },
+    /// Runs lints and all tests: what must pass before a change is merged.
+    Ci,
+    /// Runs `ci`, and the measurements.
+    Full,
+    /// Runs tests of expected output and writes what they give as the new expectation; look at the difference.
+    Bless,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Setup => setup::setup(&setup::ALL).map(|()| true),
+        Command::Rootfs { output } => rootfs::command(output.as_deref()).map(|()| true),
+        Command::Web => web::build().map(|_| true),
+        Command::Demo { port, no_serve } => demo::demo(port, no_serve).map(|()| true),
+        Command::Test { filter } => test::test(filter.as_deref()),
+        Command::Ci => test::ci(),
+        Command::Full => test::full(),
+        Command::Bless => test::bless().map(|()| true),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The host's side of a machine: the terminal or the standard streams, and waiting for them.
+
+mod events;
+mod raw;
+mod streams;
+
+pub use events::Events;
+pub use raw::RawMode;
+pub use streams::{Mode, Streams};

@@ -1,0 +1,55 @@
+//! Putting a machine together: the interpreter behind the native cpu, an image, the host's ports.
+
+use crate::error::Error;
+use crate::image::Image;
+use crate::options::RunOptions;
+use friscy_cpu::NativeCpu;
+use friscy_engine::native::{HostClock, HostEntropy};
+use friscy_engine::{Config, Machine, Ports};
+use friscy_interp::Interp;
+use friscy_kernel::KernelConfig;
+use friscy_kernel::ports::{Entropy, Terminal};
+use friscy_seam::Tier;
+use std::path::Path;
+use std::rc::Rc;
+
+/// The interpreter's translations of one address space may take so many bytes of host memory.
+const MAX_CODE_BYTES: usize = 64 << 20;
+
+/// Makes a machine on the image with these streams.
+///
+/// # Errors
+/// The host has no source of entropy.
+pub fn build(image: &Image, options: &RunOptions, terminal: Box<dyn Terminal>) -> Result<Machine, Error> {
+    let mut kernel = KernelConfig {
+        hwcap: friscy_isa::hwcap(),
+        isa: friscy_isa::isa_string(),
+        deterministic: options.deterministic,
+        ..KernelConfig::default()
+    };
+    if let Some(memory) = options.memory {
+        kernel.memory = memory;
+    }
+    if let Some(hostname) = &options.hostname {
+        kernel.hostname = hostname.clone().into_bytes();
+    }
+    let random = Path::new("/dev/urandom");
+    let mut entropy = HostEntropy::open().map_err(|error| Error::host(random, error))?;
+    let mut boot_id = [0; 16];
+    if !options.deterministic {
+        entropy.fill(&mut boot_id);
+    }
+    let make_tier = || Box::new(Interp::new(MAX_CODE_BYTES)) as Box<dyn Tier>;
+    let ports = Ports {
+        cpu: Box::new(NativeCpu::new(Box::new(make_tier))),
+        vfs: Rc::clone(&image.vfs),
+        file_clock: Rc::clone(&image.clock),
+        clock: Box::new(HostClock::default()),
+        entropy: Box::new(entropy),
+        terminal,
+    };
+    let mut machine = Machine::new(Config { kernel, ..Config::default() }, ports);
+    machine.kernel.drivers.devpts = Some(Rc::clone(&image.devpts));
+    machine.kernel.drivers.boot_id = boot_id;
+    Ok(machine)
+}

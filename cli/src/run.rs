@@ -1,0 +1,176 @@
+//! `friscy run`: the first process, and the loop that runs the machine and waits for the host.
+
+use crate::error::{Error, OWN_ERROR};
+use crate::host::{Events, Mode, RawMode, Streams};
+use crate::image::Image;
+use crate::options::RunOptions;
+use crate::{machine, strace, users};
+use friscy_engine::{ExitStatus, Machine, MachineStatus, Program};
+use friscy_kernel::signal::SigInfo;
+use std::env;
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// `PATH` unless the environment says otherwise, as docker sets it.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Shells that are started when no command is given, best first.
+const SHELLS: [&str; 2] = ["/bin/bash", "/bin/sh"];
+
+/// Nanoseconds between two looks at signals while the guest computes.
+const SLICE: u64 = 50_000_000;
+
+/// The process group that signals from outside go to: the first process's.
+const FIRST: u32 = 1;
+
+/// Signals of one kind that friscy passes on; the next one ends it, whatever the guest makes of them.
+const PATIENCE: u32 = 3;
+
+/// Runs a command, and answers its exit status.
+///
+/// # Errors
+/// The image, or the command, cannot be started.
+pub fn run(options: &RunOptions) -> Result<ExitCode, Error> {
+    let image = Image::open(&options.image)?;
+    let mode = Mode::choose(options.tty);
+    let program = program(options, &image, mode)?;
+    let hostname = options.hostname.as_deref().unwrap_or("friscy");
+    image.write("/etc/hostname", &format!("{hostname}\n"));
+    image.write("/etc/hosts", &format!("127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\t{hostname}\n"));
+    let (streams, interest) = Streams::new(mode);
+    let mut machine = machine::build(&image, options, Box::new(streams))?;
+    if let Some(set) = &options.strace {
+        machine.set_trace(Some(strace::Strace::new(set, mode == Mode::Terminal)?));
+    }
+    machine.spawn(program)?;
+    let host = |what: &str, error| Error::Other(format!("{what}: {error}"));
+    let mut events = Events::new(mode, interest).map_err(|error| host("signals", error))?;
+    let raw = if mode == Mode::Terminal {
+        Some(RawMode::enter().map_err(|error| host("the terminal cannot be made raw", error))?)
+    } else {
+        None
+    };
+    let begin = Instant::now();
+    let status = run_machine(&mut machine, &mut events);
+    drop(raw);
+    if options.stats {
+        let seconds = begin.elapsed().as_secs_f64();
+        let retired = machine.kernel.retired;
+        eprintln!(
+            "friscy: {retired} instructions in {seconds:.3} s, {:.1} million a second",
+            retired as f64 / seconds / 1e6
+        );
+    }
+    // Taking the machine apart frees memory that the host frees anyway.
+    std::mem::forget(machine);
+    Ok(ExitCode::from(status.map_err(|error| host("waiting for the host", error))?))
+}
+
+/// Runs to the end of the first process.
+fn run_machine(machine: &mut Machine, events: &mut Events) -> std::io::Result<u8> {
+    let mut passed_on = [0; 65];
+    loop {
+        let status = machine.run(Some(SLICE));
+        if let MachineStatus::Exited(status) = status {
+            return Ok(shell_status(status));
+        }
+        if events.output_is_broken() {
+            return Ok(shell_status(ExitStatus::Signaled { signo: friscy_abi::signal::SIGPIPE, core: false }));
+        }
+        for signal in events.signals() {
+            let signo = signal.unsigned_abs();
+            let count = &mut passed_on[signo as usize % 65];
+            *count += 1;
+            if *count > PATIENCE {
+                return Ok(shell_status(ExitStatus::Signaled { signo, core: false }));
+            }
+            machine.kernel.send_to_group(FIRST, SigInfo::kernel(signo));
+        }
+        if let MachineStatus::Idle(deadline) = status {
+            let now = machine.kernel.now();
+            events.wait(deadline.map(|at| at.saturating_sub(now)))?;
+        }
+    }
+}
+
+/// The status as a shell reports it.
+fn shell_status(status: ExitStatus) -> u8 {
+    match status {
+        ExitStatus::Exited(status) => status,
+        ExitStatus::Signaled { signo, .. } => u8::try_from(128 + signo).unwrap_or(OWN_ERROR),
+    }
+}
+
+/// The first process, from the command line and the image.
+fn program(options: &RunOptions, image: &Image, mode: Mode) -> Result<Program, Error> {
+    let identity = users::look_up(image, options.user.as_deref().unwrap_or("0"))?;
+    let command: Vec<Vec<u8>> = options.command.iter().map(|arg| arg.clone().into_vec()).collect();
+    let mut argv: Vec<Vec<u8>> = Vec::new();
+    argv.extend(options.entrypoint.iter().map(|entry| entry.clone().into_bytes()));
+    if argv.is_empty() {
+        argv.extend(image.program.clone());
+    }
+    argv.extend(command);
+    if argv.is_empty() {
+        let shell = SHELLS.into_iter().find(|shell| image.exists(shell)).ok_or_else(|| {
+            Error::Other(format!(
+                "{}: it has neither /bin/bash nor /bin/sh; name a command after the image",
+                options.image.display()
+            ))
+        })?;
+        argv.push(shell.into());
+    }
+    let cwd = options.workdir.clone().unwrap_or_default().into_bytes();
+    let envp = environment(options, &identity.home, mode)?;
+    Ok(Program { argv, envp, cwd, user: identity.user })
+}
+
+/// The environment: docker's defaults, then what files and options say.
+fn environment(options: &RunOptions, home: &str, mode: Mode) -> Result<Vec<Vec<u8>>, Error> {
+    let mut variables = Variables(Vec::new());
+    variables.set(b"PATH", DEFAULT_PATH.as_bytes());
+    variables.set(b"HOSTNAME", options.hostname.as_deref().unwrap_or("friscy").as_bytes());
+    if mode != Mode::Pipes {
+        variables.set(b"TERM", b"xterm");
+    }
+    variables.set(b"HOME", home.as_bytes());
+    for path in &options.env_file {
+        let text = fs::read(path).map_err(|error| Error::host(path, error))?;
+        for line in text.split(|&byte| byte == b'\n') {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if !line.is_empty() && line[0] != b'#' {
+                variables.wish(line);
+            }
+        }
+    }
+    for wish in &options.env {
+        variables.wish(wish.as_bytes());
+    }
+    Ok(variables.0.into_iter().map(|(name, value)| [name, value].join(&b'=')).collect())
+}
+
+/// Environment variables in the order in which they were first set.
+struct Variables(Vec<(Vec<u8>, Vec<u8>)>);
+
+impl Variables {
+    fn set(&mut self, name: &[u8], value: &[u8]) {
+        match self.0.iter_mut().find(|(have, _)| have == name) {
+            Some((_, have)) => *have = value.to_vec(),
+            None => self.0.push((name.to_vec(), value.to_vec())),
+        }
+    }
+
+    /// `NAME=VALUE`, or `NAME` for what it is on the host; nothing if it is not set there.
+    fn wish(&mut self, wish: &[u8]) {
+        match wish.iter().position(|&byte| byte == b'=') {
+            Some(at) => self.set(&wish[..at], &wish[at + 1..]),
+            None => {
+                if let Some(value) = env::var_os(std::ffi::OsStr::from_bytes(wish)) {
+                    self.set(wish, value.as_bytes());
+                }
+            }
+        }
+    }
+}
