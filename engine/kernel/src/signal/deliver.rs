@@ -88,8 +88,9 @@ impl Kernel {
                 }
                 false
             }
-            action @ (DefaultAction::Terminate | DefaultAction::Core) => {
-                self.exit_group(pid, ExitStatus::Signaled { signo, core: action == DefaultAction::Core });
+            // No core is ever written, so the status does not say so: as with a core size limit of 0.
+            DefaultAction::Terminate | DefaultAction::Core => {
+                self.exit_group(pid, ExitStatus::Signaled { signo, core: false });
                 false
             }
         }

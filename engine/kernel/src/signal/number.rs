@@ -16,7 +16,7 @@ pub const NSIG: u32 = 64;
 pub enum DefaultAction {
     /// The process ends.
     Terminate,
-    /// The process ends and would dump core: bit 7 of the wait status is set.
+    /// The process ends, and Linux would write a core file.
     Core,
     /// Nothing.
     Ignore,

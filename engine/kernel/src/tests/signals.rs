@@ -132,7 +132,7 @@ fn faults_cannot_be_ignored() {
     k.sigaction(1, SIGSEGV, Some(SIG_IGN_ACTION)).unwrap();
     k.force_signal(1, SigInfo::fault(SIGSEGV, SEGV_MAPERR, 8));
     assert_eq!(k.deliver_signals(1, None), Delivered::Off);
-    assert_eq!(k.exit_status, Some(ExitStatus::Signaled { signo: SIGSEGV, core: true }));
+    assert_eq!(k.exit_status, Some(ExitStatus::Signaled { signo: SIGSEGV, core: false }));
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_frame_that_does_not_fit_is_a_fault() {
     k.task_mut(1).regs.x[2] = 0x10;
     k.kill(1, 1, SIGUSR1).unwrap();
     assert_eq!(k.deliver_signals(1, None), Delivered::Off);
-    assert_eq!(k.exit_status, Some(ExitStatus::Signaled { signo: SIGSEGV, core: true }));
+    assert_eq!(k.exit_status, Some(ExitStatus::Signaled { signo: SIGSEGV, core: false }));
 }
 
 #[test]
