@@ -1,6 +1,6 @@
 /** Fetches files of the bundle: verified by hash, kept in Cache Storage where there is one, retried. */
 
-import type { FileRef } from './manifest';
+import { type FileRef, pathOf } from './manifest';
 import { Failure } from './protocol';
 
 const CACHE = 'friscy-1';
@@ -23,7 +23,7 @@ export class Fetcher {
 
   /** The bytes of a file. `progress` is called with the bytes that arrived since it was last called. */
   async get(file: FileRef, progress?: (bytes: number) => void): Promise<Uint8Array<ArrayBuffer>> {
-    const url = new URL(file.path, this.base).href;
+    const url = new URL(pathOf(file), this.base).href;
     const cache = await this.openCache();
     const kept = await cache?.match(url).catch(() => undefined);
     if (kept) {
@@ -94,7 +94,7 @@ export function hex(bytes: Uint8Array): string {
 }
 
 /** Inflates raw deflate data. */
-export async function inflate(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+export async function inflate(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
   const stream = new Response(bytes).body?.pipeThrough(new DecompressionStream('deflate-raw'));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

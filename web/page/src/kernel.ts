@@ -22,9 +22,9 @@ interface KernelExports {
   /** A buffer of `len` bytes for what comes next. */
   buffer(len: number): number;
   /** Takes the machine's description (JSON) from the buffer, `config` bytes, and the file index behind it. */
-  boot(config: number, index: number): number;
+  boot(config: number): number;
   /** Takes a chunk's contents from the buffer. */
-  chunk(number: number, len: number): void;
+  chunk(number: number): void;
   /** Runs for about so many milliseconds; says how to go on, see {@link Next}. */
   slice(ms: number): number;
   /** Milliseconds until the next timer, or a negative number. */
@@ -34,7 +34,8 @@ interface KernelExports {
   /** There is input, or room for output. */
   terminal_ready(): void;
   resize(cols: number, rows: number): void;
-  sha256(len: number): number;
+  /** Where the SHA-256 of what is in the buffer is. */
+  sha256(): number;
   message(): number;
   message_len(): number;
 }
@@ -95,8 +96,6 @@ export class Kernel {
         return reply.length;
       },
       cpu_reply: (to: number) => bytes(to, reply.length).set(reply),
-      cpu_read: (space: number, addr: bigint, to: number, len: number) => pool.read(space, addr, bytes(to, len)),
-      cpu_write: (space: number, addr: bigint, from: number, len: number) => pool.write(space, addr, bytes(from, len)),
       terminal_write: (from: number, len: number) => host.output(bytes(from, len)),
       terminal_read: (to: number, len: number) => host.input.read(bytes(to, len)),
       terminal_readable: () => (host.input.empty ? 0 : 1),
@@ -130,12 +129,12 @@ export class Kernel {
       JSON.stringify({ ...manifest.entry, ...size, chunks: manifest.chunks.length }),
     );
     this.put(config, index);
-    return this.exports.boot(config.length, index.length) === 0 ? undefined : this.message();
+    return this.exports.boot(config.length) === 0 ? undefined : this.message();
   }
 
   chunk(number: number, contents: Uint8Array): void {
     this.put(contents);
-    this.exports.chunk(number, contents.length);
+    this.exports.chunk(number);
   }
 
   slice(ms: number): Next {
@@ -161,7 +160,7 @@ export class Kernel {
   /** SHA-256 as hexadecimal digits. */
   sha256(bytes: Uint8Array): string {
     this.put(bytes);
-    const at = this.exports.sha256(bytes.length) >>> 0;
+    const at = this.exports.sha256() >>> 0;
     return hex(new Uint8Array(this.exports.memory.buffer, at, 32));
   }
 

@@ -2,10 +2,8 @@
 
 import { Failure } from './protocol';
 
-/** A file of the bundle, named by the SHA-256 of its bytes. */
+/** A file of the bundle's folder `files`: raw deflate data, named by the hash of its bytes. */
 export interface FileRef {
-  /** Path relative to the manifest. */
-  path: string;
   /** SHA-256 of the file's bytes, 64 lower-case hexadecimal digits. */
   sha256: string;
   /** Its length in bytes. */
@@ -16,13 +14,15 @@ export interface FileRef {
 export interface Manifest {
   /** Version of the bundle format. */
   format: 1;
+  /** The program that wrote it, and its version. */
+  producer: string;
   /** What the bundle calls itself. */
   name: string;
   kernel: FileRef;
   cpu: FileRef;
-  /** The file tree: its own format, deflated. */
+  /** The file tree, in a format of its own. */
   index: FileRef;
-  /** Contents of files, deflated, in the order in which the index numbers them. */
+  /** Contents of files, in the order in which the index numbers them. */
   chunks: FileRef[];
   /** Chunks that the first programs need, fetched before they start. */
   first: number[];
@@ -34,6 +34,11 @@ export interface Manifest {
     gid: number;
     hostname: string;
   };
+}
+
+/** Where a file is, relative to the manifest. */
+export function pathOf(file: FileRef): string {
+  return `files/${file.sha256.slice(0, 32)}.z`;
 }
 
 /** Reads and checks a manifest. */

@@ -13,7 +13,7 @@ const WASM_PAGE = 65536;
 const PAGES_BELOW_WINDOW = WINDOW_BASE / WASM_PAGE;
 const ALL_PAGES = 65536;
 
-/** The number of bytes that cannot be reached any more because an instance trapped. */
+/** The answer of an address space that failed for good. */
 export const POISONED = -1;
 
 /** What a cpu instance exports. */
@@ -25,30 +25,106 @@ interface CpuExports {
   high_water(): number;
   /** A buffer for a request of `len` bytes. */
   request(len: number): number;
-  /** Handles the request in the buffer and returns the reply's length. */
-  handle(len: number): number;
+  /** Does what the request in the buffer asks and returns the reply's length. */
+  handle(): number;
   /** Where the reply is. */
   reply(): number;
-  /** How many bytes from `addr` on may be read (or written), at most `len`; written pages are marked. */
-  span(addr: bigint, len: number, write: number): number;
-  /** Collects the ranges of the window that are not zero; returns their number. */
+  /** Collects the ranges of the window that may not be zero; returns their number. */
   collect_ranges(): number;
   /** Where the collected ranges are: pairs of 32-bit numbers, window offset and length in bytes. */
   ranges(): number;
 }
 
-interface Slot {
-  memory: WebAssembly.Memory;
-  exports: CpuExports;
-  /** All 4 GiB. */
-  bytes: Uint8Array;
+/** A memory and the instance in it. */
+class Slot {
+  readonly memory = new WebAssembly.Memory({ initial: PAGES_BELOW_WINDOW, maximum: ALL_PAGES });
+  readonly exports: CpuExports;
   /** The fresh instance's own data. */
-  pristine: Uint8Array;
-  stackTop: number;
+  private readonly pristine: Uint8Array;
+  private readonly stackTop: number;
+  private view = new Uint8Array(0);
   /** The address space that is loaded, or 0. */
-  space: number;
+  space = 0;
   /** When it was last used. */
-  used: number;
+  used = 0;
+
+  constructor(module: WebAssembly.Module) {
+    const instance = new WebAssembly.Instance(module, { env: { memory: this.memory } });
+    this.exports = instance.exports as unknown as CpuExports;
+    this.exports.init();
+    this.pristine = this.bytes.slice(0, this.highWater);
+    this.stackTop = this.exports.__stack_pointer.value as number;
+  }
+
+  /** The whole memory as it is now: it grows. */
+  get bytes(): Uint8Array {
+    if (this.view.buffer !== this.memory.buffer) this.view = new Uint8Array(this.memory.buffer);
+    return this.view;
+  }
+
+  /** The end of the instance's own data in use. */
+  get highWater(): number {
+    return this.exports.high_water() >>> 0;
+  }
+
+  /** The ranges that hold something of the guest's, as addresses in the memory. */
+  ranges(): [number, number][] {
+    const count = this.exports.collect_ranges();
+    const found = new Uint32Array(this.memory.buffer, this.exports.ranges() >>> 0, count * 2);
+    return Array.from({ length: count }, (_, i) => [WINDOW_BASE + (found[2 * i] ?? 0), found[2 * i + 1] ?? 0]);
+  }
+
+  /** Makes the memory reach as far as `end`. */
+  reach(end: number): void {
+    const missing = end - this.memory.buffer.byteLength;
+    if (missing > 0) this.memory.grow(Math.ceil(missing / WASM_PAGE));
+  }
+
+  /** What is in it: a copy that another slot, or this one later, can load. */
+  save(): Parked {
+    this.assertAtRest();
+    const bytes = this.bytes;
+    return {
+      data: bytes.slice(0, this.highWater),
+      ranges: this.ranges().map(([at, len]) => ({ at, bytes: bytes.slice(at, at + len) })),
+    };
+  }
+
+  /** Loads what another slot saved into this wiped one. */
+  load(parked: Parked): void {
+    const last = parked.ranges.at(-1);
+    if (last) this.reach(last.at + last.bytes.length);
+    this.bytes.set(parked.data);
+    for (const { at, bytes } of parked.ranges) this.bytes.set(bytes, at);
+  }
+
+  /** Makes this wiped slot a copy of another one. */
+  copy(from: Slot): void {
+    from.assertAtRest();
+    const ranges = from.ranges();
+    const last = ranges.at(-1);
+    if (last) this.reach(last[0] + last[1]);
+    const [source, target] = [from.bytes, this.bytes];
+    target.set(source.subarray(0, from.highWater));
+    for (const [at, len] of ranges) target.set(source.subarray(at, at + len), at);
+  }
+
+  /** Leaves the memory as a fresh instance has it. */
+  wipe(): void {
+    this.assertAtRest();
+    const ranges = this.ranges();
+    const bytes = this.bytes;
+    bytes.fill(0, 0, this.highWater);
+    bytes.set(this.pristine);
+    for (const [at, len] of ranges) bytes.fill(0, at, at + len);
+    this.space = 0;
+  }
+
+  private assertAtRest(): void {
+    if ((this.exports.__stack_pointer.value as number) !== this.stackTop) {
+      throw new Error('a cpu instance has frames on its stack');
+    }
+  }
 }
 
 interface Parked {
@@ -107,29 +183,26 @@ export class Pool {
 
   /** Makes a copy of an address space; 0 when there is no memory for it. */
   fork(parent: number): number {
-    const from = this.load(parent);
-    if (!from) return 0;
+    if (!this.load(parent)) return 0;
     const child = this.create();
+    // Making room for the child parks the one used longest ago: with two memories or more, never the parent.
+    const from = this.spaces.get(parent)?.slot;
     const to = this.spaces.get(child)?.slot;
-    if (!to) return 0;
-    // Making room for the child may have parked the parent only if the pool had one memory; it has two.
-    to.bytes.set(from.bytes.subarray(0, from.exports.high_water()));
-    for (const [at, len] of rangesOf(from)) to.bytes.set(from.bytes.subarray(at, at + len), at);
+    if (!from || !to) return 0;
+    try {
+      to.copy(from);
+    } catch (error) {
+      this.onTrap(error);
+      this.destroy(child);
+      return 0;
+    }
     this.forks += 1;
     return child;
   }
 
   destroy(number: number): void {
     const space = this.spaces.get(number);
-    if (!space) return;
-    if (space.slot) {
-      if (space.poisoned) {
-        // Its data may be in any state: start the memory over.
-        this.replace(space.slot);
-      } else {
-        this.wipe(space.slot, rangesOf(space.slot));
-      }
-    }
+    if (space?.slot) this.release(space.slot, space.poisoned);
     this.spaces.delete(number);
   }
 
@@ -138,9 +211,8 @@ export class Pool {
     const slot = this.load(number);
     if (!slot) return POISONED;
     try {
-      const at = slot.exports.request(from.length) >>> 0;
-      slot.bytes.set(from, at);
-      const len = slot.exports.handle(from.length);
+      slot.bytes.set(from, slot.exports.request(from.length) >>> 0);
+      const len = slot.exports.handle();
       const reply = slot.exports.reply() >>> 0;
       return slot.bytes.subarray(reply, reply + len);
     } catch (error) {
@@ -151,35 +223,14 @@ export class Pool {
     }
   }
 
-  /** Copies guest memory to `to`; returns how many bytes could be read. */
-  read(number: number, addr: bigint, to: Uint8Array): number {
-    const slot = this.load(number);
-    if (!slot) return 0;
-    const len = slot.exports.span(addr, to.length, 0) >>> 0;
-    const at = WINDOW_BASE + Number(BigInt.asUintN(32, addr));
-    if (len > 0) to.set(slot.bytes.subarray(at, at + len));
-    return len;
-  }
-
-  /** Copies `from` to guest memory; returns how many bytes could be written. */
-  write(number: number, addr: bigint, from: Uint8Array): number {
-    const slot = this.load(number);
-    if (!slot) return 0;
-    const len = slot.exports.span(addr, from.length, 1) >>> 0;
-    const at = WINDOW_BASE + Number(BigInt.asUintN(32, addr));
-    if (len > 0) slot.bytes.set(from.subarray(0, len), at);
-    return len;
-  }
-
-  /** The memory that holds an address space, loaded if it was parked; nothing for one that trapped. */
+  /** The memory that holds an address space, loaded if it was parked; nothing for one that failed. */
   private load(number: number): Slot | undefined {
     const space = this.spaces.get(number);
     if (!space || space.poisoned) return undefined;
     if (!space.slot) {
       const slot = this.free();
       if (space.parked) {
-        slot.bytes.set(space.parked.data);
-        for (const { at, bytes } of space.parked.ranges) slot.bytes.set(bytes, at);
+        slot.load(space.parked);
         space.parked = undefined;
       }
       slot.space = number;
@@ -189,84 +240,38 @@ export class Pool {
     return space.slot;
   }
 
+  /** A wiped slot: a free one, a new one, or the one used longest ago, whose address space is parked. */
   private free(): Slot {
     const free = this.slots.find((slot) => slot.space === 0);
     if (free) return free;
     if (this.slots.length < this.size) {
       try {
-        return this.fresh();
+        const slot = new Slot(this.module);
+        this.slots.push(slot);
+        return slot;
       } catch (error) {
         // The browser gives no more memories: make do with those there are.
         if (this.slots.length < 2) throw error;
       }
     }
     const oldest = this.slots.reduce((a, b) => (a.used <= b.used ? a : b));
-    this.park(oldest);
-    return oldest;
-  }
-
-  private fresh(): Slot {
-    const memory = new WebAssembly.Memory({ initial: PAGES_BELOW_WINDOW, maximum: ALL_PAGES });
-    const slot: Slot = { ...this.instantiate(memory), memory, space: 0, used: 0 };
-    this.slots.push(slot);
-    return slot;
-  }
-
-  private instantiate(memory: WebAssembly.Memory): Omit<Slot, 'memory' | 'space' | 'used'> {
-    const instance = new WebAssembly.Instance(this.module, { env: { memory } });
-    const exports = instance.exports as unknown as CpuExports;
-    exports.init();
-    const have = memory.buffer.byteLength / WASM_PAGE;
-    if (have < ALL_PAGES) memory.grow(ALL_PAGES - have);
-    const bytes = new Uint8Array(memory.buffer);
-    return {
-      exports,
-      bytes,
-      pristine: bytes.slice(0, exports.high_water()),
-      stackTop: exports.__stack_pointer.value as number,
-    };
-  }
-
-  private park(slot: Slot): void {
-    const space = this.spaces.get(slot.space);
-    if (!space) return;
-    if (space.poisoned) {
-      this.replace(slot);
-    } else {
-      const ranges = rangesOf(slot);
-      space.parked = {
-        data: slot.bytes.slice(0, slot.exports.high_water()),
-        ranges: ranges.map(([at, len]) => ({ at, bytes: slot.bytes.slice(at, at + len) })),
-      };
-      this.wipe(slot, ranges);
+    const space = this.spaces.get(oldest.space);
+    if (space && !space.poisoned) {
+      space.parked = oldest.save();
       this.parks += 1;
     }
-    space.slot = undefined;
+    if (space) space.slot = undefined;
+    return this.release(oldest, space?.poisoned ?? false);
   }
 
-  /** Leaves a memory as a fresh instance has it. */
-  private wipe(slot: Slot, ranges: [number, number][]): void {
-    if ((slot.exports.__stack_pointer.value as number) !== slot.stackTop) {
-      throw new Error('a cpu instance is left with frames on its stack');
+  /** Makes a slot free; one whose instance trapped is replaced, since its data may be in any state. */
+  private release(slot: Slot, poisoned: boolean): Slot {
+    if (!poisoned) {
+      slot.wipe();
+      return slot;
     }
-    slot.bytes.fill(0, 0, slot.exports.high_water());
-    slot.bytes.set(slot.pristine);
-    for (const [at, len] of ranges) slot.bytes.fill(0, at, at + len);
-    slot.space = 0;
+    const fresh = new Slot(this.module);
+    this.slots[this.slots.indexOf(slot)] = fresh;
+    return fresh;
   }
-
-  /** Gives a slot a new memory. */
-  private replace(slot: Slot): void {
-    const memory = new WebAssembly.Memory({ initial: PAGES_BELOW_WINDOW, maximum: ALL_PAGES });
-    Object.assign(slot, this.instantiate(memory), { memory, space: 0 });
-  }
-}
-
-/** The ranges of a memory that hold something of the guest's, as addresses in the memory. */
-function rangesOf(slot: Slot): [number, number][] {
-  const count = slot.exports.collect_ranges();
-  const view = new Uint32Array(slot.memory.buffer, slot.exports.ranges() >>> 0, count * 2);
-  const ranges: [number, number][] = [];
-  for (let i = 0; i < count; i++) ranges.push([WINDOW_BASE + (view[2 * i] ?? 0), view[2 * i + 1] ?? 0]);
-  return ranges;
 }

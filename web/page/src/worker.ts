@@ -112,8 +112,8 @@ class Session {
     };
     progress(0);
     const compiled = async (file: FileRef): Promise<WebAssembly.Module> =>
-      WebAssembly.compile(await fetcher.get(file, progress));
-    const inflated = async (file: FileRef): Promise<Uint8Array> => inflate(await fetcher.get(file, progress));
+      WebAssembly.compile(await inflated(file));
+    const inflated = async (file: FileRef): Promise<Uint8Array<ArrayBuffer>> => inflate(await fetcher.get(file, progress));
     const [kernelModule, cpuModule, index, ...contents] = await Promise.all([
       compiled(manifest.kernel),
       compiled(manifest.cpu),
