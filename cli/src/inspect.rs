@@ -41,7 +41,7 @@ pub fn disasm(options: &CodeOptions) -> Result<ExitCode, Error> {
             break;
         }
         let Some(bits) = program.fetch(pc) else { break };
-        let width = len_bytes(bits);
+        let width = len_bytes(bits as u16);
         let text = decode(bits).map_or_else(|| String::from("(not an instruction)"), |inst| disassemble(&inst, pc));
         let digits = usize::from(width == 2) * 4;
         let _ = writeln!(out, "{pc:12x}:  {:0width$x}{:digits$}  {text}", bits, "", width = 8 - digits);
