@@ -128,7 +128,8 @@ pub(crate) struct LowerPart {
 /// The contents of a regular file.
 ///
 /// A byte comes from its chunk, else from the lower part, else it is zero. A chunk may be shorter than [`CHUNK`]; what
-/// is missing at its end is zero. Bytes at and above `len` are always zero in a chunk and never in the lower part.
+/// is missing at its end is zero. While there is an external object the rest is empty, and the inode reads, writes and
+/// sets the length through the object itself. Bytes at and above `len` are always zero in a chunk and never in the lower part.
 #[derive(Default)]
 pub struct Content {
     len: u64,
@@ -171,9 +172,6 @@ impl Content {
     }
 
     pub(crate) fn read_at(&self, off: u64, buf: &mut [u8]) -> Result<usize, ReadError> {
-        if let Some(external) = &self.external {
-            return external.read_at(off, buf);
-        }
         if off >= self.len {
             return Ok(0);
         }
@@ -230,7 +228,7 @@ impl Content {
 
     /// How many more bytes of memory writing `len` bytes at `off` would take, at most.
     pub(crate) fn growth(&self, off: u64, len: u64) -> u64 {
-        if self.external.is_some() || len == 0 {
+        if len == 0 {
             return 0;
         }
         let last = (off + len - 1) / CHUNK;
@@ -276,9 +274,6 @@ impl Content {
     }
 
     pub(crate) fn write_at(&mut self, off: u64, data: &[u8]) -> Result<usize, ReadError> {
-        if let Some(external) = &self.external {
-            return Ok(external.write_at(off, data)?);
-        }
         if data.is_empty() {
             return Ok(0);
         }
@@ -307,9 +302,6 @@ impl Content {
     pub(crate) fn set_len(&mut self, len: u64) -> Result<(), Errno> {
         if len > MAX_FILE_SIZE {
             return Err(Errno::EFBIG);
-        }
-        if let Some(external) = &self.external {
-            return external.set_len(len);
         }
         if len < self.len {
             self.chunks.split_off(&len.div_ceil(CHUNK));

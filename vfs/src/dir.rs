@@ -144,7 +144,8 @@ impl Inode {
     pub(crate) fn remove(self: &Rc<Inode>, name: &[u8], inode: &InodeRef) -> Result<(), Errno> {
         let mut dir = self.directory()?.borrow_mut();
         let hides_lower = match (dir.lower, self.sb.lower()) {
-            (Some(lower_dir), Some(lower)) => lower.lookup(lower_dir, name)?.is_some(),
+            // If the lower tree fails, the name is hidden to be safe.
+            (Some(lower_dir), Some(lower)) => lower.lookup(lower_dir, name).map_or(true, |found| found.is_some()),
             _ => false,
         };
         dir.forget(name);

@@ -252,7 +252,12 @@ impl Inode {
     /// # Errors
     /// [`ReadError::NotYet`] when nothing could be read; `EISDIR`, `EINVAL` for other kinds; `EIO`.
     pub fn read_at(&self, off: u64, buf: &mut [u8]) -> Result<usize, ReadError> {
-        self.content()?.borrow().read_at(off, buf)
+        let content = self.content()?;
+        // The caller's object may ask this inode about itself, so nothing is borrowed meanwhile.
+        if let Some(external) = self.external() {
+            return external.read_at(off, buf);
+        }
+        content.borrow().read_at(off, buf)
     }
 
     /// The bytes of a regular file that still lies in a source with addressable memory: `use_slice` is called with
@@ -282,6 +287,11 @@ impl Inode {
         if off.checked_add(data.len() as u64).is_none() {
             return Err(Errno::EFBIG.into());
         }
+        if let Some(external) = self.external() {
+            let written = external.write_at(off, data)?;
+            self.modified();
+            return Ok(written);
+        }
         let mut content = content.borrow_mut();
         let mut data = data;
         if !self.sb.has_room(content.growth(off, data.len() as u64)) {
@@ -307,7 +317,16 @@ impl Inode {
     /// # Errors
     /// `EFBIG`; `EISDIR`, `EINVAL` for other kinds.
     pub fn truncate(&self, len: u64) -> Result<(), Errno> {
-        let mut content = self.content()?.borrow_mut();
+        let content = self.content()?;
+        if let Some(external) = self.external() {
+            if len > crate::content::MAX_FILE_SIZE {
+                return Err(Errno::EFBIG);
+            }
+            external.set_len(len)?;
+            self.modified();
+            return Ok(());
+        }
+        let mut content = content.borrow_mut();
         let before = content.upper_bytes();
         let result = content.set_len(len);
         self.sb.charge(before, content.upper_bytes());

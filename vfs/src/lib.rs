@@ -34,7 +34,7 @@ pub use content::{ChunkId, Content, ContentId, ContentSource, ExternalContent, M
 pub use devfs::devfs;
 pub use fs::{FileSystem, NewNode, SuperBlock};
 pub use inode::{Inode, InodeId, InodeRef};
-pub use lower::{Lower, LowerId, LowerStat, WalkEntry, walk};
+pub use lower::{Lower, LowerId, LowerStat, WalkEntry, Xattrs, walk};
 pub use mount::{Location, Mount, MountFlags, MountInfo, MountRef, PathName, Vfs};
 pub use open::OpenFile;
 pub use synth::{SynthAttr, SynthDir, SynthFile, SynthLink, SynthNode, synthetic};

@@ -10,6 +10,9 @@ use std::rc::Rc;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LowerId(pub u32);
 
+/// Extended attributes: names and values.
+pub type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// What a lower tree tells of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LowerStat {
@@ -72,7 +75,7 @@ pub trait Lower {
     ///
     /// # Errors
     /// See the trait.
-    fn xattrs(&self, id: LowerId) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Errno> {
+    fn xattrs(&self, id: LowerId) -> Result<Xattrs, Errno> {
         let _ = id;
         Ok(Vec::new())
     }

@@ -233,13 +233,12 @@ impl Location {
                     return PathName { bytes: label.to_vec(), deleted: false, unreachable: false };
                 }
                 Via::Entry(dir, name) if dir.holds(name, &at.inode) => (dir.clone(), name.clone()),
-                Via::Entry(dir, name) => match at.hinted_place() {
-                    Some(place) => place,
-                    None => {
-                        deleted = true;
-                        (dir.clone(), name.clone())
-                    }
-                },
+                // Renamed since, or removed: the name it had last.
+                Via::Entry(dir, name) => {
+                    let (dir, name) = at.last_place().unwrap_or((dir.clone(), name.clone()));
+                    deleted |= !dir.holds(&name, &at.inode);
+                    (dir, name)
+                }
                 Via::Itself => {
                     let place = at.inode.place.borrow();
                     deleted |= place.removed;
@@ -266,10 +265,8 @@ impl Location {
         PathName { bytes, deleted, unreachable }
     }
 
-    fn hinted_place(&self) -> Option<(InodeRef, Name)> {
-        let place = self.inode.place.borrow();
-        let (dir, name) = (self.inode.parent()?, place.name.clone()?);
-        dir.holds(&name, &self.inode).then_some((dir, name))
+    fn last_place(&self) -> Option<(InodeRef, Name)> {
+        Some((self.inode.parent()?, self.inode.place.borrow().name.clone()?))
     }
 }
 

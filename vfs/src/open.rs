@@ -197,7 +197,7 @@ impl Vfs {
             return self.open_unnamed(walker, base, path, &how, mode);
         }
         let found = walker.parent(base, path)?;
-        let follow = !how.no_follow && !(how.create && how.exclusive);
+        let follow = !(how.no_follow || how.create && how.exclusive);
         let location = match walker.finish(found, follow, how.create) {
             Ok(location) => location,
             Err(missing) => match missing.place {

@@ -156,7 +156,8 @@ fn node_of<R: Read>(entry: &mut Entry<'_, R>, path: &[u8]) -> Result<TreeNode, N
             return Err(NodeError::Unsupported(what));
         }
     };
-    let mode = header.mode()? & 0o7777;
+    // On Linux the mode of a symbolic link is always this; archives hold all sorts.
+    let mode = if matches!(kind, NodeKind::Symlink(_)) { 0o777 } else { header.mode()? & 0o7777 };
     let (uid, gid) = (id(header.uid()?), id(header.gid()?));
     let mtime = Timestamp::from_secs(header.mtime()? as i64);
     let mut node = TreeNode { kind, mode, uid, gid, mtime, xattrs: Vec::new(), nlink: 0 };

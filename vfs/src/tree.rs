@@ -1,7 +1,7 @@
 //! A read-only tree as plain data: the index of a tar, the part of a web bundle's manifest that names files.
 
 use crate::content::ContentSource;
-use crate::lower::{Lower, LowerId, LowerStat};
+use crate::lower::{Lower, LowerId, LowerStat, Xattrs};
 use crate::types::{FileType, Name, Timestamp, check_name};
 use friscy_abi::Errno;
 use serde::{Deserialize, Serialize};
@@ -48,7 +48,7 @@ pub struct TreeNode {
     /// Last change of the contents.
     pub mtime: Timestamp,
     /// Extended attributes.
-    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub xattrs: Xattrs,
     /// The number of names; kept by [`TreeBuilder`].
     pub nlink: u32,
 }
@@ -374,7 +374,7 @@ impl Lower for TreeLower {
         }
     }
 
-    fn xattrs(&self, id: LowerId) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Errno> {
+    fn xattrs(&self, id: LowerId) -> Result<Xattrs, Errno> {
         Ok(self.node(id)?.xattrs.clone())
     }
 

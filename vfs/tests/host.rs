@@ -486,7 +486,7 @@ fn compare(before: &[(Op, bool)], ops: &[(Op, bool)], overlay: bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, max_shrink_iters: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 50, max_shrink_iters: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn tmpfs_is_like_the_host(ops in prop::collection::vec((op(), prop::bool::weighted(0.3)), 1..200)) {
