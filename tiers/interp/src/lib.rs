@@ -31,6 +31,13 @@ impl Interp {
     pub fn new(max_code_bytes: usize) -> Interp {
         Interp { code: CodeSpace::new(max_code_bytes), lower: lower::Lower::default() }
     }
+
+    /// As [`Interp::new`], but every instruction is dispatched by itself: what handlers of pairs are tested against.
+    pub fn without_pairs(max_code_bytes: usize) -> Interp {
+        let mut interp = Interp::new(max_code_bytes);
+        interp.lower.fuses = false;
+        interp
+    }
 }
 
 impl Tier for Interp {

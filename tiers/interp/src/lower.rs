@@ -88,6 +88,8 @@ pub(crate) struct Lower {
     /// Cost from each element to its block's end, for choosing pairs.
     cost: Vec<u32>,
     pairs: PairIndex,
+    /// Whether frequent pairs of instructions get a handler of their own.
+    pub fuses: bool,
 }
 
 impl Default for Lower {
@@ -106,6 +108,7 @@ impl Default for Lower {
             ending: Vec::new(),
             cost: Vec::new(),
             pairs: PairIndex::default(),
+            fuses: true,
         }
     }
 }
@@ -142,7 +145,9 @@ impl Lower {
             field.patch(&mut self.code, at as usize, stub as usize);
             self.patches.push(Patch { at, field, stub });
         }
-        self.fuse();
+        if self.fuses {
+            self.fuse();
+        }
         Ok(())
     }
 

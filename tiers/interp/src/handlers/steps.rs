@@ -282,12 +282,16 @@ impl<const WIDE: bool> Step for Sc<WIDE> {
             if addr & (if WIDE { 7 } else { 3 }) != 0 {
                 return Err(misaligned(ip, st, fuel, window_offset(addr, 0)));
             }
-            let failed = if (*st).reservation == addr {
-                atomic_store::<WIDE>(ip, st, mem, fuel, addr, value)?;
-                0
-            } else {
-                1
-            };
+            let mut failed = 1;
+            if (*st).reservation == addr {
+                // Stores do not look for reservations: one in between is seen by the value that it left.
+                let reserved = (*st).reserved_value;
+                let reserved = if WIDE { reserved } else { sem::sext32(reserved) };
+                if atomic_load::<WIDE>(ip, st, mem, fuel, addr)? == reserved {
+                    atomic_store::<WIDE>(ip, st, mem, fuel, addr, value)?;
+                    failed = 0;
+                }
+            }
             (*st).reservation = u64::MAX;
             set(st, (*ip).a, failed);
             Ok(failed)

@@ -1,0 +1,33 @@
+//! Differential fuzzing of the tiers: one random guest program is executed by the IR's evaluator and by the cpu with each
+//! tier, and everything that a guest or the kernel can see has to be the same.
+//!
+//! A [`Program`] is code, memory and registers as plain data, made from a seed ([`generate`]). [`compare`] runs it slice by
+//! slice; [`shrink`] drops what a difference does not need; the result prints as assembly.
+//!
+//! This crate chooses which tiers take part. It must never know files, processes or system calls.
+
+mod compare;
+mod evaluator;
+mod generate;
+mod memory;
+mod program;
+mod random;
+mod shrink;
+
+pub use compare::{Difference, Totals, compare};
+pub use generate::generate;
+pub use memory::{Model, PAGES, Page};
+pub use program::{Image, Item, Program};
+pub use random::Random;
+pub use shrink::shrink;
+
+/// Generates the program of a seed and compares its executions; a difference is shrunk.
+///
+/// # Errors
+/// The text of the smallest program found that still differs, with what differs.
+pub fn check(seed: u64, totals: &mut Totals) -> Result<(), String> {
+    let program = generate(seed);
+    let Err(difference) = compare(&program, totals) else { return Ok(()) };
+    let (program, difference) = shrink(program, difference);
+    Err(format!("# seed {seed}\n{program}# {difference}\n"))
+}
