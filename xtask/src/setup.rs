@@ -29,7 +29,7 @@ pub const DEMO: [Need; 3] = [Need::Rootfs, Need::Node, Need::Wasm];
 impl Need {
     fn packages(self) -> &'static [&'static str] {
         match self {
-            Need::Rootfs => &["mmdebstrap", "arch-test", "debian-archive-keyring"],
+            Need::Rootfs => &["mmdebstrap", "arch-test", "debian-archive-keyring", "qemu-user-static"],
             Need::Guests => &[
                 "qemu-user-static",
                 "gcc-riscv64-linux-gnu",
