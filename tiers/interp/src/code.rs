@@ -179,9 +179,21 @@ impl CodeSpace {
             }
         }
         // Its lines may lead into what was just forgotten; they are found again one by one.
+        self.forget_indirect();
+    }
+
+    pub fn forget_indirect(&mut self) {
         for cache in &mut self.caches {
             cache.fill(EMPTY);
         }
+    }
+
+    /// The entry of the region that a site is in.
+    pub fn site_pc(&self, site: Site) -> u64 {
+        let at = self.sites[site.0 as usize].at;
+        let unit = self.by_start.range(..=at).next_back().map(|(_, code)| &self.units[code.0 as usize]);
+        // Code that leaves for somewhere else has instructions.
+        unit.and_then(|unit| unit.pcs.first()).map_or(0, |range| range.start)
     }
 
     pub fn clear(&mut self) {
@@ -190,9 +202,7 @@ impl CodeSpace {
         self.by_start.clear();
         self.by_page.clear();
         self.sites.clear();
-        for cache in &mut self.caches {
-            cache.fill(EMPTY);
-        }
+        self.forget_indirect();
     }
 
     /// What is known of the instruction at `ip`, which has just faulted.

@@ -105,24 +105,33 @@ mod host {
 /// # Safety
 /// `code` is alive in `space`; `state.window` and `state.pages` are those of the address space it was made from.
 pub(crate) unsafe fn enter(space: &CodeSpace, code: Code, state: &mut State) -> Exit {
-    let mem = state.window;
-    let fuel = state.fuel;
-    let st: *mut State = state;
-    // SAFETY: as the caller promises; debug builds come back after each instruction with the next in `tier`.
-    let result = unsafe {
-        let mut result = host::chain(space.start_of(code), st, mem, fuel);
-        while result == exit::CONTINUE {
-            let ip = (*st).tier[word::IP] as *const Ins;
-            result = host::chain(ip, st, mem, (*st).tier[word::FUEL] as i64);
-        }
-        result
-    };
+    // SAFETY: as the caller promises.
+    let result = unsafe { run(space.start_of(code), state) };
     match result & 0xff {
         exit::GOTO_SITE => Exit::Goto { site: Some(Site((result >> 8) as u32)) },
         exit::GOTO => Exit::Goto { site: None },
         exit::FUEL => Exit::Fuel,
         exit::FAULT => fault(space, state),
         kind => Exit::Kind(kind_of(kind - exit::KIND)),
+    }
+}
+
+/// Runs from `ip` until an exit, whose code is the result.
+///
+/// # Safety
+/// As [`enter`], `ip` being an instruction of live code.
+pub(crate) unsafe fn run(ip: *const Ins, state: &mut State) -> u64 {
+    let mem = state.window;
+    let fuel = state.fuel;
+    let st: *mut State = state;
+    // SAFETY: as the caller promises; debug builds come back after each instruction with the next in `tier`.
+    unsafe {
+        let mut result = host::chain(ip, st, mem, fuel);
+        while result == exit::CONTINUE {
+            let ip = (*st).tier[word::IP] as *const Ins;
+            result = host::chain(ip, st, mem, (*st).tier[word::FUEL] as i64);
+        }
+        result
     }
 }
 

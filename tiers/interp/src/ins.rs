@@ -44,7 +44,7 @@ pub(crate) struct JumpEntry {
 }
 
 /// Lines of a jump cache, a power of two.
-pub(crate) const JUMP_CACHE_LINES: usize = 1024;
+pub(crate) const JUMP_CACHE_LINES: usize = 4096;
 
 /// The line for a guest address.
 #[inline(always)]

@@ -14,6 +14,8 @@ mod handlers;
 mod ins;
 mod lower;
 mod memory;
+#[cfg(all(test, target_arch = "x86_64", target_os = "linux"))]
+mod testing;
 
 use code::CodeSpace;
 use friscy_lift_ir::{Region, RoundingClass};
@@ -67,6 +69,14 @@ impl Tier for Interp {
 
     fn link_indirect(&mut self, pc: u64, rounding: RoundingClass, code: Code) {
         self.code.link_indirect(pc, rounding, code);
+    }
+
+    fn site_pc(&self, site: Site) -> u64 {
+        self.code.site_pc(site)
+    }
+
+    fn forget_indirect(&mut self) {
+        self.code.forget_indirect();
     }
 
     fn forget(&mut self, range: Range<u64>) {

@@ -4,6 +4,9 @@
 //! between may fault or look at the register; other values live in scratch slots while they have uses left. Constants
 //! become immediates. The result is position-independent: edges are distances.
 
+#[cfg(all(test, target_arch = "x86_64", target_os = "linux"))]
+mod tests;
+
 use crate::code::{FaultForm, FaultRow};
 use crate::float::usual_rounding;
 use crate::handlers::{Kind, PairIndex, forward, number_of};
