@@ -9,8 +9,8 @@ pub mod soft;
 mod translate;
 
 pub use lift::Translator;
-pub use run::{RunMemory, Stop, load, run, store};
-pub use translate::{Changed, CodeMemory, Key, Translations, Untranslatable};
+pub use run::{RunMemory, Stop, load, run, run_shared, store};
+pub use translate::{Changed, CodeMemory, Image, Key, Mark, PageSource, Translations, Untranslatable};
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod native;

@@ -49,7 +49,7 @@ pub fn store(state: &State, regs: &mut Regs, fuel: u64) -> u64 {
     i64::try_from(fuel).unwrap_or(i64::MAX).wrapping_sub(state.fuel) as u64
 }
 
-/// Runs from `state.pc` until something leaves the loop.
+/// Runs from `state.pc` until something leaves the loop, with translations that are not shared.
 ///
 /// # Safety
 /// `state.window` and `state.pages` are those of `memory`, `translations` have only code that `memory` has, and the
@@ -60,27 +60,47 @@ pub unsafe fn run(
     memory: &dyn RunMemory,
     translator: &mut Translator,
 ) -> Stop {
+    // SAFETY: the caller's promise. What is not shared is never elsewhere.
+    unsafe { run_shared(state, translations, memory, translator) }.unwrap_or(Stop::Exit(Exit::Poisoned))
+}
+
+/// As [`run`], with translations that may be shared. Returns nothing when the address space needs others to go on at
+/// `state.pc`.
+///
+/// # Safety
+/// As [`run`]; shared translations fit `memory`.
+pub unsafe fn run_shared(
+    state: &mut State,
+    translations: &mut Translations,
+    memory: &dyn RunMemory,
+    translator: &mut Translator,
+) -> Option<Stop> {
     let mut link = None;
     loop {
         let key = Key { pc: state.pc, rounding: RoundingClass::of(state.frm) };
         let clears = translations.clears();
         let code = match translations.get(key, memory, translator) {
             Ok(code) => code,
-            Err(Untranslatable::Fetch(addr)) => return Stop::Exit(fetch_fault(memory, addr)),
-            Err(Untranslatable::Refused(_)) => return Stop::Exit(Exit::Poisoned),
+            Err(Untranslatable::Fetch(addr)) => return Some(Stop::Exit(fetch_fault(memory, addr))),
+            Err(Untranslatable::Refused(_)) => return Some(Stop::Exit(Exit::Poisoned)),
+            Err(Untranslatable::Elsewhere) => return None,
         };
         if let Some(site) = link.take().filter(|_| clears == translations.clears()) {
             translations.link(site, key, code);
         }
         // SAFETY: `code` was made or found just now; the rest is the caller's promise.
-        match unsafe { translations.tier().enter(code, state) } {
-            TierExit::Goto { site } => link = Some(site),
-            TierExit::Fuel => return Stop::Exit(Exit::Fuel),
-            TierExit::Fault => return Stop::Exit(memory_fault(state)),
-            TierExit::Kind(ExitKind::ModeChange) => {}
-            TierExit::Kind(ExitKind::FenceI) => return Stop::FenceI,
-            TierExit::Kind(kind) => return Stop::Exit(leave(kind, state.pc, memory)),
-        }
+        let stop = match unsafe { translations.tier().enter(code, state) } {
+            TierExit::Goto { site } => {
+                link = Some(site);
+                continue;
+            }
+            TierExit::Kind(ExitKind::ModeChange) => continue,
+            TierExit::Kind(ExitKind::FenceI) => Stop::FenceI,
+            TierExit::Kind(kind) => Stop::Exit(leave(kind, state.pc, memory)),
+            TierExit::Fuel => Stop::Exit(Exit::Fuel),
+            TierExit::Fault => Stop::Exit(memory_fault(state)),
+        };
+        return Some(stop);
     }
 }
 

@@ -1,7 +1,12 @@
-//! Translations of one address space's code: what was translated, from which pages, and its invalidation.
+//! Translations of code at guest addresses: what was translated, from which pages, and its invalidation.
+//!
+//! Translations are either one address space's own (and its forks', until code changes in one of them), or shared by
+//! all address spaces that they fit: those that have, wherever there are translations, the same image of the same file
+//! or nothing of it at all. What is shared comes from bytes that nobody can change, so nothing is ever forgotten
+//! because of one address space; one that no longer fits goes elsewhere.
 
 use crate::lift::{Translator, fetch_bits};
-use friscy_lift_ir::RoundingClass;
+use friscy_lift_ir::{Region, RoundingClass};
 use friscy_seam::{Code, Prepared, Site, Tier};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -10,8 +15,8 @@ use std::ops::Range;
 /// Log2 of the guest's page size.
 const PAGE_BITS: u32 = 12;
 
-/// Bytes of the longest instruction.
-const MAX_INSTRUCTION_BYTES: u64 = 4;
+/// The bits of an address within its page.
+const PAGE_MASK: u64 = (1 << PAGE_BITS) - 1;
 
 /// What names a translation: the guest address it is entered at, and the class of rounding mode it is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -27,6 +32,40 @@ pub trait CodeMemory {
     /// Reads up to `buf.len()` bytes of code at `addr`: as many as may be fetched in one go, none if the first byte
     /// may not.
     fn fetch(&self, addr: u64, buf: &mut [u8]) -> usize;
+
+    /// What the page that holds `addr` is for translations that are shared.
+    fn source(&self, addr: u64) -> PageSource {
+        let mut half = [0; 2];
+        if self.fetch(addr, &mut half) == 0 { PageSource::NotCode } else { PageSource::Own }
+    }
+
+    /// Whether any page is code of this image.
+    fn has_code_of(&self, image: &Image) -> bool {
+        let _ = image;
+        false
+    }
+}
+
+/// A file's bytes, which nobody can change, at the addresses from `base` on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Image {
+    /// Number of the file.
+    pub file: u64,
+    /// Version of its contents.
+    pub version: u64,
+    /// Address of its first byte, modulo 2^64.
+    pub base: u64,
+}
+
+/// What a page is for translations that are shared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PageSource {
+    /// Not executable.
+    NotCode,
+    /// Executable, of an image.
+    Image(Image),
+    /// Executable, and nobody else's.
+    Own,
 }
 
 /// Whether a request changed something that code may have been translated from.
@@ -51,25 +90,71 @@ impl Changed {
 pub enum Untranslatable {
     /// The instruction there cannot be fetched: its first byte that cannot is at this address.
     Fetch(u64),
+    /// The code there is not of an image, or partly missing: these shared translations are not for this address space.
+    Elsewhere,
     /// The tier refused even a single instruction, for this reason: a failure of the host side.
     Refused(&'static str),
+}
+
+/// Where a translation is, and the number of the last page that it has code from.
+#[derive(Clone, Copy)]
+struct Entry {
+    code: Code,
+    last_page: u64,
+}
+
+/// What is known of a page that has been translated from.
+struct PageCode {
+    /// What it is of, in shared translations.
+    image: Option<Image>,
+    /// Which translations have code from it. May name some that are gone.
+    keys: Vec<Key>,
+}
+
+/// How far the pages of shared translations have been checked against an address space.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Mark {
+    clears: u64,
+    pages: usize,
 }
 
 /// The translations of code at guest addresses, in one tier.
 pub struct Translations {
     tier: Box<dyn Tier>,
-    codes: FxHashMap<Key, Code>,
-    /// Which translations have code from a page, by page number. May name some that are gone.
-    pages: BTreeMap<u64, Vec<Key>>,
+    shared: bool,
+    codes: FxHashMap<Key, Entry>,
+    pages: BTreeMap<u64, PageCode>,
+    /// Page numbers in the order in which they were translated from first.
+    order: Vec<u64>,
+    /// The layout that the tier's indirect jumps were told in.
+    layout: u64,
     translated: u64,
-    /// How often everything was forgotten.
     clears: u64,
 }
 
 impl Translations {
-    /// None yet; `tier` will make them.
+    /// None yet; `tier` will make them, for one address space and its forks.
     pub fn new(tier: Box<dyn Tier>) -> Translations {
-        Translations { tier, codes: FxHashMap::default(), pages: BTreeMap::new(), translated: 0, clears: 0 }
+        Translations {
+            tier,
+            shared: false,
+            codes: FxHashMap::default(),
+            pages: BTreeMap::new(),
+            order: Vec::new(),
+            layout: 0,
+            translated: 0,
+            clears: 0,
+        }
+    }
+
+    /// None yet; `tier` will make them, for all address spaces that they fit.
+    pub fn new_shared(tier: Box<dyn Tier>) -> Translations {
+        Translations { shared: true, ..Translations::new(tier) }
+    }
+
+    /// Whether they are for all address spaces that they fit.
+    pub fn is_shared(&self) -> bool {
+        self.shared
     }
 
     /// How often everything was forgotten; what sites were known before are not afterwards.
@@ -87,6 +172,56 @@ impl Translations {
         self.translated
     }
 
+    /// What of the pages an address space that fits now need not check again.
+    pub fn mark(&self) -> Mark {
+        Mark { clears: self.clears, pages: self.order.len() }
+    }
+
+    /// Whether an address space with `memory`, which was found to fit at `mark`, still does.
+    pub fn fits_since(&self, mark: Mark, memory: &dyn CodeMemory) -> bool {
+        let from = if mark.clears == self.clears { mark.pages } else { 0 };
+        self.fits(self.order.get(from..).unwrap_or_default().iter().copied(), memory)
+    }
+
+    /// Whether an address space with `memory` still fits after it changed in `range`.
+    pub fn fits_range(&self, range: &Range<u64>, memory: &dyn CodeMemory) -> bool {
+        self.fits(self.pages.range(page_numbers(range)).map(|(&page, _)| page), memory)
+    }
+
+    fn fits(&self, pages: impl Iterator<Item = u64>, memory: &dyn CodeMemory) -> bool {
+        let mut absent = None;
+        for page in pages {
+            let Some(image) = self.pages.get(&page).and_then(|code| code.image) else { continue };
+            match memory.source(page << PAGE_BITS) {
+                PageSource::Image(found) if found == image => {}
+                PageSource::Image(_) | PageSource::Own => return false,
+                // Direct jumps within an image are linked: all of it must be there, or nothing.
+                PageSource::NotCode if absent == Some(image) => {}
+                PageSource::NotCode if memory.has_code_of(&image) => return false,
+                PageSource::NotCode => absent = Some(image),
+            }
+        }
+        true
+    }
+
+    /// How many pages an address space with `memory` could use translations from.
+    pub fn overlap(&self, memory: &dyn CodeMemory) -> usize {
+        let same = |(page, code): (&u64, &PageCode)| match memory.source(page << PAGE_BITS) {
+            PageSource::Image(found) => code.image == Some(found),
+            PageSource::NotCode | PageSource::Own => false,
+        };
+        self.pages.iter().filter(|&page| same(page)).count()
+    }
+
+    /// Prepares for running in an address space with this layout of code. Indirect jumps told in another one could lead
+    /// where this one has no code.
+    pub fn enter_layout(&mut self, layout: u64) {
+        if self.shared && self.layout != layout {
+            self.tier.forget_indirect();
+            self.layout = layout;
+        }
+    }
+
     /// The translation for `key`, made from `memory` if there is none.
     ///
     /// # Errors
@@ -98,7 +233,8 @@ impl Translations {
         translator: &mut Translator,
     ) -> Result<Code, Untranslatable> {
         match self.codes.get(&key) {
-            Some(&code) => Ok(code),
+            Some(entry) if !self.shared => Ok(entry.code),
+            Some(&entry) => check_present(key.pc, entry.last_page, memory).map(|()| entry.code),
             None => self.translate(key, memory, translator),
         }
     }
@@ -115,6 +251,8 @@ impl Translations {
         let mut why = "no limits";
         for limits in translator.limits() {
             let region = translator.lift(key, memory, &limits);
+            let pages = pages_of(region, memory);
+            let image = if self.shared { Some(self.common_image(&pages, memory)?) } else { None };
             let mut prepared = self.tier.prepare(region);
             if prepared == Prepared::Full {
                 self.clear();
@@ -122,13 +260,7 @@ impl Translations {
             }
             match prepared {
                 Prepared::Ready(code) => {
-                    let spans = region.blocks.iter().map(|block| {
-                        let last = block.guest_offsets.last().copied().unwrap_or(0);
-                        block.pc..block.pc.wrapping_add(u64::from(last)).wrapping_add(MAX_INSTRUCTION_BYTES)
-                    });
-                    note_pages(&mut self.pages, key, spans);
-                    self.codes.insert(key, code);
-                    self.translated += 1;
+                    self.note(key, code, &pages, image);
                     return Ok(code);
                 }
                 Prepared::Full => why = "code memory too small",
@@ -140,24 +272,61 @@ impl Translations {
         Err(Untranslatable::Refused(why))
     }
 
-    /// Makes the jump that left for `key` direct.
+    /// The image that all of the pages are of, here and in `memory`.
+    fn common_image(&self, pages: &[u64], memory: &dyn CodeMemory) -> Result<Image, Untranslatable> {
+        let mut common = None;
+        for &page in pages {
+            let PageSource::Image(image) = memory.source(page << PAGE_BITS) else {
+                return Err(Untranslatable::Elsewhere);
+            };
+            let known = self.pages.get(&page).and_then(|code| code.image);
+            if common.is_some_and(|common| common != image) || known.is_some_and(|known| known != image) {
+                return Err(Untranslatable::Elsewhere);
+            }
+            common = Some(image);
+        }
+        common.ok_or(Untranslatable::Elsewhere)
+    }
+
+    fn note(&mut self, key: Key, code: Code, pages: &[u64], image: Option<Image>) {
+        for &page in pages {
+            let known = self.pages.entry(page).or_insert_with(|| {
+                self.order.push(page);
+                PageCode { image, keys: Vec::new() }
+            });
+            known.keys.push(key);
+        }
+        let last_page = pages.iter().copied().max().unwrap_or(key.pc >> PAGE_BITS);
+        self.codes.insert(key, Entry { code, last_page });
+        self.translated += 1;
+    }
+
+    /// Makes the jump that left for `key` direct, if it may be.
     pub fn link(&mut self, site: Option<Site>, key: Key, code: Code) {
         match site {
-            Some(site) => self.tier.link(site, code),
+            Some(site) if self.may_link(site, key) => self.tier.link(site, code),
+            Some(_) => {}
             None => self.tier.link_indirect(key.pc, key.rounding, code),
         }
     }
 
+    /// A direct jump may be linked in shared translations if where it is there is also where it leads.
+    fn may_link(&self, site: Site, key: Key) -> bool {
+        let image = |pc: u64| self.pages.get(&(pc >> PAGE_BITS)).and_then(|code| code.image);
+        !self.shared || image(self.tier.site_pc(site)) == image(key.pc)
+    }
+
     /// Forgets translations that have code from pages in `range`.
     pub fn forget(&mut self, range: Range<u64>) {
-        let first = range.start >> PAGE_BITS;
-        let end = range.end.div_ceil(1 << PAGE_BITS).max(first);
-        let pages: Vec<u64> = self.pages.range(first..end).map(|(&page, _)| page).collect();
+        let pages: Vec<u64> = self.pages.range(page_numbers(&range)).map(|(&page, _)| page).collect();
         for page in pages {
-            for key in self.pages.remove(&page).unwrap_or_default() {
+            for key in self.pages.remove(&page).map(|code| code.keys).unwrap_or_default() {
                 self.codes.remove(&key);
             }
             self.tier.forget(page << PAGE_BITS..(page + 1) << PAGE_BITS);
+        }
+        if self.pages.is_empty() {
+            self.order.clear();
         }
     }
 
@@ -165,19 +334,40 @@ impl Translations {
     pub fn clear(&mut self) {
         self.codes.clear();
         self.pages.clear();
+        self.order.clear();
         self.tier.clear();
         self.clears += 1;
     }
 }
 
-fn note_pages(pages: &mut BTreeMap<u64, Vec<Key>>, key: Key, spans: impl Iterator<Item = Range<u64>>) {
-    let mut noted: Vec<u64> = Vec::new();
-    for span in spans {
-        for page in span.start >> PAGE_BITS..=(span.end - 1) >> PAGE_BITS {
-            if !noted.contains(&page) {
-                noted.push(page);
-                pages.entry(page).or_default().push(key);
+/// The numbers of the pages that `range` touches.
+fn page_numbers(range: &Range<u64>) -> Range<u64> {
+    let first = range.start >> PAGE_BITS;
+    first..range.end.div_ceil(1 << PAGE_BITS).max(first)
+}
+
+/// The numbers of the pages that a region was lifted from.
+fn pages_of(region: &Region, memory: &dyn CodeMemory) -> Vec<u64> {
+    let mut pages: Vec<u64> = Vec::new();
+    for block in &region.blocks {
+        let last = block.pc.wrapping_add(u64::from(block.guest_offsets.last().copied().unwrap_or(0)));
+        // The last instruction may lie in two pages.
+        let cut = last.wrapping_add(2) & PAGE_MASK == 0 && fetch_bits(memory, last).is_ok_and(|bits| bits & 3 == 3);
+        let end = if cut { last.wrapping_add(2) } else { last };
+        for page in block.pc >> PAGE_BITS..=end >> PAGE_BITS {
+            if !pages.contains(&page) {
+                pages.push(page);
             }
         }
     }
+    pages
+}
+
+/// Whether code from `pc` to `last_page` is executable in an address space that the translations fit.
+fn check_present(pc: u64, last_page: u64, memory: &dyn CodeMemory) -> Result<(), Untranslatable> {
+    let is_code = |page: u64| memory.source(page << PAGE_BITS) != PageSource::NotCode;
+    if !is_code(pc >> PAGE_BITS) {
+        return Err(Untranslatable::Fetch(pc));
+    }
+    if last_page == pc >> PAGE_BITS || is_code(last_page) { Ok(()) } else { Err(Untranslatable::Elsewhere) }
 }

@@ -144,6 +144,12 @@ pub trait Tier {
     /// Makes indirect jumps to `pc` under `rounding` find `code`.
     fn link_indirect(&mut self, pc: u64, rounding: RoundingClass, code: Code);
 
+    /// The entry of the region that `site` is in.
+    fn site_pc(&self, site: Site) -> u64;
+
+    /// Forgets what [`Tier::link_indirect`] told.
+    fn forget_indirect(&mut self);
+
     /// Forgets every translation of code in `range` of guest addresses: no later passage enters them.
     fn forget(&mut self, range: Range<u64>);
 

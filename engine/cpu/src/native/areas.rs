@@ -112,6 +112,11 @@ impl Areas {
         self.entries.len() + self.gaps
     }
 
+    /// How many bytes are in areas.
+    pub fn mapped_bytes(&self) -> u64 {
+        self.entries.iter().map(|(start, entry)| entry.end - start).sum()
+    }
+
     /// The area at `addr`, with its range.
     pub fn at(&self, addr: u64) -> Option<(Range<u64>, &Area)> {
         let (&start, entry) = self.entries.range(..=addr).next_back()?;

@@ -1,10 +1,11 @@
 //! The address spaces of a machine on a host with an MMU.
 
+use super::sharing::Sharing;
 use super::space::{NativeSpace, Pages};
 use super::{Memfd, fault};
 use crate::lift::Translator;
 use crate::run::{self, RunMemory, Stop};
-use crate::translate::{Changed, Translations};
+use crate::translate::{Changed, Mark, Translations};
 use friscy_boundary::{
     Backing, CopyFault, Cpu, Exit, Mapping, MemError, MmId, ObjectId, Prot, Ran, Regs, WINDOW_SIZE,
 };
@@ -18,14 +19,21 @@ use std::rc::Rc;
 struct Space {
     memory: NativeSpace,
     state: Box<State>,
-    /// Shared with forked address spaces until code changes in one of them.
-    code: Rc<RefCell<Translations>>,
+    /// Chosen when it runs next, if there are none.
+    code: Option<Rc<RefCell<Translations>>>,
+    /// It has run code that no other address space can have: its translations are not shared, but by forks until code
+    /// changes in one of them.
+    own: bool,
+    /// Names the layout of its code; forks have the same until it changes.
+    layout: u64,
+    /// How far shared translations are known to fit.
+    checked: Mark,
 }
 
 /// What the cpu side of a machine has done and holds.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Statistics {
-    /// Regions in the translations of living address spaces that were translated so far.
+    /// Regions translated so far, less those of translations that were dropped.
     pub regions: u64,
     /// Bytes of host memory that their translated code takes.
     pub code_bytes: usize,
@@ -35,7 +43,7 @@ pub struct Statistics {
 
 /// The native implementation of [`Cpu`].
 pub struct NativeCpu {
-    make_tier: Box<dyn Fn() -> Box<dyn Tier>>,
+    sharing: Sharing,
     spaces: BTreeMap<MmId, Space>,
     objects: BTreeMap<ObjectId, Rc<Memfd>>,
     translator: Translator,
@@ -44,10 +52,10 @@ pub struct NativeCpu {
 }
 
 impl NativeCpu {
-    /// No address spaces yet; each gets the tier that `make_tier` makes.
+    /// No address spaces yet; translations are made by tiers that `make_tier` makes.
     pub fn new(make_tier: Box<dyn Fn() -> Box<dyn Tier>>) -> NativeCpu {
         NativeCpu {
-            make_tier,
+            sharing: Sharing::new(make_tier),
             spaces: BTreeMap::new(),
             objects: BTreeMap::new(),
             translator: Translator::default(),
@@ -60,15 +68,16 @@ impl NativeCpu {
     pub fn statistics(&self) -> Statistics {
         let mut statistics = Statistics::default();
         let mut seen: Vec<*const RefCell<Translations>> = Vec::new();
-        for space in self.spaces.values() {
-            statistics.host_mappings += space.memory.host_mappings();
-            if !seen.contains(&Rc::as_ptr(&space.code)) {
-                seen.push(Rc::as_ptr(&space.code));
-                let mut code = space.code.borrow_mut();
+        let in_use = self.spaces.values().filter_map(|space| space.code.as_ref());
+        for code in self.sharing.kept().chain(in_use) {
+            if !seen.contains(&Rc::as_ptr(code)) {
+                seen.push(Rc::as_ptr(code));
+                let mut code = code.borrow_mut();
                 statistics.regions += code.translated();
                 statistics.code_bytes += code.tier().code_bytes();
             }
         }
+        statistics.host_mappings = self.spaces.values().map(|space| space.memory.host_mappings()).sum();
         statistics
     }
 
@@ -76,32 +85,32 @@ impl NativeCpu {
         self.spaces.get_mut(&mm).ok_or(MemError::NoSuch)
     }
 
-    fn add(&mut self, memory: NativeSpace, code: Rc<RefCell<Translations>>) -> MmId {
+    fn add(&mut self, space: Space) -> MmId {
         let mm = MmId(self.next_space);
         self.next_space += 1;
-        let state = State::new(memory.window(), std::ptr::null_mut());
-        self.spaces.insert(mm, Space { memory, state, code });
+        self.spaces.insert(mm, space);
         mm
     }
 
-    fn translations(&self) -> Rc<RefCell<Translations>> {
-        Rc::new(RefCell::new(Translations::new((self.make_tier)())))
-    }
-
-    /// Forgets translations of code in `ranges` of one address space.
+    /// Drops or leaves translations of one address space that do not hold any more after changes in `ranges`.
     fn forget(&mut self, mm: MmId, ranges: &[Range<u64>]) {
-        let Some(space) = self.spaces.get(&mm) else { return };
-        if Rc::strong_count(&space.code) > 1 {
-            // The others still have the old code. What is translated from now on may differ between them.
-            let own = self.translations();
-            if let Some(space) = self.spaces.get_mut(&mm) {
-                space.code = own;
-            }
-            return;
-        }
-        let mut code = space.code.borrow_mut();
-        for range in ranges {
-            code.forget(range.clone());
+        let Some(space) = self.spaces.get_mut(&mm) else { return };
+        space.layout = self.sharing.new_layout();
+        let Some(code) = &space.code else { return };
+        let users = Rc::strong_count(code);
+        let mut code = code.borrow_mut();
+        let holds = if code.is_shared() {
+            ranges.iter().all(|range| code.fits_range(range, &space.memory))
+        } else if users > 1 {
+            // Forks still have the old code. What is translated from now on may differ between them.
+            false
+        } else {
+            ranges.iter().for_each(|range| code.forget(range.clone()));
+            true
+        };
+        drop(code);
+        if !holds {
+            space.code = None;
         }
     }
 
@@ -112,19 +121,42 @@ impl NativeCpu {
     }
 }
 
+/// The translations that an address space runs with now.
+fn translations(space: &mut Space, sharing: &mut Sharing) -> Rc<RefCell<Translations>> {
+    if let Some(code) = &space.code {
+        let shared = code.borrow();
+        if !shared.is_shared() || space.checked == shared.mark() {
+            return code.clone();
+        }
+        // Others have added pages.
+        if shared.fits_since(space.checked, &space.memory) {
+            space.checked = shared.mark();
+            return code.clone();
+        }
+    }
+    let code = if space.own { sharing.own() } else { sharing.choose(&space.memory) };
+    space.checked = code.borrow().mark();
+    space.code = Some(code.clone());
+    code
+}
+
 impl Cpu for NativeCpu {
     fn create(&mut self) -> Result<MmId, MemError> {
         let memory = NativeSpace::new()?;
-        let code = self.translations();
-        Ok(self.add(memory, code))
+        let state = State::new(memory.window(), std::ptr::null_mut());
+        let layout = self.sharing.new_layout();
+        Ok(self.add(Space { memory, state, code: None, own: false, layout, checked: Mark::default() }))
     }
 
     fn fork_from(&mut self, parent: MmId, mappings: &[Mapping]) -> Result<MmId, MemError> {
         let ranges: Vec<_> = mappings.iter().map(|mapping| mapping.addr..mapping.addr + mapping.len).collect();
         let parent = self.space(parent)?;
         let memory = parent.memory.fork(&ranges)?;
-        let code = parent.code.clone();
-        Ok(self.add(memory, code))
+        let state = State::new(memory.window(), std::ptr::null_mut());
+        let same = memory.mapped_bytes() == parent.memory.mapped_bytes();
+        let (code, own, checked) = (parent.code.clone().filter(|_| same), parent.own, parent.checked);
+        let layout = if same { parent.layout } else { self.sharing.new_layout() };
+        Ok(self.add(Space { memory, state, code, own, layout, checked }))
     }
 
     fn destroy(&mut self, mm: MmId) {
@@ -191,6 +223,10 @@ impl Cpu for NativeCpu {
     }
 
     fn flush_icache(&mut self, mm: MmId, addr: u64, len: u64) {
+        // What is shared comes from bytes that cannot change.
+        if self.spaces.get(&mm).is_none_or(|space| !space.own) {
+            return;
+        }
         let end = addr.saturating_add(len).min(WINDOW_SIZE);
         if addr < end {
             self.forget(mm, &[addr..end]);
@@ -207,22 +243,28 @@ impl Cpu for NativeCpu {
             let Some(space) = self.spaces.get_mut(&mm) else {
                 return Ran { exit: Exit::Poisoned, retired: 0 };
             };
-            let mut code = space.code.borrow_mut();
-            // SAFETY: the state was made with the window of this memory. Every change of executable pages forgets
-            // their translations, and forked address spaces share translations only while neither's code changes. The
-            // handler was installed above.
-            let stop = unsafe { run::run(&mut space.state, &mut code, &space.memory, &mut self.translator) };
+            let code = translations(space, &mut self.sharing);
+            let mut code = code.borrow_mut();
+            code.enter_layout(space.layout);
+            // SAFETY: the state was made with the window of this memory. Every change of executable pages forgets or
+            // leaves their translations, what others added was just checked, and forks share what is not shared by all
+            // only while neither's code changes. The handler was installed above.
+            let stop = unsafe { run::run_shared(&mut space.state, &mut code, &space.memory, &mut self.translator) };
             drop(code);
             match stop {
-                Stop::Exit(exit) => {
+                Some(Stop::Exit(exit)) => {
                     let retired = run::store(&space.state, regs, fuel);
                     return Ran { exit, retired };
                 }
-                Stop::FenceI => {
+                Some(Stop::FenceI) => {
                     let changeable = space.memory.changeable_code();
                     if !changeable.is_empty() {
                         self.forget(mm, &changeable);
                     }
+                }
+                None => {
+                    space.own = true;
+                    space.code = None;
                 }
             }
         }

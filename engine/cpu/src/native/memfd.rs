@@ -5,12 +5,19 @@ use std::cell::Cell;
 use std::ffi::CStr;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A memory file with its length in bytes. Pages that were never written take no memory.
 pub struct Memfd {
     fd: OwnedFd,
     len: Cell<u64>,
+    number: u64,
+    version: Cell<u64>,
+    guest_writes: Cell<bool>,
 }
+
+/// How many files were made.
+static MADE: AtomicU64 = AtomicU64::new(0);
 
 /// Runs a system call again while a signal interrupts it.
 fn retry(mut call: impl FnMut() -> isize) -> isize {
@@ -33,8 +40,14 @@ impl Memfd {
         if fd < 0 {
             return Err(MemError::NoMemory);
         }
-        // SAFETY: `fd` was just made and belongs to nobody else.
-        let file = Memfd { fd: unsafe { OwnedFd::from_raw_fd(fd) }, len: Cell::new(0) };
+        let file = Memfd {
+            // SAFETY: `fd` was just made and belongs to nobody else.
+            fd: unsafe { OwnedFd::from_raw_fd(fd) },
+            len: Cell::new(0),
+            number: MADE.fetch_add(1, Ordering::Relaxed),
+            version: Cell::new(0),
+            guest_writes: Cell::new(false),
+        };
         file.resize(len)?;
         Ok(file)
     }
@@ -49,6 +62,26 @@ impl Memfd {
         self.len.get()
     }
 
+    /// A number that no other file of this process has.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Changes with every write to the file through this type.
+    pub fn version(&self) -> u64 {
+        self.version.get()
+    }
+
+    /// Notes that a guest may store to the file's own pages from now on.
+    pub fn set_guest_writes(&self) {
+        self.guest_writes.set(true);
+    }
+
+    /// Whether a guest may have stored to the file's own pages.
+    pub fn guest_writes(&self) -> bool {
+        self.guest_writes.get()
+    }
+
     /// Sets the length; what lies beyond it is dropped, what is new reads as zero.
     ///
     /// # Errors
@@ -60,6 +93,7 @@ impl Memfd {
             return Err(MemError::NoMemory);
         }
         self.len.set(len);
+        self.version.set(self.version.get() + 1);
         Ok(())
     }
 
@@ -87,6 +121,7 @@ impl Memfd {
         let end = offset.checked_add(bytes.len() as u64).ok_or(MemError::NoMemory)?;
         // SAFETY: `bytes` is valid for reads of its length.
         let n = unsafe { self.write_raw(offset, bytes.as_ptr(), bytes.len()) };
+        self.version.set(self.version.get() + 1);
         if n < bytes.len() {
             return Err(MemError::NoMemory);
         }

@@ -11,6 +11,7 @@ mod cpu;
 mod fault;
 mod fork;
 mod memfd;
+mod sharing;
 mod space;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! One address space: its window, its list of areas, and the requests that change them.
 
 use crate::run::RunMemory;
-use crate::translate::{Changed, CodeMemory};
+use crate::translate::{Changed, CodeMemory, Image, PageSource};
 use super::areas::{Area, Areas, PrivateView, Source};
 use super::budget::{Mappings, default_share};
 use super::fault::{self, HostFault};
@@ -56,6 +56,11 @@ impl NativeSpace {
         self.window.base()
     }
 
+    /// How many bytes are mapped.
+    pub fn mapped_bytes(&self) -> u64 {
+        self.areas.mapped_bytes()
+    }
+
     /// How many host mappings this takes.
     pub fn host_mappings(&self) -> usize {
         self.mappings.used()
@@ -96,6 +101,7 @@ impl NativeSpace {
             Source::Shared { file, offset } => self.window.map(&range, area.prot, file, *offset, true)?,
         }
         let code = area.prot.exec || any_exec(&replaced);
+        note_writable(&area.source, area.prot);
         self.punch(&replaced);
         self.areas.replace(range, Some(area));
         self.count();
@@ -134,6 +140,7 @@ impl NativeSpace {
         }
         self.areas.update(range, |area| {
             area.prot = prot;
+            note_writable(&area.source, prot);
             if let Source::Private(view) = &mut area.source {
                 view.touched |= prot.write;
             }
@@ -316,6 +323,37 @@ impl CodeMemory for NativeSpace {
     fn fetch(&self, addr: u64, buf: &mut [u8]) -> usize {
         self.fetch_code(addr, buf)
     }
+
+    fn source(&self, addr: u64) -> PageSource {
+        match self.areas.at(addr) {
+            Some((range, area)) if area.prot.exec => image(&range, area).map_or(PageSource::Own, PageSource::Image),
+            _ => PageSource::NotCode,
+        }
+    }
+
+    fn has_code_of(&self, wanted: &Image) -> bool {
+        let areas = self.areas.overlapping(0..WINDOW_SIZE);
+        areas.iter().any(|(range, area)| area.prot.exec && image(range, area).as_ref() == Some(wanted))
+    }
+}
+
+/// What an executable area shows, if nobody can change its bytes.
+fn image(range: &Range<u64>, area: &Area) -> Option<Image> {
+    let Source::Private(view) = &area.source else { return None };
+    if view.touched || view.anonymous || view.file.guest_writes() {
+        return None;
+    }
+    let base = range.start.wrapping_sub(view.offset);
+    Some(Image { file: view.file.number(), version: view.file.version(), base })
+}
+
+/// Notes when a guest may store to a file's own pages.
+fn note_writable(source: &Source, prot: Prot) {
+    if let Source::Shared { file, .. } = source {
+        if prot.write {
+            file.set_guest_writes();
+        }
+    }
 }
 
 impl RunMemory for NativeSpace {
@@ -333,10 +371,20 @@ impl RunMemory for NativeSpace {
         self.areas
             .overlapping(0..WINDOW_SIZE)
             .into_iter()
-            .filter(|(_, area)| area.prot.exec && (area.prot.write || matches!(area.source, Source::Shared { .. })))
+            .filter(|(_, area)| area.prot.exec && may_change(area))
             .map(|(range, _)| range)
             .collect()
     }
+}
+
+/// Whether an area's bytes may change without a request.
+fn may_change(area: &Area) -> bool {
+    area.prot.write
+        || match &area.source {
+            Source::Anonymous => false,
+            Source::Private(view) => view.file.guest_writes(),
+            Source::Shared { .. } => true,
+        }
 }
 
 fn any_exec(parts: &[(Range<u64>, Area)]) -> bool {

@@ -1,0 +1,81 @@
+//! Which translations an address space uses.
+
+use super::NativeSpace;
+use crate::translate::Translations;
+use friscy_seam::Tier;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// How many shared translations are kept for address spaces to come.
+const MAX_KEPT: usize = 64;
+
+/// How many bytes of translated code they may have together.
+const MAX_KEPT_BYTES: usize = 256 << 20;
+
+/// Makes translations, and keeps those that address spaces may share.
+pub(super) struct Sharing {
+    make_tier: Box<dyn Fn() -> Box<dyn Tier>>,
+    /// The most recently chosen last.
+    kept: Vec<Rc<RefCell<Translations>>>,
+    layouts: u64,
+}
+
+impl Sharing {
+    pub fn new(make_tier: Box<dyn Fn() -> Box<dyn Tier>>) -> Sharing {
+        Sharing { make_tier, kept: Vec::new(), layouts: 0 }
+    }
+
+    /// A number for a layout of code that no other layout has.
+    pub fn new_layout(&mut self) -> u64 {
+        self.layouts += 1;
+        self.layouts
+    }
+
+    /// Translations for one address space and its forks.
+    pub fn own(&self) -> Rc<RefCell<Translations>> {
+        Rc::new(RefCell::new(Translations::new((self.make_tier)())))
+    }
+
+    /// The shared translations that fit `memory` and of which it can use most.
+    pub fn choose(&mut self, memory: &NativeSpace) -> Rc<RefCell<Translations>> {
+        let mut best = None;
+        let mut most = 0;
+        for (index, code) in self.kept.iter().enumerate() {
+            let code = code.borrow();
+            if !code.fits_since(Default::default(), memory) {
+                continue;
+            }
+            let overlap = code.overlap(memory);
+            if overlap > most {
+                (best, most) = (Some(index), overlap);
+            }
+        }
+        let chosen = match best {
+            Some(index) => self.kept.remove(index),
+            None => {
+                self.make_room();
+                Rc::new(RefCell::new(Translations::new_shared((self.make_tier)())))
+            }
+        };
+        self.kept.push(chosen.clone());
+        chosen
+    }
+
+    /// All that are kept.
+    pub fn kept(&self) -> impl Iterator<Item = &Rc<RefCell<Translations>>> {
+        self.kept.iter()
+    }
+
+    /// Drops the least recently chosen until another one may be kept.
+    fn make_room(&mut self) {
+        let bytes = |code: &Rc<RefCell<Translations>>| code.borrow_mut().tier().code_bytes();
+        let mut total: usize = self.kept.iter().map(bytes).sum();
+        while let Some(oldest) = self.kept.first() {
+            if self.kept.len() < MAX_KEPT && total <= MAX_KEPT_BYTES {
+                break;
+            }
+            total -= bytes(oldest);
+            self.kept.remove(0);
+        }
+    }
+}
