@@ -90,7 +90,7 @@ impl Machine {
                 let deadline = self.kernel.sched.next_deadline();
                 match deadline {
                     // Virtual time passes by itself when nothing happens before.
-                    Some(at) if self.kernel.is_deterministic() && !self.kernel.terminal.readable() => {
+                    Some(at) if self.kernel.is_deterministic() && !self.input_is_wanted() => {
                         self.kernel.advance(at.saturating_sub(now));
                         continue;
                     }
@@ -115,6 +115,11 @@ impl Machine {
                 self.host_event();
             }
         }
+    }
+
+    /// Whether the host has input that a task waits for.
+    fn input_is_wanted(&mut self) -> bool {
+        self.kernel.has_waiters(WaitKey::Terminal) && self.kernel.terminal.readable()
     }
 
     /// The task whose turn it is.

@@ -17,6 +17,9 @@ use std::rc::{Rc, Weak};
 /// Bytes copied at a time when an object is filled.
 const CHUNK: usize = 1 << 18;
 
+/// Contents are fetched in pieces of at least about so many bytes.
+const PROBE: usize = 1 << 16;
+
 /// Objects that hold the bytes of unmodified files.
 #[derive(Default)]
 pub struct FileObjects {
@@ -108,12 +111,22 @@ impl Kernel {
     /// A new object with a file's bytes.
     fn fill_object(&mut self, inode: &Inode) -> Result<ObjectRef, SysError> {
         let len = inode.len();
-        let object = ObjectRef::create(&self.cpu, len).map_err(|_| Errno::ENOMEM)?;
-        if let Some(result) = inode.with_slice(0, len, |bytes| object.write(0, bytes)) {
-            result.map_err(|_| Errno::ENOMEM)?;
-            return Ok(object);
+        let cpu = self.cpu.clone();
+        let create = || ObjectRef::create(&cpu, len).map_err(|_| Errno::ENOMEM);
+        let copied = inode.with_slice(0, len, |bytes| {
+            let object = create()?;
+            object.write(0, bytes).map_err(|_| Errno::ENOMEM)?;
+            Ok::<ObjectRef, Errno>(object)
+        });
+        if let Some(result) = copied {
+            return Ok(result?);
+        }
+        // What is still to be fetched is asked for before anything is copied, so that waiting costs no copies.
+        for at in (0..len).step_by(PROBE) {
+            inode.read_at(at, &mut [0]).map_err(read_error)?;
         }
         let mut buf = vec![0; CHUNK.min(page_up(len).unwrap_or(u64::MAX).max(1) as usize)];
+        let object = create()?;
         let mut at = 0;
         while at < len {
             let read = inode.read_at(at, &mut buf).map_err(read_error)?;

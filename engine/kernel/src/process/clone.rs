@@ -69,9 +69,10 @@ impl Kernel {
     /// processes, `ENOMEM`; `EFAULT` when an id cannot be stored.
     pub fn clone_task(&mut self, parent_tid: Tid, request: &CloneRequest) -> Result<Tid, Errno> {
         let flags = request.flags;
-        if flags & CLONE_THREAD != 0 && flags & CLONE_SIGHAND == 0
-            || flags & CLONE_SIGHAND != 0 && flags & CLONE_VM == 0
-            || flags & CLONE_SIGHAND != 0 && flags & CLONE_CLEAR_SIGHAND != 0
+        let without = |wanted: u64, needed: u64| flags & wanted != 0 && flags & needed == 0;
+        if without(CLONE_THREAD, CLONE_SIGHAND)
+            || without(CLONE_SIGHAND, CLONE_VM)
+            || flags & (CLONE_SIGHAND | CLONE_CLEAR_SIGHAND) == CLONE_SIGHAND | CLONE_CLEAR_SIGHAND
             || request.exit_signal > 64
         {
             return Err(Errno::EINVAL);
@@ -86,6 +87,9 @@ impl Kernel {
         let process = self.process(parent.tgid);
         if !thread && self.processes.len() as u64 >= process.rlimits.soft(RLIMIT_NPROC) {
             return Err(Errno::EAGAIN);
+        }
+        if flags & CLONE_PARENT != 0 && !thread && process.parent == 0 {
+            return Err(Errno::EINVAL);
         }
         let (tgid, parent_mm) = (parent.tgid, Rc::clone(&parent.mm));
         let mm = if flags & CLONE_VM != 0 { parent_mm } else { self.fork_mm(&parent_mm)? };

@@ -168,7 +168,7 @@ impl Kernel {
     fn notify_parent(&mut self, pid: Pid, code: i32, status: i32) {
         let Some(process) = self.processes.get(&pid) else { return };
         let parent = process.parent;
-        if !self.sigchld_action(parent).is_some_and(|action| action.flags & SA_NOCLDSTOP != 0) {
+        if self.sigchld_action(parent).is_none_or(|action| action.flags & SA_NOCLDSTOP == 0) {
             let info = self.child_info(pid, code, status);
             self.send_to_process(parent, info);
         }
