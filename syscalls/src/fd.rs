@@ -113,7 +113,7 @@ pub(crate) fn fcntl(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
             cx.task().files.borrow_mut().set_cloexec(fd, arg as u32 & FD_CLOEXEC != 0)?;
             0
         }
-        F_GETFL => u64::from(file.flags() | if file.is_path() { 0 } else { O_LARGEFILE }),
+        F_GETFL => u64::from(file.flags()),
         F_SETFL => {
             file.set_flags(file.flags() & !SETTABLE | arg as u32 & SETTABLE);
             0

@@ -18,6 +18,7 @@ mod poll;
 mod process;
 mod rows;
 mod signals;
+mod socket;
 mod strace;
 mod system;
 mod table;

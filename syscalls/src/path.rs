@@ -84,10 +84,12 @@ fn with_at<R>(cx: &mut Ctx<'_>, fd: i32, addr: u64, act: impl FnOnce(&Vfs, &At) 
 fn open(cx: &mut Ctx<'_>, fd: i32, addr: u64, flags: u32, mode: u32, resolve: u64) -> SysResult {
     let at = At::read(cx, fd, addr)?;
     let umask = cx.task().fs.borrow().umask;
+    // A 64-bit kernel sets it in whatever is opened by name.
+    let large = if flags & O_PATH == 0 { O_LARGEFILE } else { 0 };
     let mode = mode & 0o7777 & !umask;
     let opened =
         cx.with_vfs(|vfs| vfs.open(&at.context, &at.base, &at.path, flags, mode, resolve))?;
-    let file = cx.open_file(opened, at.context.creds, flags & KNOWN_OPEN_FLAGS).map_err(open_error)?;
+    let file = cx.open_file(opened, at.context.creds, flags & KNOWN_OPEN_FLAGS | large).map_err(open_error)?;
     Ok(install(cx, file, flags & O_CLOEXEC != 0)? as u64)
 }
 

@@ -21,6 +21,8 @@ pub struct Drivers {
     pub call_counts: Vec<u64>,
     /// Numbers of system calls that there are not, each once, in the order of their first use.
     pub unknown_calls: Vec<u64>,
+    /// Sockets with abstract names.
+    pub(super) socket_names: BTreeMap<Vec<u8>, Weak<super::socket::Socket>>,
     /// What was written into /proc and is not applied yet.
     pub(crate) proc_writes: RefCell<Vec<ProcWrite>>,
     /// The file system of /dev/pts, in which terminals get their nodes.

@@ -14,6 +14,7 @@ mod open;
 mod pipe;
 mod regular;
 mod settle;
+mod socket;
 mod table;
 mod timerfd;
 pub mod tty;
@@ -26,6 +27,7 @@ pub use eventfd::EventFd;
 pub use locks::{LockId, LockOwner, Locks, RecordLock};
 pub use pipe::{PIPE_BUF, Pipe, PipeEnd};
 pub use regular::{PathOnly, Regular};
+pub use socket::{Message, Received, SOCKET_BUFFER, Socket, SocketFile};
 pub use table::{Descriptor, FdTable};
 pub use timerfd::TimerFd;
 
