@@ -1,12 +1,14 @@
 //! Running a program on all executors side by side.
 
+#[cfg(not(feature = "software-checks"))]
+use crate::native as cpu;
+#[cfg(feature = "software-checks")]
+use crate::soft as cpu;
 use crate::evaluator::Evaluator;
 use crate::memory::{Model, Object, PAGES, PATCH};
 use crate::program::{Image, Program};
 use crate::random::Random;
-use friscy_boundary::{Access, Backing, Cpu, Exit, Mapping, MmId, PAGE_SIZE, Ran, Regs};
-use friscy_cpu::NativeCpu;
-use friscy_interp::Interp;
+use friscy_boundary::{Access, Exit, PAGE_SIZE, Ran, Regs};
 use friscy_isa::{Coverage, decode};
 use friscy_lift_ir::{CodeSource, Limits};
 use std::fmt;
@@ -48,7 +50,7 @@ impl fmt::Display for Difference {
 }
 
 /// Something that executes programs.
-trait Executor {
+pub(crate) trait Executor {
     fn name(&self) -> &'static str;
 
     /// As `friscy_boundary::Cpu::run`; nothing if what the program does is not specified.
@@ -74,47 +76,6 @@ impl Executor for Plain {
     }
 }
 
-struct OnCpu {
-    name: &'static str,
-    cpu: Box<dyn Cpu>,
-    mm: MmId,
-}
-
-impl OnCpu {
-    /// Maps the pages and fills them.
-    fn new(name: &'static str, mut cpu: Box<dyn Cpu>, memory: &Model) -> OnCpu {
-        let mm = cpu.create().expect("an address space can be made");
-        let object = cpu.object_create(PAGE_SIZE).expect("an object can be made");
-        for page in PAGES {
-            let backing = match page.object {
-                Object::None => Backing::Anonymous,
-                Object::Page => Backing::Shared { object, offset: 0 },
-                Object::Beyond => Backing::Shared { object, offset: PAGE_SIZE },
-            };
-            let mapping = Mapping { addr: page.addr, len: PAGE_SIZE, prot: page.prot, backing };
-            cpu.map(mm, &mapping).expect("a page can be mapped");
-            if page.object != Object::Beyond {
-                cpu.poke(mm, page.addr, memory.page(page.addr)).expect("a mapped page can be written");
-            }
-        }
-        OnCpu { name, cpu, mm }
-    }
-}
-
-impl Executor for OnCpu {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn run(&mut self, regs: &mut Regs, fuel: u64) -> Option<Ran> {
-        Some(self.cpu.run(self.mm, regs, fuel))
-    }
-
-    fn read(&mut self, addr: u64, page: &mut [u8]) {
-        self.cpu.copy_in(self.mm, addr, page).expect("the page can be read");
-    }
-}
-
 /// Runs `program` on all executors.
 ///
 /// # Errors
@@ -124,21 +85,12 @@ pub fn compare(program: &Program, totals: &mut Totals) -> Result<(), Difference>
     let memory = program.memory(&image);
     note(&image, totals);
     let plain = |name, limits, optimise| Plain(name, Evaluator::new(program.memory(&image), limits, optimise));
-    // Little room for code, so that it is cleared and made again.
+    // Little room for code now and then, so that it is cleared and made again.
     let room = if program.kernel & 7 == 0 { 24 << 10 } else { 1 << 20 };
-    let native = |pairs: bool| {
-        let make = move || -> Box<dyn friscy_seam::Tier> {
-            if pairs { Box::new(Interp::new(room)) } else { Box::new(Interp::without_pairs(room)) }
-        };
-        Box::new(NativeCpu::new(Box::new(make)))
-    };
     let mut first = plain("evaluator", Limits::COLD, false);
-    let mut others: Vec<Box<dyn Executor>> = vec![
-        Box::new(OnCpu::new("interp", native(true), &memory)),
-        Box::new(OnCpu::new("interp without pairs", native(false), &memory)),
-        Box::new(plain("evaluator of large regions", LARGE, false)),
-        Box::new(plain("evaluator of optimised regions", LARGE, true)),
-    ];
+    let mut others = cpu::executors(&memory, room);
+    others.push(Box::new(plain("evaluator of large regions", LARGE, false)));
+    others.push(Box::new(plain("evaluator of optimised regions", LARGE, true)));
     let mut regs = program.regs.clone();
     regs.pc = image.address(0);
     let mut kernel = Random(program.kernel);

@@ -10,9 +10,13 @@ mod compare;
 mod evaluator;
 mod generate;
 mod memory;
+#[cfg(not(feature = "software-checks"))]
+mod native;
 mod program;
 mod random;
 mod shrink;
+#[cfg(feature = "software-checks")]
+mod soft;
 
 pub use compare::{Difference, Totals, compare};
 pub use generate::generate;

@@ -46,7 +46,7 @@ const fn page(addr: u64, prot: Prot) -> Page {
 const EXECUTE_ONLY: Prot = Prot { read: false, write: false, exec: true };
 
 /// All pages there are. The lowest and the highest one that can be mapped are among them.
-pub const PAGES: [Page; 16] = [
+pub const PAGES: [Page; 17] = [
     page(0x10000, Prot::RW),
     page(CODE, Prot::RX),
     page(CODE + 0x1000, Prot::RX),
@@ -62,11 +62,12 @@ pub const PAGES: [Page; 16] = [
     page(0x47000, EXECUTE_ONLY),
     Page { addr: 0x50000, prot: Prot::RW, object: Object::Page },
     Page { addr: 0x51000, prot: Prot::RW, object: Object::Beyond },
+    Page { addr: 0x52000, prot: Prot::R, object: Object::Beyond },
     page(friscy_boundary::HIGHEST_ADDRESS - PAGE_SIZE, Prot::RW),
 ];
 
 /// Addresses near which accesses are interesting.
-pub const EDGES: [u64; 16] = [
+pub const EDGES: [u64; 17] = [
     0,
     0x10000,
     0x11000,
@@ -80,6 +81,7 @@ pub const EDGES: [u64; 16] = [
     0x47000,
     0x48000,
     0x51000,
+    0x52000,
     friscy_boundary::HIGHEST_ADDRESS - PAGE_SIZE,
     friscy_boundary::HIGHEST_ADDRESS,
     0x1_0000_0000,

@@ -170,7 +170,7 @@ fn fault(space: &CodeSpace, state: &mut State) -> Exit {
     let kind = state.tier[word::FAULT_KIND];
     // What the host saw may be a later page of the same access.
     let law = friscy_seam::access::window_offset(base, disp);
-    let seen = if cfg!(target_arch = "x86_64") {
+    let seen = if cfg!(all(target_arch = "x86_64", not(feature = "software-checks"))) {
         state.tier[word::ADDRESS].wrapping_sub(state.window as u64) as i64
     } else {
         state.tier[word::ADDRESS] as i64

@@ -14,7 +14,7 @@ mod handlers;
 mod ins;
 mod lower;
 mod memory;
-#[cfg(all(test, target_arch = "x86_64", target_os = "linux"))]
+#[cfg(all(test, target_arch = "x86_64", target_os = "linux", not(feature = "software-checks")))]
 mod testing;
 
 use code::CodeSpace;

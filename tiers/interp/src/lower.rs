@@ -4,7 +4,7 @@
 //! between may fault or look at the register; other values live in scratch slots while they have uses left. Constants
 //! become immediates. The result is position-independent: edges are distances.
 
-#[cfg(all(test, target_arch = "x86_64", target_os = "linux"))]
+#[cfg(all(test, target_arch = "x86_64", target_os = "linux", not(feature = "software-checks")))]
 mod tests;
 
 use crate::code::{FaultForm, FaultRow};
@@ -85,7 +85,10 @@ pub(crate) struct Lower {
     known: Vec<Known>,
     /// What each slot holds.
     holder: [Value; SLOTS as usize],
+    /// Scratch slots that are free again.
     free: Vec<u16>,
+    /// First scratch slot that the block has not used yet.
+    fresh: u16,
     /// Scratch slots whose last use is the instruction being lowered: free after it.
     ending: Vec<u16>,
     /// Cost from each element to its block's end, for choosing pairs.
@@ -108,6 +111,7 @@ impl Default for Lower {
             known: Vec::new(),
             holder: [Value::NONE; SLOTS as usize],
             free: Vec::new(),
+            fresh: SCRATCH,
             ending: Vec::new(),
             cost: Vec::new(),
             pairs: PairIndex::default(),
@@ -158,10 +162,10 @@ impl Lower {
         if !block.params.is_empty() {
             return Err("promoted regions are for compiling tiers");
         }
-        self.holder.fill(Value::NONE);
+        self.holder[..self.fresh as usize].fill(Value::NONE);
+        self.fresh = SCRATCH;
         self.ending.clear();
         self.free.clear();
-        self.free.extend((SCRATCH..SLOTS).rev());
         self.find_roots(region, block);
         for (n, &id) in block.insts.iter().enumerate() {
             let inst = region.insts[id.index()];
@@ -521,7 +525,15 @@ impl Lower {
     }
 
     fn scratch(&mut self) -> Refusable<u16> {
-        self.free.pop().ok_or("too many values alive at once")
+        if let Some(slot) = self.free.pop() {
+            return Ok(slot);
+        }
+        let slot = self.fresh;
+        if slot == SLOTS {
+            return Err("too many values alive at once");
+        }
+        self.fresh += 1;
+        Ok(slot)
     }
 
     /// Saves what `register` holds if it is still needed and held nowhere else.

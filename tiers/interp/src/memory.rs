@@ -7,7 +7,7 @@ use friscy_seam::State;
 /// What a failed access makes its handler return.
 pub(crate) type Checked<T> = Result<T, u64>;
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(feature = "software-checks")))]
 mod host {
     use super::*;
     use std::arch::asm;
@@ -113,7 +113,7 @@ mod host {
     }
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(any(not(target_arch = "x86_64"), feature = "software-checks"))]
 mod host {
     use super::*;
     use crate::ins::{exit, word};
@@ -133,10 +133,22 @@ mod host {
         exit::FAULT
     }
 
-    /// Checks the pages one by one and marks them dirty for a write. Returns the first bad offset and its kind.
+    /// Checks the pages one by one and marks them dirty for a write: 0, or the exit once the fault is recorded. The
+    /// answer is one number since handlers that need stack in wasm do not call the next one in tail position.
     #[cold]
     #[inline(never)]
-    unsafe fn check_slowly(st: *mut State, off: i64, len: u64, write: bool) -> Result<(), (i64, u64)> {
+    unsafe fn check_slowly(ip: *const Ins, st: *mut State, fuel: i64, off: i64, len: u64, write: bool) -> u64 {
+        // SAFETY: as the caller promises.
+        match unsafe { first_bad(st, off, len, write) } {
+            Ok(()) => 0,
+            // SAFETY: as above.
+            Err((at, kind)) => unsafe { fault(ip, st, fuel, at, kind) },
+        }
+    }
+
+    /// Checks the pages one by one and marks them dirty for a write. Returns the first bad offset and its kind.
+    #[inline(always)]
+    unsafe fn first_bad(st: *mut State, off: i64, len: u64, write: bool) -> Result<(), (i64, u64)> {
         let need = if write { page::WRITE } else { page::READ };
         for step in [0, len as i64 - 1] {
             let at = off.wrapping_add(step);
@@ -146,10 +158,10 @@ mod host {
             }
             // SAFETY: the page table covers the window.
             let p = unsafe { &mut *(*st).pages.add((at as u64 >> 12) as usize) };
-            if *p & page::BEYOND != 0 {
-                return Err((if step == 0 { off } else { at & !4095 }, kind | 2));
-            }
-            if *p & need == 0 {
+            // As Linux has it: what the mapping does not allow comes before what the object does not have.
+            let beyond = *p & page::BEYOND != 0;
+            if *p & need == 0 || beyond {
+                let kind = if *p & need != 0 { kind | 2 } else { kind };
                 return Err((if step == 0 { off } else { at & !4095 }, kind));
             }
         }
@@ -176,9 +188,9 @@ mod host {
         }
         // SAFETY: as the caller promises.
         unsafe {
-            match check_slowly(st, off, len, write) {
-                Ok(()) => Ok(()),
-                Err((at, kind)) => Err(fault(ip, st, fuel, at, kind)),
+            match check_slowly(ip, st, fuel, off, len, write) {
+                0 => Ok(()),
+                exit => Err(exit),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Handlers for frequent pairs of kinds. Which pairs are worth one was read off counts of executed pairs in compiled
 //! programs; a pair that is missing here is executed as two instructions.
 
-#[cfg(all(test, target_arch = "x86_64", target_os = "linux"))]
+#[cfg(all(test, target_arch = "x86_64", target_os = "linux", not(feature = "software-checks")))]
 mod tests;
 
 use super::control::{Branch, Indirect, Jump};
