@@ -310,3 +310,17 @@ fn full_code_memory_is_cleared_and_used_again() {
     assert!(cpu.statistics().code_bytes <= 16 << 10);
     assert!(cpu.statistics().regions > 2000);
 }
+
+#[test]
+fn thousands_of_objects_and_address_spaces() {
+    let mut cpu = native();
+    let objects: Vec<_> = (0..2000).map(|len| cpu.object_create(len * PAGE).unwrap()).collect();
+    let spaces: Vec<_> = (0..300).map(|_| cpu.create().unwrap()).collect();
+    for (&mm, &object) in spaces.iter().zip(&objects) {
+        map(&mut cpu, mm, DATA, 1, Prot::RW);
+        let backing = Backing::Shared { object, offset: 0 };
+        cpu.map(mm, &Mapping { addr: CODE, len: PAGE, prot: Prot::RW, backing }).unwrap();
+        cpu.copy_out(mm, DATA, b"here").unwrap();
+    }
+    spaces.into_iter().for_each(|mm| cpu.destroy(mm));
+}

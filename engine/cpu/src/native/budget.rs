@@ -1,4 +1,4 @@
-//! The budget of host mappings.
+//! The budget of host mappings and of descriptors.
 //!
 //! The host allows a process a fixed number of mappings (`vm.max_map_count`, 65,530 by default), and all guest windows
 //! and the host's own allocator share it. Past it the host's `malloc` fails, so that a guest must be stopped first.
@@ -27,6 +27,20 @@ fn total() -> usize {
 /// How many mappings one address space may use: half of what all may.
 pub fn default_share() -> usize {
     total() / 2
+}
+
+/// Lets this process have as many descriptors as the host grants at all: each address space and each mapped file takes
+/// one, and the usual limit of 1,024 is soon reached.
+pub fn raise_descriptor_limit() {
+    // SAFETY: plain system calls on a value that is ours.
+    unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) == 0 && limit.rlim_cur < limit.rlim_max {
+            limit.rlim_cur = limit.rlim_max;
+            // If the host refuses, there are as many as before.
+            libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
+        }
+    }
 }
 
 /// The mappings that one address space uses, given back when it is dropped.

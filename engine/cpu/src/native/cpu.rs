@@ -2,7 +2,7 @@
 
 use super::sharing::Sharing;
 use super::space::{NativeSpace, Pages};
-use super::{Memfd, fault};
+use super::{Memfd, budget, fault};
 use crate::lift::Translator;
 use crate::run::{self, RunMemory, Stop};
 use crate::translate::{Changed, Mark, Translations};
@@ -54,6 +54,7 @@ pub struct NativeCpu {
 impl NativeCpu {
     /// No address spaces yet; translations are made by tiers that `make_tier` makes.
     pub fn new(make_tier: Box<dyn Fn() -> Box<dyn Tier>>) -> NativeCpu {
+        budget::raise_descriptor_limit();
         NativeCpu {
             sharing: Sharing::new(make_tier),
             spaces: BTreeMap::new(),
