@@ -2,6 +2,7 @@
 
 use crate::Tid;
 use crate::kernel::Kernel;
+use crate::ports::Stream;
 use crate::process::ExitStatus;
 use crate::signal::{SIGBUS, SIGILL, SIGKILL, SIGSEGV, SIGTRAP, SigInfo};
 use friscy_abi::signal::{BUS_ADRALN, BUS_ADRERR, ILL_ILLOPC, SEGV_ACCERR, SEGV_MAPERR, TRAP_BRKPT};
@@ -23,6 +24,8 @@ impl Kernel {
             Exit::Illegal { .. } => SigInfo::fault(SIGILL, ILL_ILLOPC, pc),
             Exit::Poisoned => {
                 let pid = task.tgid;
+                let message = format!("friscy: process {pid} ends: its address space failed at pc {pc:#x}\n");
+                self.terminal.write(Stream::Err, message.as_bytes());
                 self.exit_group(pid, ExitStatus::Signaled { signo: SIGKILL, core: false });
                 return;
             }

@@ -3,10 +3,11 @@
 use crate::error::Nanos;
 use crate::kernel::Kernel;
 use crate::sched::TimerId;
-use crate::signal::{SIGALRM, SIGPROF, SIGVTALRM, SigData, SigInfo};
+use crate::signal::{SIGALRM, SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU, SigData, SigInfo};
 use crate::{Pid, Tid};
 use friscy_abi::Errno;
 use friscy_abi::layout::Sigevent;
+use friscy_abi::sched::{RLIM_INFINITY, RLIMIT_CPU};
 use friscy_abi::signal::{SI_TIMER, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID};
 
 /// One interval timer.
@@ -187,6 +188,7 @@ impl Kernel {
         let Some(task) = self.tasks.get_mut(&tid) else { return };
         task.user_time += user;
         let pid = task.tgid;
+        self.check_cpu_limit(pid);
         let Some(process) = self.processes.get(&pid) else { return };
         if process.itimers[1].expires.is_none() && process.itimers[2].expires.is_none() {
             return;
@@ -198,6 +200,24 @@ impl Kernel {
                 timer.advance(used);
                 self.send_to_process(pid, SigInfo::kernel(signo));
             }
+        }
+    }
+
+    /// RLIMIT_CPU: SIGXCPU every second from the soft limit on, SIGKILL at the hard limit (getrlimit(2)).
+    fn check_cpu_limit(&mut self, pid: Pid) {
+        const SECOND: Nanos = 1_000_000_000;
+        let Some(process) = self.processes.get(&pid) else { return };
+        let Some(limit) = process.rlimits.0.get(RLIMIT_CPU as usize).copied() else { return };
+        if limit.rlim_cur == RLIM_INFINITY && limit.rlim_max == RLIM_INFINITY {
+            return;
+        }
+        let warned = process.cpu_limit_seen;
+        let used = self.cpu_time(pid) / SECOND;
+        if used >= limit.rlim_max {
+            self.send_to_process(pid, SigInfo::kernel(SIGKILL));
+        } else if used >= limit.rlim_cur && used > warned {
+            self.process_mut(pid).cpu_limit_seen = used;
+            self.send_to_process(pid, SigInfo::kernel(SIGXCPU));
         }
     }
 }

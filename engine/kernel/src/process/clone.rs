@@ -280,6 +280,7 @@ impl Process {
             posix_timers: BTreeMap::new(),
             usage: super::Usage::default(),
             children_usage: super::Usage::default(),
+            cpu_limit_seen: 0,
             dumpable: 1,
             oom_score_adj: 0,
             last_uid: 0,

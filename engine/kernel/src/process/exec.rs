@@ -299,7 +299,9 @@ impl Kernel {
         task.regs = loaded.regs;
         task.comm = loaded.comm;
         task.altstack = AltStack::default();
-        task.parent_death_signal = 0;
+        if loaded.set_uid.is_some() || loaded.set_gid.is_some() {
+            task.parent_death_signal = 0;
+        }
         task.in_syscall = false;
         task.robust_list = 0;
         // What was shared with others by clone(2) is not any more.

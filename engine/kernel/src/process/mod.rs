@@ -118,6 +118,8 @@ pub struct Process {
     pub usage: Usage,
     /// Of children that were waited for.
     pub children_usage: Usage,
+    /// The second of processor time at which SIGXCPU was sent last.
+    pub cpu_limit_seen: u64,
     /// `PR_SET_DUMPABLE`.
     pub dumpable: u32,
     /// oom_score_adj, −1000 to 1000.

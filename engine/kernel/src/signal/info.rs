@@ -151,6 +151,9 @@ impl SigInfo {
     }
 }
 
+/// The most signals in one queue (`RLIMIT_SIGPENDING` of an ordinary host).
+const QUEUE_LIMIT: usize = 7_800;
+
 /// Signals that wait for delivery.
 #[derive(Clone, Debug, Default)]
 pub struct Pending {
@@ -160,10 +163,11 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Queues a signal. A standard signal that is already pending is merged with it; real-time ones queue up.
-    /// Returns whether it was queued.
+    /// Queues a signal. A standard signal that is already pending is merged with it; real-time ones queue up, to a
+    /// limit. Returns whether it was queued.
     pub fn push(&mut self, info: SigInfo) -> bool {
-        if info.signo < SIGRTMIN && self.set.has(info.signo) {
+        let pending = self.set.has(info.signo);
+        if pending && (info.signo < SIGRTMIN || self.queue.len() >= QUEUE_LIMIT) {
             return false;
         }
         self.set.add(info.signo);

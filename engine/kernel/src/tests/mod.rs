@@ -5,6 +5,7 @@ mod fake;
 mod futex;
 mod jobs;
 mod mm;
+mod mm_model;
 mod signals;
 mod vdso;
 
