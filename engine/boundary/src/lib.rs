@@ -28,7 +28,7 @@ pub struct MmId(pub u32);
 pub struct ObjectId(pub u32);
 
 /// The user-visible registers of a task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Regs {
     /// `x0` to `x31`; `x[0]` is zero.
     pub x: [u64; 32],
@@ -40,12 +40,6 @@ pub struct Regs {
     pub fflags: u32,
     /// Dynamic rounding mode, bits 7:5 of `fcsr`, as a number 0 to 7.
     pub frm: u32,
-}
-
-impl Default for Regs {
-    fn default() -> Regs {
-        Regs { x: [0; 32], f: [0; 32], pc: 0, fflags: 0, frm: 0 }
-    }
 }
 
 /// What an access wanted.

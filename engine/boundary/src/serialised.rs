@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// A call of [`Cpu`].
+// Values live only while they are encoded or carried out.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request<'a> {
     /// [`Cpu::create`].
@@ -158,6 +160,7 @@ pub enum Request<'a> {
 }
 
 /// What a call returns.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Reply<'a> {
     /// Nothing.

@@ -299,7 +299,7 @@ fn full_code_memory_is_cleared_and_used_again() {
     let mm = cpu.create().unwrap();
     map(&mut cpu, mm, CODE, 16, Prot::RX);
     // 2,000 blocks of two instructions, run twice.
-    let mut lines = vec!["addi a0,a0,1", "jal zero,4"].repeat(2000);
+    let mut lines = ["addi a0,a0,1", "jal zero,4"].repeat(2000);
     lines.push("ecall");
     cpu.poke(mm, CODE, &assemble(&lines)).unwrap();
     for _ in 0..2 {

@@ -245,8 +245,8 @@ mod tests {
         check(&areas, &[(0x10000, 0x14000), (0x15000, 0x30000)], 5);
         areas.replace(0x14000..0x15000, anonymous(Prot::R));
         check(&areas, &[(0x10000, 0x30000)], 3);
-        let parts: Vec<_> = areas.overlapping(0x8000..0x12000).into_iter().map(|(r, _)| r).collect();
-        assert_eq!(parts, [0x10000..0x12000]);
+        let parts = areas.overlapping(0x8000..0x12000);
+        assert!(matches!(&parts[..], [(range, _)] if *range == (0x10000..0x12000)));
         areas.replace(0x8000..0x40000, None);
         assert!(areas.entries.is_empty());
     }

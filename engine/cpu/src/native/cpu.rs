@@ -14,6 +14,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
+use std::slice;
 
 /// One address space with its hart and its translations.
 struct Space {
@@ -117,7 +118,7 @@ impl NativeCpu {
 
     fn after(&mut self, mm: MmId, changed: Changed, range: Range<u64>) {
         if changed == Changed::Code {
-            self.forget(mm, &[range]);
+            self.forget(mm, slice::from_ref(&range));
         }
     }
 }
@@ -230,7 +231,7 @@ impl Cpu for NativeCpu {
         }
         let end = addr.saturating_add(len).min(WINDOW_SIZE);
         if addr < end {
-            self.forget(mm, &[addr..end]);
+            self.forget(mm, slice::from_ref(&(addr..end)));
         }
     }
 

@@ -58,7 +58,7 @@ impl Memfd {
     }
 
     /// Length in bytes.
-    pub fn len(&self) -> u64 {
+    pub fn len_bytes(&self) -> u64 {
         self.len.get()
     }
 

@@ -364,7 +364,7 @@ impl RunMemory for NativeSpace {
             Source::Private(view) => (&view.file, view.offset),
             Source::Shared { file, offset } => (file, *offset),
         };
-        area.prot.exec && offset + (addr - range.start) >= file.len().next_multiple_of(PAGE_SIZE)
+        area.prot.exec && offset + (addr - range.start) >= file.len_bytes().next_multiple_of(PAGE_SIZE)
     }
 
     fn changeable_code(&self) -> Vec<Range<u64>> {

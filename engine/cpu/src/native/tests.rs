@@ -1,5 +1,8 @@
 //! Address spaces: what is where after each request, and where accesses fault.
 
+// A list of one range of addresses is meant as such.
+#![allow(clippy::single_range_in_vec_init)]
+
 use super::*;
 use crate::{Changed, CodeMemory};
 use friscy_boundary::{CopyFault, MemError, Prot};
@@ -210,7 +213,7 @@ fn large_memory_is_frozen() {
     let range = A..A + (20 << 20);
     map(&mut parent, range.clone(), Prot::RW, Pages::Anonymous);
     parent.copy_out(A, &vec![5; 20 << 20]).unwrap();
-    let child = parent.fork(&[range.clone()]).unwrap();
+    let child = parent.fork(std::slice::from_ref(&range)).unwrap();
     assert!(parent.anonymous.is_none() && child.anonymous.is_none());
     put(&parent, range.end - 1, 6);
     assert_eq!((byte(&parent, range.end - 1), byte(&child, range.end - 1)), (Some(6), Some(5)));
@@ -222,10 +225,10 @@ fn memory_that_was_written_again_is_frozen_anew() {
     let range = A..A + (8 << 20);
     map(&mut parent, range.clone(), Prot::RW, Pages::Anonymous);
     parent.copy_out(A, &vec![5; 4 << 20]).unwrap();
-    let first = parent.fork(&[range.clone()]).unwrap();
+    let first = parent.fork(std::slice::from_ref(&range)).unwrap();
     parent.copy_out(A + PAGE, &vec![6; 6 << 20]).unwrap();
     assert_eq!(parent.protect(pages(1, 1), Prot::NONE), Ok(Changed::Data));
-    let second = parent.fork(&[range.clone()]).unwrap();
+    let second = parent.fork(std::slice::from_ref(&range)).unwrap();
     assert_eq!(parent.protect(pages(1, 1), Prot::RW), Ok(Changed::Data));
     parent.copy_out(A, &vec![7; 2 * PAGE as usize]).unwrap();
     let see = |space: &NativeSpace| [0, 1, 2, 1536, 1537, 2047].map(|page| byte(space, A + page * PAGE));
