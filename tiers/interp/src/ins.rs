@@ -112,31 +112,56 @@ pub(crate) mod word {
     pub const FAULT_KIND: usize = 3;
 }
 
-/// Goes on at `ip`. In optimised builds this is a jump; its caller has nothing left to do and no local whose address
-/// is known elsewhere, so the compiler needs no stack for it.
+/// What comes after an instruction.
+pub(crate) enum Next {
+    /// The instruction there, with so much fuel.
+    Go(*const Ins, i64),
+    /// Leaving with an exit code.
+    Exit(u64),
+}
+
+/// The end of every handler. Going on is a jump in optimised builds; the handler has nothing left to do and no local
+/// whose address is known elsewhere, so the compiler needs no stack for it.
+///
+/// In wasm a call is made a jump only where the function has no other way out, so that leaving is one more handler.
 ///
 /// # Safety
-/// `ip` points to an instruction of live code, `st` and `mem` are those the tier was entered with.
+/// [`Next::Go`] has an instruction of live code; `st` and `mem` are those the tier was entered with.
 #[inline(always)]
-pub(crate) unsafe fn go(ip: *const Ins, st: *mut State, mem: *mut u8, fuel: i64) -> u64 {
+pub(crate) unsafe fn finish(next: Next, st: *mut State, mem: *mut u8) -> u64 {
     #[cfg(debug_assertions)]
-    // SAFETY: as the caller promises.
-    unsafe {
-        let _ = mem;
-        (*st).tier[word::IP] = ip as u64;
-        (*st).tier[word::FUEL] = fuel as u64;
-        exit::CONTINUE
+    match next {
+        // SAFETY: as the caller promises.
+        Next::Go(ip, fuel) => unsafe {
+            let _ = mem;
+            (*st).tier[word::IP] = ip as u64;
+            (*st).tier[word::FUEL] = fuel as u64;
+            exit::CONTINUE
+        },
+        Next::Exit(code) => code,
     }
     #[cfg(all(not(debug_assertions), not(target_arch = "wasm32")))]
-    // SAFETY: as the caller promises.
-    unsafe {
-        ((*ip).h.handler)(ip, st, Pad::uninit(), Pad::uninit(), mem, fuel)
+    match next {
+        // SAFETY: as the caller promises.
+        Next::Go(ip, fuel) => unsafe { ((*ip).h.handler)(ip, st, Pad::uninit(), Pad::uninit(), mem, fuel) },
+        Next::Exit(code) => code,
     }
     #[cfg(all(not(debug_assertions), target_arch = "wasm32"))]
-    // SAFETY: as the caller promises.
-    unsafe {
-        ((*ip).h.handler)(ip, st, mem, fuel)
+    {
+        let (handler, ip, fuel) = match next {
+            // SAFETY: as the caller promises.
+            Next::Go(ip, fuel) => (unsafe { (*ip).h.handler }, ip, fuel),
+            Next::Exit(code) => (leave as Handler, std::ptr::null(), code as i64),
+        };
+        // SAFETY: as the caller promises; `leave` looks at nothing but its last argument.
+        unsafe { handler(ip, st, mem, fuel) }
     }
+}
+
+/// The handler that returns an exit code, which comes in the place of fuel.
+#[cfg(all(not(debug_assertions), target_arch = "wasm32"))]
+unsafe extern "C" fn leave(_: *const Ins, _: *mut State, _: *mut u8, code: i64) -> u64 {
+    code as u64
 }
 
 /// Reads a slot.

@@ -4,7 +4,7 @@
 //! truth: since one task runs at a time, pages that others wrote are loaded before an address space is used, and its own
 //! written pages are taken back right after.
 
-use crate::areas::{Areas, advanced, object_of};
+use crate::areas::{Areas, object_of};
 use crate::object::Object;
 use friscy_boundary::{Backing, CopyFault, Cpu, Exit, Mapping, MemError, MmId, ObjectId, PAGE_SIZE, Prot, Ran, Regs};
 use friscy_web_messages::{MAX_BYTES, Reply, Request, decode, encode};
@@ -466,6 +466,7 @@ impl<G: Glue> WebCpu<G> {
 #[cfg(test)]
 mod split {
     use super::*;
+    use crate::areas::advanced;
 
     #[test]
     fn parts_keep_their_offsets() {

@@ -60,7 +60,7 @@ impl Session {
         if format != FORMAT || chunk_ends.len() != count {
             return Err(format!("index of files: format {format}, {} chunks of {count}", chunk_ends.len()));
         }
-        let chunks = Rc::new(RefCell::new(Chunks::new(chunk_ends, &tree, Box::new(want_chunk))));
+        let chunks = Rc::new(RefCell::new(Chunks::new(chunk_ends, &tree, Box::new(|number| want_chunk(number)))));
         let lower = TreeLower::new(Rc::new(tree), Rc::new(ChunkSource(chunks.clone())));
 
         let file_clock = Rc::new(FixedClock::default());

@@ -3,19 +3,19 @@
 
 use super::{End, operand_b, operand_c};
 use crate::entry::KINDS;
-use crate::ins::{Ins, exit, go, jump_line};
+use crate::ins::{Ins, Next, exit, jump_line};
 use friscy_lift_ir::{Cond, ExitKind, RoundingClass};
 use friscy_seam::State;
 
 /// Leaves with everything exact.
 #[inline(always)]
-unsafe fn leave(st: *mut State, fuel: i64, pc: u64, code: u64) -> u64 {
+unsafe fn leave(st: *mut State, fuel: i64, pc: u64, code: u64) -> Next {
     // SAFETY: `st` is the current state.
     unsafe {
         (*st).pc = pc;
         (*st).fuel = fuel;
     }
-    code
+    Next::Exit(code)
 }
 
 /// The element `distance` bytes away.
@@ -30,14 +30,14 @@ pub(crate) struct Jump<const PREEMPT: bool>;
 
 impl<const PREEMPT: bool> End for Jump<PREEMPT> {
     #[inline(always)]
-    unsafe fn run<const F: u8>(ip: *const Ins, st: *mut State, mem: *mut u8, fuel: i64, _: u64) -> u64 {
+    unsafe fn run<const F: u8>(ip: *const Ins, st: *mut State, fuel: i64, _: u64) -> Next {
         // SAFETY: as the caller promises; a data element follows.
         unsafe {
             let fuel = fuel - (*ip).retired();
             if PREEMPT && fuel <= 0 {
                 return leave(st, fuel, (*ip.add(1)).datum(), exit::FUEL);
             }
-            go(at(ip, (*ip).imm as isize), st, mem, fuel)
+            Next::Go(at(ip, (*ip).imm as isize), fuel)
         }
     }
 }
@@ -48,7 +48,7 @@ pub(crate) struct Branch<const COND: u8, const PREEMPT: bool>;
 
 impl<const COND: u8, const PREEMPT: bool> End for Branch<COND, PREEMPT> {
     #[inline(always)]
-    unsafe fn run<const F: u8>(ip: *const Ins, st: *mut State, mem: *mut u8, fuel: i64, v: u64) -> u64 {
+    unsafe fn run<const F: u8>(ip: *const Ins, st: *mut State, fuel: i64, v: u64) -> Next {
         // SAFETY: as the caller promises; a data element follows.
         unsafe {
             let b = operand_b::<F>(ip, st, v);
@@ -59,7 +59,7 @@ impl<const COND: u8, const PREEMPT: bool> End for Branch<COND, PREEMPT> {
                 return leave(st, fuel, (*ip.add(1)).datum(), exit::FUEL);
             }
             let distance = if taken { (*ip).imm as isize } else { (*ip.add(1)).h.distance };
-            go(at(ip, distance), st, mem, fuel)
+            Next::Go(at(ip, distance), fuel)
         }
     }
 }
@@ -69,7 +69,7 @@ pub(crate) struct Indirect;
 
 impl End for Indirect {
     #[inline(always)]
-    unsafe fn run<const F: u8>(ip: *const Ins, st: *mut State, mem: *mut u8, fuel: i64, v: u64) -> u64 {
+    unsafe fn run<const F: u8>(ip: *const Ins, st: *mut State, fuel: i64, v: u64) -> Next {
         // SAFETY: as the caller promises; a data element follows; a cache has the lines that `jump_line` yields.
         unsafe {
             let pc = operand_b::<F>(ip, st, v).wrapping_add((*ip).imm as i64 as u64) & !1;
@@ -79,7 +79,7 @@ impl End for Indirect {
                 return leave(st, fuel, pc, exit::FUEL);
             }
             if (*line).pc == pc {
-                return go((*line).ip, st, mem, fuel);
+                return Next::Go((*line).ip, fuel);
             }
             leave(st, fuel, pc, exit::GOTO)
         }
@@ -92,7 +92,7 @@ pub(crate) struct Stub;
 
 impl End for Stub {
     #[inline(always)]
-    unsafe fn run<const F: u8>(ip: *const Ins, st: *mut State, _: *mut u8, fuel: i64, _: u64) -> u64 {
+    unsafe fn run<const F: u8>(ip: *const Ins, st: *mut State, fuel: i64, _: u64) -> Next {
         // SAFETY: as the caller promises; a data element follows.
         unsafe {
             let site = (*ip).imm as u32 as u64;
@@ -106,7 +106,7 @@ pub(crate) struct Exit<const KIND: u8>;
 
 impl<const KIND: u8> End for Exit<KIND> {
     #[inline(always)]
-    unsafe fn run<const F: u8>(ip: *const Ins, st: *mut State, _: *mut u8, fuel: i64, _: u64) -> u64 {
+    unsafe fn run<const F: u8>(ip: *const Ins, st: *mut State, fuel: i64, _: u64) -> Next {
         // SAFETY: as the caller promises; a data element follows.
         unsafe { leave(st, fuel - (*ip).retired(), (*ip.add(1)).datum(), exit::KIND + KIND as u64) }
     }
@@ -118,12 +118,12 @@ pub(crate) struct ModeChange<const CLASS: u8>;
 
 impl<const CLASS: u8> End for ModeChange<CLASS> {
     #[inline(always)]
-    unsafe fn run<const F: u8>(ip: *const Ins, st: *mut State, mem: *mut u8, fuel: i64, _: u64) -> u64 {
+    unsafe fn run<const F: u8>(ip: *const Ins, st: *mut State, fuel: i64, _: u64) -> Next {
         // SAFETY: as the caller promises; a data element follows.
         unsafe {
             let fuel = fuel - (*ip).retired();
             if RoundingClass::of((*st).frm) as u8 == CLASS {
-                return go(at(ip, (*ip).imm as isize), st, mem, fuel);
+                return Next::Go(at(ip, (*ip).imm as isize), fuel);
             }
             let code = exit::KIND + const { number_of(ExitKind::ModeChange) };
             leave(st, fuel, (*ip.add(1)).datum(), code)

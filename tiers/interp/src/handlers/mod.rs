@@ -13,7 +13,7 @@ pub(crate) use control::number_of;
 pub(crate) use pairs::PairIndex;
 pub(crate) use table::Kind;
 
-use crate::ins::{Ins, get, go};
+use crate::ins::{Ins, Next, finish, get};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::ins::Pad;
 use crate::memory::Checked;
@@ -43,11 +43,11 @@ pub(crate) trait Step {
 
 /// What the last instruction of a block does.
 pub(crate) trait End {
-    /// Executes it and goes on, or returns an exit code.
+    /// Executes it and says what comes next.
     ///
     /// # Safety
     /// As [`Step::run`].
-    unsafe fn run<const F: u8>(ip: *const Ins, st: *mut State, mem: *mut u8, fuel: i64, v: u64) -> u64;
+    unsafe fn run<const F: u8>(ip: *const Ins, st: *mut State, fuel: i64, v: u64) -> Next;
 }
 
 /// The operand in slot `b`.
@@ -97,41 +97,45 @@ macro_rules! handler {
 handler! {
     /// One step.
     fn one<A: Step>(ip, st, mem, fuel) {
-        match A::run::<{ forward::NONE }>(ip, st, mem, fuel, 0) {
-            Ok(_) => go(ip.add(A::LEN), st, mem, fuel),
-            Err(exit) => exit,
-        }
+        let next = match A::run::<{ forward::NONE }>(ip, st, mem, fuel, 0) {
+            Ok(_) => Next::Go(ip.add(A::LEN), fuel),
+            Err(exit) => Next::Exit(exit),
+        };
+        finish(next, st, mem)
     }
 }
 
 handler! {
     /// Two steps.
     fn two<A: Step, B: Step; const F>(ip, st, mem, fuel) {
-        let v = match A::run::<{ forward::NONE }>(ip, st, mem, fuel, 0) {
-            Ok(v) => v,
-            Err(exit) => return exit,
+        let next = match A::run::<{ forward::NONE }>(ip, st, mem, fuel, 0) {
+            Ok(v) => {
+                let ip = ip.add(A::LEN);
+                match B::run::<F>(ip, st, mem, fuel, v) {
+                    Ok(_) => Next::Go(ip.add(B::LEN), fuel),
+                    Err(exit) => Next::Exit(exit),
+                }
+            }
+            Err(exit) => Next::Exit(exit),
         };
-        let ip = ip.add(A::LEN);
-        match B::run::<F>(ip, st, mem, fuel, v) {
-            Ok(_) => go(ip.add(B::LEN), st, mem, fuel),
-            Err(exit) => exit,
-        }
+        finish(next, st, mem)
     }
 }
 
 handler! {
     /// The end of a block.
     fn end<A: End>(ip, st, mem, fuel) {
-        A::run::<{ forward::NONE }>(ip, st, mem, fuel, 0)
+        finish(A::run::<{ forward::NONE }>(ip, st, fuel, 0), st, mem)
     }
 }
 
 handler! {
     /// A step and the end of a block.
     fn step_end<A: Step, B: End; const F>(ip, st, mem, fuel) {
-        match A::run::<{ forward::NONE }>(ip, st, mem, fuel, 0) {
-            Ok(v) => B::run::<F>(ip.add(A::LEN), st, mem, fuel, v),
-            Err(exit) => exit,
-        }
+        let next = match A::run::<{ forward::NONE }>(ip, st, mem, fuel, 0) {
+            Ok(v) => B::run::<F>(ip.add(A::LEN), st, fuel, v),
+            Err(exit) => Next::Exit(exit),
+        };
+        finish(next, st, mem)
     }
 }
