@@ -30,7 +30,7 @@ impl NativeSpace {
     /// # Errors
     /// [`MemError::NoMemory`].
     pub fn fork(&mut self, ranges: &[Range<u64>]) -> Result<NativeSpace, MemError> {
-        self.thaw()?;
+        self.thaw(FREEZE_BYTES)?;
         let populated: u64 = self.populated(ranges).iter().map(|(_, extent)| extent.end - extent.start).sum();
         self.fork_with(ranges, populated > FREEZE_BYTES)
     }
@@ -93,8 +93,8 @@ impl NativeSpace {
     }
 
     /// Makes frozen memory anonymous again, if so much of it was written since that copying it all once is better than
-    /// copying what was written at every fork.
-    fn thaw(&mut self) -> Result<(), MemError> {
+    /// copying what was written at every fork: more than `least` bytes, and half of what there is.
+    pub(super) fn thaw(&mut self, least: u64) -> Result<(), MemError> {
         let mut frozen = Vec::new();
         let (mut own_bytes, mut all_bytes) = (0, 0);
         for (range, area) in self.areas.overlapping(0..u64::MAX) {
@@ -112,7 +112,7 @@ impl NativeSpace {
             all_bytes += all.iter().map(length).sum::<u64>();
             frozen.push((range, area.prot, all));
         }
-        if own_bytes <= FREEZE_BYTES || own_bytes < all_bytes / 2 {
+        if own_bytes <= least || own_bytes < all_bytes / 2 {
             return Ok(());
         }
         let file = self.anonymous_file()?;

@@ -11,6 +11,8 @@ mod cpu;
 mod fault;
 mod fork;
 mod memfd;
+#[cfg(test)]
+mod model_tests;
 mod sharing;
 mod space;
 #[cfg(test)]
