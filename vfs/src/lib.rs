@@ -14,6 +14,7 @@
 mod content;
 mod devfs;
 mod dir;
+mod file;
 mod fs;
 mod inode;
 mod lower;
