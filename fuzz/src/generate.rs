@@ -66,7 +66,8 @@ fn has_float_result(row: &Row) -> bool {
 impl Generator {
     fn some(&mut self) {
         match self.random.below(100) {
-            0..24 => self.computation(|row| !matches!(row.extension, Extension::F | Extension::D)),
+            0..4 => self.again(),
+            4..24 => self.computation(|row| !matches!(row.extension, Extension::F | Extension::D)),
             24..46 => self.computation(|row| matches!(row.extension, Extension::F | Extension::D)),
             46..60 => self.access(),
             60..69 => self.compressed(),
@@ -75,8 +76,8 @@ impl Generator {
             80..84 => self.indirect(),
             84..89 => self.csr(),
             89..94 => self.atomic(),
-            94..96 => self.patched(),
-            96..98 => self.pointer(),
+            94..97 => self.patched(),
+            97 => self.pointer(),
             98 => self.trap(),
             _ => self.any_word(),
         }
@@ -142,6 +143,18 @@ impl Generator {
                     return self.operands(row, inst);
                 }
             }
+        }
+    }
+
+    /// An earlier instruction once more, with another destination: its result may be known.
+    fn again(&mut self) {
+        let at = self.items.len().saturating_sub(1 + self.random.below(6) as usize);
+        let Some(&Item::Raw { bits, len: 4 }) = self.items.get(at) else { return };
+        let Some(mut inst) = friscy_isa::decode(bits) else { return };
+        let row = inst.op.info();
+        if row.layout.rd.is_present() && !row.flags.intersects(Flags::CONTROL.or(Flags::CSR)) && inst.rd < 28 {
+            inst.rd = if has_float_result(row) { self.float() } else { self.result() };
+            self.raw(&inst);
         }
     }
 
@@ -331,7 +344,7 @@ impl Generator {
                 self.items.push(Item::Patch(slot, inst.bits_of()));
             }
         }
-        self.items.push(Item::CallPatched(slot));
+        self.items.push(if self.random.one_in(2) { Item::CallPatched(slot) } else { Item::CallPatchedDirectly(slot) });
     }
 
     fn pointer(&mut self) {

@@ -20,10 +20,20 @@ mod soft;
 
 pub use compare::{Difference, Totals, compare};
 pub use generate::generate;
-pub use memory::{Model, PAGES, Page};
+pub use memory::{Model, Object, PAGES, Page};
 pub use program::{Image, Item, Program};
 pub use random::Random;
 pub use shrink::shrink;
+
+/// Runs a program once in the evaluator, one block at a time. Returns why it stopped, the registers and memory then;
+/// nothing if what the program does is not specified.
+pub fn evaluate(program: &Program, fuel: u64) -> Option<(friscy_boundary::Ran, friscy_boundary::Regs, Model)> {
+    let image = program.layout();
+    let mut evaluator = evaluator::Evaluator::new(program.memory(&image), friscy_lift_ir::Limits::COLD, false);
+    let mut regs = friscy_boundary::Regs { pc: image.address(0), ..program.regs.clone() };
+    let ran = evaluator.run(&mut regs, fuel)?;
+    Some((ran, regs, evaluator.memory))
+}
 
 /// Generates the program of a seed and compares its executions; a difference is shrunk.
 ///

@@ -30,8 +30,10 @@ pub enum Item {
     Number(u8, u32),
     /// Writes an instruction of four bytes over the first one of a function of the patched pages, then `fence.i`.
     Patch(u8, u32),
-    /// Calls a function of the patched pages.
+    /// Calls a function of the patched pages by `jalr`.
     CallPatched(u8),
+    /// Calls one by `jal`.
+    CallPatchedDirectly(u8),
 }
 
 /// A program with all that its execution depends on.
@@ -118,6 +120,10 @@ impl Item {
             Item::CallPatched(slot) => {
                 let [a, b] = number(PATCH_ADDRESS, SLOTS[slot as usize % SLOTS.len()] as u32);
                 raw(&[a, b, immediate(Op::Jalr, 1, PATCH_ADDRESS, 0)])
+            }
+            Item::CallPatchedDirectly(slot) => {
+                let distance = SLOTS[slot as usize % SLOTS.len()] as i32 - at as i32;
+                raw(&[immediate(Op::Jal, 1, 0, distance)])
             }
         }
     }
