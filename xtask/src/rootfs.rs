@@ -154,9 +154,9 @@ fn bootstrap(suite: &str, mirror: &Mirror, output: &Path) -> Result<()> {
         .args(["--architectures=riscv64", "--variant=extract"])
         .arg("--aptopt=Apt::Install-Recommends \"false\"")
         .arg(format!("--include={}", PACKAGES.join(",")))
-        .arg(format!("--customize-hook={clean}"))
-        .arg(format!("--customize-hook={add}"))
-        .arg(format!("--customize-hook={compile}"))
+        .arg(format!("--extract-hook={clean}"))
+        .arg(format!("--extract-hook={add}"))
+        .arg(format!("--extract-hook={compile}"))
         .arg(suite)
         .arg(output)
         .arg(line);

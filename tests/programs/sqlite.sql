@@ -1,0 +1,7 @@
+/* Tables, indices, joins, windows, recursion, numbers, transactions. */
+create table t(id integer primary key, kind text, value real); with recursive n(i) as (select 1 union all select i + 1 from n where i < 5000) insert into t(kind, value) select 'k' || (i % 13), i * 0.25 from n;
+create index by_kind on t(kind, value); select kind, count(*), sum(value), max(value) from t group by kind order by sum(value) desc limit 4; explain query plan select * from t where kind = 'k3';
+select a.id, b.id from t a join t b on a.value = b.value * 2 where a.id < 40 order by a.id limit 5; select id, sum(value) over (order by id rows 3 preceding) from t where id % 1000 = 0;
+begin; delete from t where id > 10; select count(*) from t; rollback; select count(*) from t; with recursive f(a, b) as (select 0, 1 union all select b, a + b from f where b < 1e6) select group_concat(a) from f;
+select upper('abc'), substr('hello', 2, 3), round(3.14159, 2), typeof(1.0), hex('xyz'), json_extract('{"a":[1,{"b":2}]}', '$.a[1].b'), printf('%08.3f', 3.14159), date(86400, 'unixepoch'), 7 / 2, 7 / 2.0, 9007199254740993, 1e100, abs(-5), 'a' like 'A', coalesce(null, 3);
+select strftime('%Y-%m-%d %H:%M', 1700000000, 'unixepoch'); create virtual table docs using fts5(body); insert into docs values ('the quick brown fox'), ('lazy dogs'); select body from docs where docs match 'quick'; pragma integrity_check; select * from nosuchtable;

@@ -1,0 +1,18 @@
+#!/bin/sh
+# Runs a command in a root file system on Linux with qemu-user, through binfmt_misc: the referee of the conformance tests.
+# What it writes is lost. usage: referee.sh ROOTFS-FOLDER CMD ARG…   (as root)
+set -e
+if [ "$1" != --inside ]; then
+    exec unshare --mount --pid --fork --uts --kill-child sh "$0" --inside "$@"
+fi
+root=$(realpath "$2")
+shift 2
+hostname friscy
+work=/tmp
+mount -t tmpfs friscy-referee "$work"
+mkdir "$work/upper" "$work/work" "$work/root"
+mount -t overlay friscy-referee -o "lowerdir=$root,upperdir=$work/upper,workdir=$work/work" "$work/root"
+mount -t proc proc "$work/root/proc"
+mount --rbind /dev "$work/root/dev"
+cd /
+exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOSTNAME=friscy HOME=/root chroot "$work/root" "$@"
