@@ -37,7 +37,7 @@ impl Mm {
     /// # Errors
     /// mmap(2): `EINVAL` for a length of zero or an unaligned fixed address, `ENOMEM` when there is no room or the
     /// place is outside the window, `EPERM` for a place below [`LOWEST_ADDRESS`], `EEXIST` for `MAP_FIXED_NOREPLACE`
-    /// over a mapping.
+    /// over a mapping, `EOVERFLOW` for an offset that no file has.
     pub fn map(&mut self, cpu: &CpuRef, request: MapRequest) -> Result<u64, Errno> {
         if request.len == 0 {
             return Err(Errno::EINVAL);
@@ -45,6 +45,11 @@ impl Mm {
         let len = page_up(request.len).ok_or(Errno::ENOMEM)?;
         if len > HIGHEST_ADDRESS || self.vmas.len() >= Mm::MAX_MAPPINGS {
             return Err(Errno::ENOMEM);
+        }
+        if let VmaBacking::Object { offset, .. } = request.backing
+            && offset.checked_add(len).is_none_or(|end| end > i64::MAX as u64)
+        {
+            return Err(Errno::EOVERFLOW);
         }
         let start = if request.fixed || request.no_replace {
             let start = request.addr;
