@@ -178,9 +178,11 @@ fn argument(
         },
         Kind::OpenFlags => open_flags(text, value as u32),
         Kind::CloneFlags => {
-            flags(text, value & !CSIGNAL & 0xffff_ffff, CLONE_FLAGS, "0");
-            if let Some(name) = name_of(SIGNALS, value & CSIGNAL) {
-                push(text, format_args!("|{name}"));
+            let signal = name_of(SIGNALS, value & CSIGNAL);
+            let bits = value & !CSIGNAL & 0xffff_ffff;
+            flags(text, bits, CLONE_FLAGS, if signal.is_some() { "" } else { "0" });
+            if let Some(name) = signal {
+                push(text, format_args!("{}{name}", if bits == 0 { "" } else { "|" }));
             }
         }
         Kind::Flags(names, none) => flags(text, value & 0xffff_ffff, names, none),
