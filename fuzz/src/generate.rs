@@ -153,6 +153,11 @@ impl Generator {
         let Some(mut inst) = friscy_isa::decode(bits) else { return };
         let row = inst.op.info();
         if row.layout.rd.is_present() && !row.flags.intersects(Flags::CONTROL.or(Flags::CSR)) && inst.rd < 28 {
+            // A result that goes nowhere may be taken for the next one's, over whatever leaves in between.
+            if !has_float_result(row) && self.random.one_in(3) {
+                self.raw(&Inst { rd: 0, ..inst });
+                self.access();
+            }
             inst.rd = if has_float_result(row) { self.float() } else { self.result() };
             self.raw(&inst);
         }
@@ -337,6 +342,12 @@ impl Generator {
 
     fn patched(&mut self) {
         let slot = self.random.below(SLOTS.len() as u64) as u8;
+        let call = if self.random.one_in(2) { Item::CallPatched(slot) } else { Item::CallPatchedDirectly(slot) };
+        let here = self.items.len();
+        let before = self.random.one_in(2);
+        if before {
+            self.items.push(call);
+        }
         if self.random.one_in(2) {
             let others = Flags::LOAD.or(Flags::STORE).or(Flags::CONTROL).or(Flags::TRAP).or(Flags::CSR);
             let inst = self.sample(|row| !row.flags.intersects(others) && row.op != Op::FenceI && row.op != Op::Auipc);
@@ -344,7 +355,13 @@ impl Generator {
                 self.items.push(Item::Patch(slot, inst.bits_of()));
             }
         }
-        self.items.push(if self.random.one_in(2) { Item::CallPatched(slot) } else { Item::CallPatchedDirectly(slot) });
+        if !before {
+            self.items.push(call);
+        } else if self.random.one_in(2) {
+            // The same call once more after the change.
+            self.items.push(immediate(Op::Addi, COUNTER, COUNTER, -1));
+            self.items.push(Item::To(Inst { op: Op::Bne, rs1: COUNTER, ..NO_OPERANDS }, here));
+        }
     }
 
     fn pointer(&mut self) {
