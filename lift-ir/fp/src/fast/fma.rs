@@ -11,7 +11,7 @@ use crate::{NX, Rm, soft};
 pub(super) fn fma(a: u64, b: u64, c: u64, flags: &mut u32) -> u64 {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("fma") {
-        // SAFETY: the feature that the function is compiled for was just detected.
+        // SAFETY: the feature was just detected.
         let r = unsafe { host_fma(f64::from_bits(a), f64::from_bits(b), f64::from_bits(c)) }.to_bits();
         if !ordinary(r) {
             return rest(a, b, c, flags);
@@ -28,15 +28,26 @@ pub(super) fn fma(a: u64, b: u64, c: u64, flags: &mut u32) -> u64 {
     by_parts(a, b, c, flags)
 }
 
-/// The host's instruction.
+/// The host's instruction, written as such: a function compiled for the feature could not be inlined.
 ///
 /// # Safety
 ///
 /// The host must have the feature `fma`.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "fma")]
+#[inline(always)]
 unsafe fn host_fma(x: f64, y: f64, z: f64) -> f64 {
-    x.mul_add(y, z)
+    let mut r = x;
+    // SAFETY: the instruction exists; it reads and writes the named registers only.
+    unsafe {
+        std::arch::asm!(
+            "vfmadd213sd {r}, {y}, {z}",
+            r = inlateout(xmm_reg) r,
+            y = in(xmm_reg) y,
+            z = in(xmm_reg) z,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    r
 }
 
 /// Whether the product and the sum are both exact, as they are for small integers; says no when in doubt.
