@@ -70,6 +70,7 @@ function receive(message: ToPage): void {
       break;
     case 'output': {
       const bytes = message.bytes.length;
+      document.dispatchEvent(new CustomEvent('friscy-output', { detail: message.bytes }));
       screen.terminal.write(message.bytes, () => send({ type: 'taken', bytes }));
       break;
     }
@@ -165,6 +166,6 @@ for (const button of document.querySelectorAll<HTMLButtonElement>('#keys button'
   });
 }
 
-// Tests and embedders read the screen through this.
+// Tests and embedders read the screen through this, and the raw output through the event `friscy-output`.
 Object.assign(globalThis, { friscyScreen: screen.terminal });
 start();

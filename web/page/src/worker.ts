@@ -70,6 +70,7 @@ class Session {
   private readonly fetching = new Set<number>();
   private shownFetching = 0;
   private failure: Failure | undefined;
+  private readonly counts = { slices: 0, next: -1, timerMs: -1 };
 
   constructor(size: { cols: number; rows: number }) {
     this.size = size;
@@ -142,7 +143,8 @@ class Session {
     this.kernel = kernel;
     kernel.resize(this.size.cols, this.size.rows);
     post({ type: 'running' });
-    Object.assign(globalThis, { friscyStats: () => pool.stats() });
+    // For tests, and for the curious at the console.
+    Object.assign(globalThis, { friscyStats: () => ({ ...pool.stats(), fetching: [...this.fetching], ...this.counts }) });
     await this.loop(kernel);
   }
 
@@ -150,6 +152,9 @@ class Session {
     const yielder = new Yielder();
     for (;;) {
       const next = kernel.slice(SLICE_MS);
+      this.counts.slices += 1;
+      this.counts.next = next;
+      this.counts.timerMs = kernel.timerMs();
       this.flush();
       this.showFetching();
       if (this.failure) throw this.failure;
@@ -158,7 +163,7 @@ class Session {
           await yielder.now();
           break;
         case Next.Wait:
-          await this.bell.wait(Math.ceil(kernel.timerMs()));
+          await this.bell.wait(Math.ceil(this.counts.timerMs));
           break;
         case Next.Exited: {
           const status = kernel.exitStatus();
