@@ -1,6 +1,6 @@
 //! Where interpreter code lives, and how its pieces are linked to each other and forgotten.
 
-use crate::ins::{Ins, JUMP_CACHE_LINES, JumpEntry, jump_line};
+use crate::ins::{Ins, JUMP_CACHE_LINES, JumpEntry, jump_key, jump_line};
 use crate::lower::{Lower, PatchField};
 use friscy_lift_ir::{Region, RoundingClass};
 use friscy_seam::{Code, Prepared, Site};
@@ -22,7 +22,7 @@ pub(crate) enum FaultForm {
 /// What is known of an instruction that may fault.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FaultRow {
-    /// Position in its unit.
+    /// Position: in its unit while it is lowered, then in the arena.
     pub index: u32,
     /// Guest instructions that retire before it in its block.
     pub guest_index: u16,
@@ -35,8 +35,10 @@ pub(crate) struct FaultRow {
 /// One translated region.
 struct Unit {
     start: u32,
-    pcs: Vec<Range<u64>>,
-    faults: Vec<FaultRow>,
+    /// Entry.
+    pc: u64,
+    /// Guest addresses from its first instruction to its last.
+    span: Range<u64>,
     incoming: Vec<Site>,
     alive: bool,
 }
@@ -54,30 +56,31 @@ struct SiteData {
 pub(crate) struct CodeSpace {
     /// Never grows beyond its capacity, so that instructions do not move.
     arena: Vec<Ins>,
+    /// In order of position.
     units: Vec<Unit>,
-    /// Units by arena position, for faults.
-    by_start: BTreeMap<u32, Code>,
+    /// Rows of all instructions that may fault, in order of position.
+    faults: Vec<FaultRow>,
     /// Live units by guest page.
     by_page: BTreeMap<u64, Vec<Code>>,
     sites: Vec<SiteData>,
-    caches: [Box<[JumpEntry]>; 3],
+    /// By class of rounding mode; made when a region of the class is.
+    caches: [Option<Box<[JumpEntry]>>; 3],
 }
 
-const EMPTY: JumpEntry = JumpEntry { pc: 1, ip: std::ptr::null() };
+const EMPTY: JumpEntry = JumpEntry { key: 0, ip: std::ptr::null() };
 
 /// Most sites a space may have: a site's number fits the exit code beside its kind.
 const MAX_SITES: usize = 1 << 28;
 
 impl CodeSpace {
     pub fn new(max_bytes: usize) -> CodeSpace {
-        let cache = || vec![EMPTY; JUMP_CACHE_LINES].into_boxed_slice();
         CodeSpace {
             arena: Vec::with_capacity(max_bytes / size_of::<Ins>()),
             units: Vec::new(),
-            by_start: BTreeMap::new(),
+            faults: Vec::new(),
             by_page: BTreeMap::new(),
             sites: Vec::new(),
-            caches: [cache(), cache(), cache()],
+            caches: [None, None, None],
         }
     }
 
@@ -86,8 +89,13 @@ impl CodeSpace {
     }
 
     /// The jump cache that indirect jumps of regions of this class look into.
-    pub fn jump_cache(&self, rounding: RoundingClass) -> *const JumpEntry {
-        self.caches[rounding as usize].as_ptr()
+    pub fn jump_cache(&mut self, rounding: RoundingClass) -> *const JumpEntry {
+        let cache = self.caches[rounding as usize].get_or_insert_with(|| {
+            // Pages of it that no jump uses are never touched.
+            // SAFETY: a line of zeros is an empty one.
+            unsafe { Box::new_zeroed_slice(JUMP_CACHE_LINES).assume_init() }
+        });
+        cache.as_ptr()
     }
 
     /// The first instruction of a unit.
@@ -112,28 +120,20 @@ impl CodeSpace {
             self.arena[stub as usize].imm = site as i32;
             self.sites.push(SiteData { at: start as u32 + patch.at, field: patch.field, stub });
         }
-        let pcs: Vec<Range<u64>> = region
-            .blocks
-            .iter()
-            .filter(|b| !b.guest_offsets.is_empty())
-            .map(|b| b.pc..b.pc + b.guest_offsets.last().map_or(0, |&o| o as u64) + 4)
-            .collect();
-        for range in &pcs {
-            for page in range.start >> 12..=(range.end - 1) >> 12 {
-                let list = self.by_page.entry(page).or_default();
-                if list.last() != Some(&code) {
-                    list.push(code);
-                }
+        self.faults.extend(lowered.faults.iter().map(|row| FaultRow { index: start as u32 + row.index, ..*row }));
+        let mut span = u64::MAX..0;
+        for block in &region.blocks {
+            if let Some(&last) = block.guest_offsets.last() {
+                span.start = span.start.min(block.pc);
+                span.end = span.end.max(block.pc + last as u64 + 4);
             }
         }
-        self.units.push(Unit {
-            start: start as u32,
-            pcs,
-            faults: lowered.faults.clone(),
-            incoming: Vec::new(),
-            alive: true,
-        });
-        self.by_start.insert(start as u32, code);
+        if !span.is_empty() {
+            for page in span.start >> 12..=(span.end - 1) >> 12 {
+                self.by_page.entry(page).or_default().push(code);
+            }
+        }
+        self.units.push(Unit { start: start as u32, pc: region.pc, span, incoming: Vec::new(), alive: true });
         Prepared::Ready(code)
     }
 
@@ -145,7 +145,9 @@ impl CodeSpace {
 
     pub fn link_indirect(&mut self, pc: u64, rounding: RoundingClass, code: Code) {
         let ip = self.start_of(code);
-        self.caches[rounding as usize][jump_line(pc)] = JumpEntry { pc, ip };
+        if let Some(cache) = &mut self.caches[rounding as usize] {
+            cache[jump_line(pc)] = JumpEntry { key: jump_key(pc), ip };
+        }
     }
 
     pub fn forget(&mut self, range: Range<u64>) {
@@ -164,7 +166,7 @@ impl CodeSpace {
                 if !unit.alive {
                     continue;
                 }
-                if !unit.pcs.iter().any(|r| r.start < range.end && range.start < r.end) {
+                if unit.span.start >= range.end || range.start >= unit.span.end {
                     kept.push(code);
                     continue;
                 }
@@ -183,7 +185,7 @@ impl CodeSpace {
     }
 
     pub fn forget_indirect(&mut self) {
-        for cache in &mut self.caches {
+        for cache in self.caches.iter_mut().flatten() {
             cache.fill(EMPTY);
         }
     }
@@ -191,15 +193,15 @@ impl CodeSpace {
     /// The entry of the region that a site is in.
     pub fn site_pc(&self, site: Site) -> u64 {
         let at = self.sites[site.0 as usize].at;
-        let unit = self.by_start.range(..=at).next_back().map(|(_, code)| &self.units[code.0 as usize]);
+        let after = self.units.partition_point(|unit| unit.start <= at);
         // Code that leaves for somewhere else has instructions.
-        unit.and_then(|unit| unit.pcs.first()).map_or(0, |range| range.start)
+        after.checked_sub(1).map_or(0, |unit| self.units[unit].pc)
     }
 
     pub fn clear(&mut self) {
         self.arena.clear();
         self.units.clear();
-        self.by_start.clear();
+        self.faults.clear();
         self.by_page.clear();
         self.sites.clear();
         self.forget_indirect();
@@ -208,13 +210,9 @@ impl CodeSpace {
     /// What is known of the instruction at `ip`, which has just faulted.
     pub fn fault_row(&self, ip: *const Ins) -> FaultRow {
         let position = (ip as usize - self.arena.as_ptr() as usize) / size_of::<Ins>();
-        let unit = self.by_start.range(..=position as u32).next_back().map(|(_, c)| &self.units[c.0 as usize]);
-        let row = unit.and_then(|u| {
-            let index = position as u32 - u.start;
-            u.faults.binary_search_by_key(&index, |r| r.index).ok().map(|i| u.faults[i])
-        });
+        let row = self.faults.binary_search_by_key(&(position as u32), |row| row.index);
         // Every instruction that accesses guest memory is lowered together with its row.
-        row.expect("a faulting instruction has a row")
+        row.map(|row| self.faults[row]).expect("a faulting instruction has a row")
     }
 
     fn patch(&mut self, site: Site, target: u32) {

@@ -37,14 +37,20 @@ pub(crate) union Word {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct JumpEntry {
-    /// Guest address; 1 where empty, since no jump target is odd.
-    pub pc: u64,
+    /// [`jump_key`] of its guest address; 0 where empty.
+    pub key: u64,
     /// Its code.
     pub ip: *const Ins,
 }
 
 /// Lines of a jump cache, a power of two.
 pub(crate) const JUMP_CACHE_LINES: usize = 4096;
+
+/// What tells guest addresses apart in a jump cache: never 0, and bit 0, which no jump target has, costs nothing.
+#[inline(always)]
+pub(crate) fn jump_key(pc: u64) -> u64 {
+    pc | 1
+}
 
 /// The line for a guest address.
 #[inline(always)]

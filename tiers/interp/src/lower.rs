@@ -293,9 +293,9 @@ impl Lower {
             Op::GetFflags => (Kind::GetFflags, 0, 0, 0, 0),
             Op::GetFrm => (Kind::GetFrm, 0, 0, 0, 0),
             Op::Box => (Kind::Canonical, self.operand(region, x)?, 0, 0, 0),
-            _ if Kind::Load(op).handler().is_some() => (Kind::Load(op), self.operand(region, x)?, 0, 0, imm),
-            _ if Kind::Un(op).handler().is_some() => (Kind::Un(op), self.operand(region, x)?, 0, 0, 0),
-            _ if Kind::Amo(op).handler().is_some() => {
+            _ if between(op, Op::Load8S, Op::LoadF64) => (Kind::Load(op), self.operand(region, x)?, 0, 0, imm),
+            _ if between(op, Op::Sext8, Op::OrcB) => (Kind::Un(op), self.operand(region, x)?, 0, 0, 0),
+            _ if between(op, Op::AmoSwap32, Op::AmoMaxU64) => {
                 let [b, c] = self.operands(region, [x, y])?;
                 (Kind::Amo(op), b, c, 0, 0)
             }
@@ -708,8 +708,14 @@ fn register_slot(inst: &Inst) -> u16 {
     if matches!(inst.op, Op::GetF | Op::SetF) { 32 + register } else { register }
 }
 
+/// Whether `op` stands between two rows of the op table, both included.
+fn between(op: Op, first: Op, last: Op) -> bool {
+    (first as u8..=last as u8).contains(&(op as u8))
+}
+
+/// The integer ops of two operands.
 fn is_integer(op: Op) -> bool {
-    Kind::Rr(op).handler().is_some()
+    between(op, Op::Add, Op::MaxU) || between(op, Op::Add32, Op::RemU32)
 }
 
 fn commutes(op: Op) -> bool {

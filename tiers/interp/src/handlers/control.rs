@@ -3,7 +3,7 @@
 
 use super::{End, operand_b, operand_c};
 use crate::entry::KINDS;
-use crate::ins::{Ins, Next, exit, jump_line};
+use crate::ins::{Ins, Next, exit, jump_key, jump_line};
 use friscy_lift_ir::{Cond, ExitKind, RoundingClass};
 use friscy_seam::State;
 
@@ -78,7 +78,7 @@ impl End for Indirect {
             if fuel <= 0 {
                 return leave(st, fuel, pc, exit::FUEL);
             }
-            if (*line).pc == pc {
+            if (*line).key == jump_key(pc) {
                 return Next::Go((*line).ip, fuel);
             }
             leave(st, fuel, pc, exit::GOTO)

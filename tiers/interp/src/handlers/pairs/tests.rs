@@ -79,7 +79,7 @@ fn pairs_do_what_their_instructions_do() {
     let window = Window::new();
     let mut state = window.state();
     let mut random = Random(1);
-    let cache = vec![JumpEntry { pc: 1, ip: std::ptr::null() }; JUMP_CACHE_LINES];
+    let cache = vec![JumpEntry { key: 0, ip: std::ptr::null() }; JUMP_CACHE_LINES];
     let is_store = |kind: Kind| matches!(kind, Kind::Store(_));
     let is_end = |kind: Kind| matches!(kind, Kind::Jump(_) | Kind::Branch(..) | Kind::Indirect);
     let (mut taken, mut preempted) = (0, 0);
