@@ -324,3 +324,20 @@ fn thousands_of_objects_and_address_spaces() {
     }
     spaces.into_iter().for_each(|mm| cpu.destroy(mm));
 }
+
+#[test]
+fn a_fence_keeps_translations_of_code_that_cannot_have_changed() {
+    let mut cpu = native();
+    let mm = load(&mut cpu, &["lui t0,0x30", "jalr ra,0(t0)", "fence.i", "addi a0,a0,-1", "bne a0,zero,-16", "ecall"]);
+    map(&mut cpu, mm, 0x30000, 1, Prot::RWX);
+    cpu.poke(mm, 0x30000, &assemble(&["jalr zero,0(ra)"])).unwrap();
+    let mut regions = 0;
+    for rounds in [1, 2, 12] {
+        let mut regs = at(CODE);
+        regs.x[10] = rounds;
+        assert_eq!(cpu.run(mm, &mut regs, 1000), ran(Exit::Syscall, 6 * rounds + 1));
+        let before = std::mem::replace(&mut regions, cpu.statistics().regions);
+        // The function is translated again and again, the other four regions are not.
+        assert_eq!(regions, if rounds == 1 { 5 } else { before + rounds });
+    }
+}

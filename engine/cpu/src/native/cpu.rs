@@ -245,14 +245,16 @@ impl Cpu for NativeCpu {
             let Some(space) = self.spaces.get_mut(&mm) else {
                 return Ran { exit: Exit::Poisoned, retired: 0 };
             };
-            let code = translations(space, &mut self.sharing);
-            let mut code = code.borrow_mut();
+            let shared = translations(space, &mut self.sharing);
+            let mut code = shared.borrow_mut();
             code.enter_layout(space.layout);
             // SAFETY: the state was made with the window of this memory. Every change of executable pages forgets or
             // leaves their translations, what others added was just checked, and forks share what is not shared by all
             // only while neither's code changes. The handler was installed above.
             let stop = unsafe { run::run_shared(&mut space.state, &mut code, &space.memory, &mut self.translator) };
             drop(code);
+            // Who else has them is what decides whether they can change.
+            drop(shared);
             match stop {
                 Some(Stop::Exit(exit)) => {
                     let retired = run::store(&space.state, regs, fuel);
