@@ -13,8 +13,8 @@ use friscy_isa::{Coverage, decode};
 use friscy_lift_ir::{CodeSource, Limits};
 use std::fmt;
 
-/// Regions of several blocks, for the evaluator.
-const LARGE: Limits = Limits { max_insts: 500, max_blocks: 50, follow_calls_return_site: true };
+/// Regions of several blocks.
+pub(crate) const LARGE: Limits = Limits { max_insts: 500, max_blocks: 50, follow_calls_return_site: true };
 
 /// What was executed so far.
 #[derive(Clone, Default, Debug)]

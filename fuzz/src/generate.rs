@@ -382,7 +382,7 @@ impl Generator {
             _ => self.sample(|row| row.asm.contains("rm")).bits_of() & !(7 << 12) | (5 + self.random.below(2) as u32) << 12,
         };
         // Nothing here may write where patches do.
-        let bits = if bits & 3 == 3 && bits & 0x5f == 0x23 { 0xffff_ffff } else { bits };
+        let bits = if bits & 3 == 3 && bits & 0x7b == 0x23 { 0xffff_ffff } else { bits };
         self.items.push(Item::Raw { bits, len: if bits & 3 == 3 { 4 } else { 2 } });
     }
 }

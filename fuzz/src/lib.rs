@@ -9,6 +9,8 @@
 mod compare;
 mod evaluator;
 mod generate;
+#[cfg(not(feature = "software-checks"))]
+mod large;
 mod memory;
 #[cfg(not(feature = "software-checks"))]
 mod native;

@@ -1,6 +1,7 @@
 //! The cpu on a host with an MMU, as executors.
 
 use crate::compare::Executor;
+use crate::large::OnTier;
 use crate::memory::{Model, Object, PAGES};
 use friscy_boundary::{Backing, Cpu, Mapping, MmId, ObjectId, PAGE_SIZE, Ran, Regs};
 use friscy_cpu::NativeCpu;
@@ -10,7 +11,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 /// The interpreter with and without handlers of pairs, on anonymous memory; and two address spaces of one cpu whose code
-/// comes from an object, one forked from the other.
+/// comes from an object, one forked from the other; and the interpreter on regions of many blocks.
 pub fn executors(memory: &Model, room: usize) -> Vec<Box<dyn Executor>> {
     let pairs = Rc::new(RefCell::new(NativeCpu::new(Box::new(move || -> Box<dyn Tier> { Box::new(Interp::new(room)) }))));
     let single = NativeCpu::new(Box::new(move || -> Box<dyn Tier> { Box::new(Interp::without_pairs(room)) }));
@@ -22,6 +23,7 @@ pub fn executors(memory: &Model, room: usize) -> Vec<Box<dyn Executor>> {
         Box::new(OnCpu::new("interp without pairs", &single, memory, false)),
         Box::new(of_file),
         Box::new(fork),
+        Box::new(OnTier::new("interp of large regions", Box::new(Interp::new(room.max(256 << 10))), memory)),
     ]
 }
 

@@ -1,6 +1,8 @@
 //! The tiers agree on random programs, and the programs reach what there is to reach.
 
-use friscy_fuzz::{Totals, check};
+use friscy_boundary::Regs;
+use friscy_fuzz::{Item, Program, Totals, check, compare};
+use friscy_isa::{Inst, Op, assemble};
 
 /// Programs of one test run. `friscy-fuzz` goes on for as long as one likes.
 const PROGRAMS: u64 = 1200;
@@ -16,4 +18,29 @@ fn tiers_agree() {
     let missing: Vec<_> = totals.coverage.missing().map(|row| row.name).collect();
     assert_eq!(missing, [""; 0], "rows of the instruction table in no program");
     assert!(totals.exits.iter().all(|&n| n >= 50), "runs by how they ended: {:?}", totals.exits);
+}
+
+/// A call that is linked leads to what a function was changed to.
+#[test]
+fn a_linked_call_finds_changed_code() {
+    let bits = |line: &str| assemble(line).expect("the line is an instruction");
+    let raw = |line: &str| Item::Raw { bits: bits(line), len: 4 };
+    let back = Inst { op: Op::Bne, rd: 0, rs1: 27, rs2: 0, rs3: 0, rm: 0, imm: 0, len: 4, bits: 0 };
+    for call in [Item::CallPatched(0), Item::CallPatchedDirectly(0), Item::CallPatchedDirectly(3)] {
+        let slot = if call == Item::CallPatchedDirectly(3) { 3 } else { 0 };
+        let mut regs = Regs::default();
+        regs.x[27] = 3;
+        let items = vec![
+            call,
+            call,
+            Item::Patch(slot, bits("addi a0,a0,1")),
+            raw("addi s11,s11,-1"),
+            Item::To(back, 0),
+            raw("ebreak"),
+        ];
+        let program = Program { items, start: 0, table: vec![], fill: None, regs, slices: vec![1000], kernel: 1 };
+        let mut totals = Totals::default();
+        assert_eq!(compare(&program, &mut totals), Ok(()), "{program}");
+        assert_eq!(totals.exits[5], 1, "the program comes to its breakpoint");
+    }
 }
