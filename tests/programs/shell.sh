@@ -66,7 +66,7 @@ say "== background jobs"
 wait -n; say "first ended with $?"
 wait -n; say "second ended with $?"
 (exit 5) & wait $!; say "waited $?"
-for n in 3 1 2; do (sleep 0.$n; say "job $n") & done; wait; say "all done"
+for n in 9 1 5; do (sleep 0.$n; say "job $n") & done; wait; say "all done"
 sleep 100 & victim=$!; kill $victim; wait $victim; say "killed $?"
 coproc { read -r line; say "got $line"; }; say question >&"${COPROC[1]}"; read -r answer <&"${COPROC[0]}"; say "$answer"; wait
 
