@@ -20,6 +20,6 @@ pub fn serve(options: &ServeOptions) -> Result<ExitCode, Error> {
     let bundle = Bundle::bind(&options.dir, options.bind, options.port)
         .map_err(|error| Error::Other(format!("{}:{}: {error}; -p 0 takes a free port", options.bind, options.port)))?;
     println!("{}", bundle.url());
-    bundle.run();
+    bundle.run().map_err(|error| Error::Other(format!("serving: {error}")))?;
     Ok(ExitCode::SUCCESS)
 }

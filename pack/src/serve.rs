@@ -1,11 +1,18 @@
 //! A small server for bundles on this machine: static files, the right types, the headers of cross-origin isolation.
 
-use std::fs::File;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Component, Path, PathBuf};
-use std::thread;
-use tiny_http::{Header, Method, Request, Response, Server};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// What every answer carries. The first two make the page cross-origin isolated, which is faster where a browser needs
 /// it for precise clocks, and never necessary.
@@ -17,12 +24,12 @@ const HEADERS: [(&str, &str); 5] = [
     ("Referrer-Policy", "no-referrer"),
 ];
 
-/// Requests that are answered at the same time.
-const THREADS: usize = 4;
+/// How long to wait when the host can take no more connections.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A server that is bound but does not answer yet.
 pub struct Bundle {
-    server: Server,
+    listener: TcpListener,
     root: PathBuf,
     address: SocketAddr,
 }
@@ -37,9 +44,10 @@ impl Bundle {
         if !root.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        let server = Server::http(SocketAddr::new(bind, port)).map_err(io::Error::other)?;
-        let address = server.server_addr().to_ip().ok_or_else(|| io::Error::other("not an internet address"))?;
-        Ok(Bundle { server, root, address })
+        let listener = TcpListener::bind(SocketAddr::new(bind, port))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok(Bundle { listener, root, address })
     }
 
     /// Where it listens.
@@ -61,52 +69,69 @@ impl Bundle {
     }
 
     /// Answers requests until the process ends.
-    pub fn run(&self) {
-        thread::scope(|scope| {
-            for _ in 0..THREADS {
-                scope.spawn(|| {
-                    while let Ok(request) = self.server.recv() {
-                        // A client that went away is no concern of the server's.
-                        let _ = answer(&self.root, request);
-                    }
+    ///
+    /// # Errors
+    /// The host refuses what an event loop needs.
+    pub fn run(self) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(self.listener)?;
+            let root = Arc::new(self.root);
+            loop {
+                let Ok((stream, _)) = listener.accept().await else {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                };
+                let root = root.clone();
+                tokio::spawn(async move {
+                    let service = service_fn(move |request| {
+                        let root = root.clone();
+                        async move { Ok::<_, Infallible>(answer(&root, &request)) }
+                    });
+                    // A client that went away is no concern of the server's.
+                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
                 });
             }
-        });
+        })
     }
 }
 
-fn answer(root: &Path, request: Request) -> io::Result<()> {
-    if !matches!(request.method(), Method::Get | Method::Head) {
-        return request.respond(with_headers(Response::from_string("only GET and HEAD").with_status_code(405), &[]));
+/// The answer to a request. hyper sends no body to a HEAD.
+fn answer(root: &Path, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    let mut response = Response::builder();
+    for (name, value) in HEADERS {
+        response = response.header(name, value);
     }
-    let path = request.url().split(['?', '#']).next().unwrap_or_default().to_owned();
-    match locate(root, &path) {
-        Some(Located::File(path)) => {
-            let file = File::open(&path)?;
-            // Everything below files/ is named by its hash and never changes.
-            let keep = if path.parent().and_then(Path::file_name).is_some_and(|dir| dir == crate::manifest::FILES) {
-                "public, max-age=31536000, immutable"
-            } else {
-                "no-cache"
-            };
-            let headers = [("Content-Type", content_type(&path)), ("Cache-Control", keep)];
-            request.respond(with_headers(Response::from_file(file), &headers))
+    let (response, body) = if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        (response.status(StatusCode::METHOD_NOT_ALLOWED).header(ALLOW, "GET, HEAD"), Vec::new())
+    } else {
+        let path = request.uri().path();
+        let found = match locate(root, path) {
+            // Files of a bundle are small; reading one takes less than handing it to another thread.
+            Some(Located::File(file)) => std::fs::read(&file).ok().map(|body| (file, body)),
+            Some(Located::Folder) => {
+                let target = format!("{path}/");
+                let response = response.status(StatusCode::PERMANENT_REDIRECT).header(LOCATION, target);
+                return response.body(Full::default()).unwrap_or_default();
+            }
+            None => None,
+        };
+        match found {
+            Some((file, body)) => {
+                // Everything below files/ is named by its hash and never changes.
+                let folder = file.parent().and_then(Path::file_name);
+                let keep = if folder.is_some_and(|folder| folder == crate::manifest::FILES) {
+                    "public, max-age=31536000, immutable"
+                } else {
+                    "no-cache"
+                };
+                (response.header(CONTENT_TYPE, content_type(&file)).header(CACHE_CONTROL, keep), body)
+            }
+            None => (response.status(StatusCode::NOT_FOUND), b"not found\n".to_vec()),
         }
-        Some(Located::Folder) => {
-            let target = format!("{path}/");
-            request.respond(with_headers(Response::from_string("").with_status_code(308), &[("Location", &target)]))
-        }
-        None => request.respond(with_headers(Response::from_string("not found\n").with_status_code(404), &[])),
-    }
-}
-
-fn with_headers<R: io::Read>(mut response: Response<R>, more: &[(&str, &str)]) -> Response<R> {
-    for (name, value) in HEADERS.iter().chain(more) {
-        if let Ok(header) = Header::from_bytes(*name, *value) {
-            response.add_header(header);
-        }
-    }
-    response
+    };
+    // Every header above is a constant or a path that came in one.
+    response.body(Full::new(body.into())).unwrap_or_default()
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -173,6 +198,7 @@ mod tests {
     use std::fs;
     use std::io::{Read, Write};
     use std::net::{Ipv4Addr, TcpStream};
+    use std::thread;
 
     #[test]
     fn nothing_outside_the_folder_is_served() {
@@ -214,16 +240,18 @@ mod tests {
         let address = bundle.address();
         assert_eq!(bundle.url(), format!("http://localhost:{}/", address.port()));
         thread::spawn(move || bundle.run());
+        // Connections on which nothing is asked, as browsers open them, hold nobody up.
+        let _idle: Vec<_> = (0..20).map(|_| TcpStream::connect(address).unwrap()).collect();
         let page = get(address, "GET /?pool=2");
         assert!(page.starts_with("HTTP/1.1 200"), "{page}");
-        assert!(page.contains("Content-Type: text/html; charset=utf-8\r\n"), "{page}");
-        assert!(page.contains("Cross-Origin-Opener-Policy: same-origin\r\n"), "{page}");
-        assert!(page.contains("Cross-Origin-Embedder-Policy: require-corp\r\n"), "{page}");
+        assert!(page.to_lowercase().contains("content-type: text/html; charset=utf-8\r\n"), "{page}");
+        assert!(page.to_lowercase().contains("cross-origin-opener-policy: same-origin\r\n"), "{page}");
+        assert!(page.to_lowercase().contains("cross-origin-embedder-policy: require-corp\r\n"), "{page}");
         assert!(page.ends_with("\r\n\r\nhello"), "{page}");
         assert!(get(address, "GET /files/0.z").contains("immutable"));
         assert!(get(address, "HEAD /").ends_with("\r\n\r\n"));
         assert!(get(address, "GET /no").starts_with("HTTP/1.1 404"));
-        assert!(get(address, "GET /files").contains("Location: /files/\r\n"));
+        assert!(get(address, "GET /files").contains("location: /files/\r\n"));
         assert!(get(address, "POST /").starts_with("HTTP/1.1 405"));
     }
 }
