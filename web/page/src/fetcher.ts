@@ -6,6 +6,8 @@ import { Failure } from './protocol';
 const CACHE = 'friscy-1';
 const TRIES = 4;
 const FIRST_PAUSE_MS = 250;
+/** A transfer that brings nothing for so long is begun again. */
+const STALL_MS = 20_000;
 
 /** SHA-256 for pages without `crypto.subtle` (plain http); the kernel instance provides it. */
 export type Hasher = (bytes: Uint8Array) => string;
@@ -38,9 +40,10 @@ export class Fetcher {
     for (let attempt = 0; attempt < TRIES; attempt++) {
       if (attempt > 0) await pause(FIRST_PAUSE_MS * 2 ** (attempt - 1));
       let seen = 0;
+      const watch = new Watch(STALL_MS);
       try {
         // After a wrong answer, caches on the way are asked to look again.
-        const response = await fetch(url, attempt > 0 ? { cache: 'reload' } : {});
+        const response = await fetch(url, { signal: watch.signal, cache: attempt > 0 ? 'reload' : 'default' });
         if (!response.ok) {
           reason = `${response.status} ${response.statusText}`.trim();
           if (response.status === 404 || response.status === 403) break;
@@ -48,6 +51,7 @@ export class Fetcher {
         }
         const bytes = await readAll(response, file.bytes, (n) => {
           seen += n;
+          watch.moved();
           progress?.(n);
         });
         if (bytes.length === file.bytes && (await this.matches(bytes, file.sha256))) {
@@ -56,7 +60,9 @@ export class Fetcher {
         }
         reason = `${bytes.length} of ${file.bytes} bytes, or not the bytes that were packed`;
       } catch (error) {
-        reason = String(error);
+        reason = watch.signal.aborted ? `nothing came for ${STALL_MS / 1000} seconds` : String(error);
+      } finally {
+        watch.stop();
       }
       progress?.(-seen);
     }
@@ -85,6 +91,31 @@ export class Fetcher {
     }
     // The kernel itself comes before there is anything to hash with; its length was compared.
     return this.fallbackHash ? this.fallbackHash(bytes) === sha256 : true;
+  }
+}
+
+/** Ends a transfer that stands still. */
+class Watch {
+  private readonly controller = new AbortController();
+  private readonly ms: number;
+  private timer = 0;
+
+  constructor(ms: number) {
+    this.ms = ms;
+    this.moved();
+  }
+
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  moved(): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.controller.abort(), this.ms);
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
   }
 }
 
