@@ -130,14 +130,15 @@ pub(crate) fn bind(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         cx.bind_abstract(&socket, name)?;
         return Ok(0);
     }
-    if !socket.name().is_empty() {
-        return Err(Errno::EINVAL.into());
-    }
     let context = cx.path_context();
     let mode = S_IFSOCK | 0o777 & !cx.task().fs.borrow().umask;
     let made = cx.with_vfs(|vfs| vfs.mknod(&context, &context.cwd, &name, mode, 0));
     let location = made.map_err(|errno| if errno == Errno::EEXIST { Errno::EADDRINUSE } else { errno })?;
-    socket.set_name(name)?;
+    if let Err(errno) = socket.set_name(name.clone()) {
+        // As in Linux the name is made before it turns out that the socket has one.
+        cx.with_vfs(|vfs| vfs.unlink(&context, &context.cwd, &name))?;
+        return Err(errno.into());
+    }
     cx.bind_inode(&socket, &location);
     Ok(0)
 }

@@ -124,6 +124,14 @@ impl Ctx<'_> {
                 Some(stream) => HostStream::output(stream, location.clone()),
             }));
         }
+        // A pipe without a name is opened again through /proc/self/fd: nobody has to be at its other end.
+        let nameless = location.inode().nlink() == 0 || location.mount().id() == 0;
+        if flags & O_NONBLOCK != 0 && flags & O_ACCMODE == O_WRONLY && !nameless {
+            let pipe = attached.as_ref().and_then(|object| object.downcast_ref::<Pipe>());
+            if pipe.is_none_or(|pipe| pipe.ends().0 == 0) {
+                return Err(Errno::ENXIO.into());
+            }
+        }
         let opening = &mut self.kernel.drivers.opening;
         let position = opening.iter().position(|opening| opening.tid == tid);
         let kept = position.map(|at| opening.swap_remove(at));
@@ -142,13 +150,11 @@ impl Ctx<'_> {
         if !again {
             opening.others = others_now;
         }
-        // A pipe without a name is opened again through /proc/self/fd: nobody has to be at its other end.
-        let nameless = location.inode().nlink() == 0 || location.mount().id() == 0;
         if nameless || !waits || others_now > opening.others {
             return Ok(Box::new(opening.end));
         }
         if flags & O_NONBLOCK != 0 {
-            return if flags & O_ACCMODE == O_WRONLY { Err(Errno::ENXIO.into()) } else { Ok(Box::new(opening.end)) };
+            return Ok(Box::new(opening.end));
         }
         let key = pipe.point().key();
         self.kernel.drivers.opening.push(opening);

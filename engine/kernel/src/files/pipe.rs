@@ -150,6 +150,8 @@ pub struct PipeEnd {
     reads: bool,
     writes: bool,
     location: Location,
+    /// Writers there had been when this reader was opened without one: it has hung up only after another came and went.
+    writers_before: u64,
 }
 
 impl PipeEnd {
@@ -157,11 +159,12 @@ impl PipeEnd {
     #[must_use]
     pub fn new(pipe: Rc<Pipe>, reads: bool, writes: bool, location: Location) -> PipeEnd {
         let (readers, writers) = pipe.opened.get();
+        let writers_before = if pipe.writers.get() == 0 { writers } else { 0 };
         pipe.opened.set((readers + u64::from(reads), writers + u64::from(writes)));
         pipe.readers.set(pipe.readers.get() + u32::from(reads));
         pipe.writers.set(pipe.writers.get() + u32::from(writes));
         pipe.point.notify();
-        PipeEnd { pipe, reads, writes, location }
+        PipeEnd { pipe, reads, writes, location, writers_before }
     }
 
     /// The pipe.
@@ -202,8 +205,7 @@ impl File for PipeEnd {
             if !self.pipe.is_empty() {
                 events |= POLLIN | POLLRDNORM;
             }
-            // A named pipe that no writer has opened yet has not hung up.
-            if writers == 0 && self.pipe.opened.get().1 > 0 {
+            if writers == 0 && self.pipe.opened.get().1 > self.writers_before {
                 events |= POLLHUP;
             }
         }

@@ -1,0 +1,115 @@
+/* Names: folders, links, renaming, modes, times, attributes of files. */
+#include "call.h"
+
+static void mode_of(const char *path) {
+    struct stat st;
+    if (lstat(path, &st))
+        printf("%s: %s\n", path, strerrorname_np(errno));
+    else
+        printf("%s: %o %d %d %ld\n", path, st.st_mode, st.st_uid, st.st_gid, (long)st.st_nlink);
+}
+
+int main(void) {
+    char buf[128];
+    fresh_folder();
+    char longname[300];
+    memset(longname, 'a', 299), longname[299] = 0;
+    T(open(longname, O_RDONLY));
+    T(mkdir("d", 0777));
+    T(mkdir("d", 0777));
+    T(mkdir("none/d", 0777));
+    T(mkdir("d/e", 01777));
+    mode_of("d"), mode_of("d/e");
+    T(close(creat("d/f", 0666)));
+    mode_of("d/f");
+    T(rmdir("d"));
+    T(rmdir("d/f"));
+    T(rmdir("d/."));
+    T(unlink("d"));
+    T(unlink("none"));
+    T(symlink("f", "d/l"));
+    T(symlink("x", "d/l"));
+    T(symlink("", "d/empty"));
+    T(readlink("d/l", buf, sizeof buf));
+    T(readlink("d/f", buf, sizeof buf));
+    T(readlink("d/l", buf, 0));
+    T(link("d/f", "d/h"));
+    T(link("d", "dd"));
+    T(link("d/l", "d/hl"));
+    mode_of("d/h"), mode_of("d/hl");
+    T(linkat(AT_FDCWD, "d/l", AT_FDCWD, "d/followed", AT_SYMLINK_FOLLOW));
+    mode_of("d/followed");
+    T(rename("d/h", "h"));
+    T(rename("h", "d"));
+    T(rename("d", "h"));
+    T(rename("d", "d/e/inside"));
+    T(rename("none", "h"));
+    T(renameat2(AT_FDCWD, "h", AT_FDCWD, "d/f", RENAME_NOREPLACE));
+    T(renameat2(AT_FDCWD, "h", AT_FDCWD, "d/e", RENAME_EXCHANGE));
+    mode_of("h"), mode_of("d/e");
+    T(renameat2(AT_FDCWD, "h", AT_FDCWD, "d/e", RENAME_EXCHANGE | RENAME_NOREPLACE));
+    T(symlink("loop", "loop"));
+    T(open("loop", O_RDONLY));
+    T(open("d/l", O_RDONLY | O_NOFOLLOW));
+    T(open("d/f/", O_RDONLY));
+    T(mkfifo("fifo", 0600));
+    mode_of("fifo");
+    T(chmod("d/f", 04755));
+    mode_of("d/f");
+    T(chmod("none", 0));
+    T(chown("d/f", 1000, 1001));
+    mode_of("d/f");
+    T(lchown("d/l", 5, -1));
+    mode_of("d/l");
+    T(access("d/f", R_OK | W_OK));
+    T(access("d/f", 8));
+    T(access("none", F_OK));
+    T(faccessat(AT_FDCWD, "loop", F_OK, AT_SYMLINK_NOFOLLOW));
+    struct timespec times[2] = {{1, 2}, {3, 4}};
+    struct stat st;
+    T(utimensat(AT_FDCWD, "d/f", times, 0));
+    stat("d/f", &st);
+    printf("%ld.%ld %ld.%ld\n", st.st_atim.tv_sec, st.st_atim.tv_nsec, st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+    times[0].tv_nsec = UTIME_OMIT, times[1].tv_sec = 9;
+    T(utimensat(AT_FDCWD, "d/f", times, 0));
+    stat("d/f", &st);
+    printf("%ld.%ld %ld.%ld\n", st.st_atim.tv_sec, st.st_atim.tv_nsec, st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+    times[0].tv_nsec = 1000000000;
+    T(utimensat(AT_FDCWD, "d/f", times, 0));
+    int d = open("d", O_RDONLY | O_DIRECTORY);
+    T(openat(d, "f", O_RDONLY));
+    T(openat(d, "../h", O_RDONLY | O_PATH));
+    T(fstatat(d, "", &st, AT_EMPTY_PATH));
+    T(fstatat(d, "", &st, 0));
+    T(fstatat(d, "f", &st, 0x4000));
+    T(mkdirat(d, "new", 0700));
+    T(unlinkat(d, "new", 0));
+    T(unlinkat(d, "new", AT_REMOVEDIR));
+    T(unlinkat(d, "new", 1));
+    T(fchdir(d));
+    T(strcmp(strrchr(getcwd(buf, sizeof buf), '/'), "/d"));
+    T(syscall(SYS_getcwd, buf, 3));
+    T(chdir("f"));
+    T(chdir("none"));
+    T(chdir(".."));
+    T(fchmod(d, 0711));
+    T(fchown(d, 7, 8));
+    mode_of("d");
+    int gone = open("gone", O_RDWR | O_CREAT, 0600);
+    T(unlink("gone"));
+    T(write(gone, "still", 5));
+    T(fstat(gone, &st));
+    printf("links %ld size %ld\n", (long)st.st_nlink, (long)st.st_size);
+    T(mkdir("lost", 0700));
+    T(chdir("lost"));
+    T(rmdir("../lost"));
+    T(syscall(SYS_getcwd, buf, sizeof buf));
+    T(open("x", O_CREAT | O_RDWR, 0600));
+    T(umask(077));
+    T(umask(022));
+    struct statx sx;
+    T(statx(d, "f", 0, STATX_BASIC_STATS, &sx));
+    printf("%o %u\n", sx.stx_mode, sx.stx_nlink);
+    T(statx(d, "f", 0x8000, STATX_BASIC_STATS, &sx));
+    return 0;
+}

@@ -1,0 +1,55 @@
+//! System calls against Linux: each program of `calls/` is compiled for the host and for riscv64; what it prints on the
+//! host's kernel is what it must print in friscy. Rows of the system-call table that say `full` rest on these.
+
+use friscy_tests::guest::{first_difference, outcome};
+use friscy_tests::places::{friscy, workspace};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn compile(compiler: &str, source: &Path, program: &Path) {
+    let out = Command::new(compiler)
+        .args(["-O1", "-static", "-w", "-pthread", "-o"])
+        .arg(program)
+        .arg(source)
+        .output()
+        .unwrap_or_else(|error| panic!("{compiler}: {error}"));
+    assert!(out.status.success(), "{compiler}: {}", String::from_utf8_lossy(&out.stderr));
+}
+
+#[track_caller]
+fn check(name: &str) {
+    let source = workspace().join("tests/calls").join(name).with_extension("c");
+    let dir = tempfile::tempdir().unwrap();
+    let (native, guest) = (dir.path().join("native"), dir.path().join(name));
+    compile("gcc", &source, &native);
+    compile("riscv64-linux-gnu-gcc", &source, &guest);
+    let want = outcome(&mut Command::new(&native), b"", LIMIT);
+    let got = outcome(Command::new(friscy()).arg("run").arg(&guest), b"", LIMIT);
+    if let Some(difference) = first_difference(&got.stdout, &want.stdout) {
+        panic!("{difference}{}", String::from_utf8_lossy(&got.stderr));
+    }
+    assert_eq!(got.status, want.status);
+}
+
+#[test]
+fn files() {
+    check("files");
+}
+
+#[test]
+fn names() {
+    check("names");
+}
+
+#[test]
+fn streams() {
+    check("streams");
+}
+
+#[test]
+fn tasks() {
+    check("tasks");
+}
