@@ -2,7 +2,7 @@
  * clear. */
 #include "kernel.h"
 const char *const kernel_name = "intdoubles";
-const int kernel_rounds = 60;
+const int kernel_rounds = 1500;
 
 uint64_t kernel(int rounds)
 {
@@ -16,9 +16,9 @@ uint64_t kernel(int rounds)
             double v = a[i] * 3 - r;
             sum += v;
             alt = v - alt;
-            a[i] = v > 1500 ? v - 1500 : v;
+            a[i] = v > 1000 ? 1000 - a[i] : a[i] + 1; /* stays below 2^11 */
         }
-        h = mix(h, bits_of(sum) + (int64_t)alt);
+        h = mix(h, bits_of(sum) + (uint64_t)(int64_t)alt);
     }
     return h;
 }

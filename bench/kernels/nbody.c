@@ -2,7 +2,7 @@
 #include "kernel.h"
 #include <math.h>
 const char *const kernel_name = "nbody";
-const int kernel_rounds = 500000;
+const int kernel_rounds = 800000;
 
 typedef struct {
     double x, y, z, vx, vy, vz, m;

@@ -26,8 +26,9 @@ impl Strace {
     /// A name that is no system call.
     pub fn new(set: &str, raw_terminal: bool) -> Result<Box<Strace>, Error> {
         let list = if set == "all" { "" } else { set };
-        let filter = Filter::parse(list)
-            .map_err(|name| Error::Other(format!("--strace={set}: {name} is no system call; `friscy syscalls` lists them")))?;
+        let filter = Filter::parse(list).map_err(|name| {
+            Error::Other(format!("--strace={set}: {name} is no system call; `friscy syscalls` lists them"))
+        })?;
         Ok(Box::new(Strace { filter, end: if raw_terminal { "\r\n" } else { "\n" }, begun: BTreeMap::new() }))
     }
 

@@ -49,7 +49,7 @@ pub enum SpawnError {
         reason: String,
     },
     /// The working directory cannot be entered.
-    #[error("working directory {}: {errno}", String::from_utf8_lossy(.path))]
+    #[error("working directory {}: {}", String::from_utf8_lossy(.path), in_words(*errno))]
     WorkingDirectory {
         /// The path.
         path: Vec<u8>,
@@ -62,6 +62,18 @@ pub enum SpawnError {
     /// Something else failed.
     #[error("{0}")]
     Failed(Errno),
+}
+
+/// An error in words, for a user who has not called anything.
+fn in_words(errno: Errno) -> String {
+    match errno {
+        Errno::EACCES => String::from("permission denied"),
+        Errno::ENOENT => String::from("no such file or directory"),
+        Errno::ENOTDIR => String::from("not a directory"),
+        Errno::ELOOP => String::from("too many symbolic links"),
+        Errno::ENOMEM => String::from("not enough memory"),
+        errno => errno.to_string(),
+    }
 }
 
 impl Machine {
@@ -88,7 +100,7 @@ impl Machine {
                 let reason = match fault {
                     Some(fault) => fault.reason.clone(),
                     None if errno == Errno::ENOENT => String::from("its interpreter does not exist"),
-                    None => errno.to_string(),
+                    None => in_words(errno),
                 };
                 SpawnError::NotExecutable { path, reason }
             }
@@ -129,7 +141,7 @@ impl Machine {
             return match vfs.resolve(ctx, &ctx.cwd, name, true, 0) {
                 Ok(file) => Ok((file, name.to_vec())),
                 Err(Errno::ENOENT | Errno::ENOTDIR) => Err(SpawnError::NotFound(name.to_vec())),
-                Err(errno) => Err(SpawnError::NotExecutable { path: name.to_vec(), reason: errno.to_string() }),
+                Err(errno) => Err(SpawnError::NotExecutable { path: name.to_vec(), reason: in_words(errno) }),
             };
         }
         let path = envp.iter().find_map(|entry| entry.strip_prefix(b"PATH=")).unwrap_or(DEFAULT_PATH);

@@ -67,11 +67,7 @@ pub fn outcome(command: &mut Command, input: &[u8], limit: Duration) -> Outcome 
             let _ = child.wait();
             let stdout = stdout.join().unwrap_or_default();
             let stderr = stderr.join().unwrap_or_default();
-            panic!(
-                "still running after {limit:?}\n--- stdout\n{}\n--- stderr\n{}",
-                tail(&stdout),
-                tail(&stderr)
-            );
+            panic!("still running after {limit:?}\n--- stdout\n{}\n--- stderr\n{}", tail(&stdout), tail(&stderr));
         }
         thread::sleep(Duration::from_millis(5));
     };

@@ -54,10 +54,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "friscy-vfs",
         ],
     ),
-    (
-        "friscy-fuzz",
-        &["friscy-boundary", "friscy-cpu", "friscy-interp", "friscy-isa", "friscy-lift-ir", "friscy-seam"],
-    ),
+    ("friscy-fuzz", &["friscy-boundary", "friscy-cpu", "friscy-interp", "friscy-isa", "friscy-lift-ir", "friscy-seam"]),
     ("friscy-bench", &[]),
     ("friscy-tests", &[]),
     ("xtask", &[]),

@@ -48,10 +48,14 @@ fn the_command_is_missing_or_cannot_be_executed() {
     let rootfs = path(&rootfs);
     check(&[rootfs, "nosuchcommand"], 127, "friscy: nosuchcommand: not found\n");
     check(&[rootfs, "/no/such"], 127, "friscy: /no/such: not found\n");
-    check(&[rootfs, "/etc/passwd"], 126, "friscy: /etc/passwd: cannot be executed: Permission denied\n");
-    check(&[rootfs, "/usr"], 126, "friscy: /usr: cannot be executed: Permission denied\n");
-    check(&["-u", "nosuchuser", rootfs, "true"], 125, "friscy: user nosuchuser: not in the image's /etc/passwd; a number works too\n");
-    check(&["-w", "/etc/passwd", rootfs, "true"], 126, "friscy: working directory /etc/passwd: Not a directory\n");
+    check(&[rootfs, "/etc/passwd"], 126, "friscy: /etc/passwd: cannot be executed: permission denied\n");
+    check(&[rootfs, "/usr"], 126, "friscy: /usr: cannot be executed: permission denied\n");
+    check(
+        &["-u", "nosuchuser", rootfs, "true"],
+        125,
+        "friscy: user nosuchuser: not in the image's /etc/passwd; a number works too\n",
+    );
+    check(&["-w", "/etc/passwd", rootfs, "true"], 126, "friscy: working directory /etc/passwd: not a directory\n");
 }
 
 #[test]
@@ -65,7 +69,11 @@ fn programs_that_are_not_for_this_machine() {
     };
     let host = fs::read("/bin/true").unwrap();
     let foreign = make("foreign", &host);
-    check(&[path(&foreign)], 126, "friscy: /foreign: cannot be executed: a program for x86-64, not riscv64\n");
+    check(
+        &[path(&foreign)],
+        126,
+        "friscy: /foreign: cannot be executed: it is for x86-64; only riscv64 programs can run\n",
+    );
     let truncated = make("truncated", &host[..40]);
     check(&[path(&truncated)], 126, "friscy: /truncated: cannot be executed: truncated ELF header\n");
 }
@@ -90,7 +98,20 @@ fn the_exit_status_is_the_guests() {
 #[test]
 fn the_environment_is_dockers() {
     let rootfs = rootfs();
-    let outcome = run(&["-e", "A=1", "-e", "HOME=/x", "-w", "/usr/lib", "-u", "nobody", path(&rootfs), "sh", "-c", "env | sort; pwd; id -u; cat"]);
+    let outcome = run(&[
+        "-e",
+        "A=1",
+        "-e",
+        "HOME=/x",
+        "-w",
+        "/usr/lib",
+        "-u",
+        "nobody",
+        path(&rootfs),
+        "sh",
+        "-c",
+        "env | sort; pwd; id -u; cat",
+    ]);
     assert_eq!(
         String::from_utf8_lossy(&outcome.stdout),
         "A=1\nHOME=/x\nHOSTNAME=friscy\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nPWD=/usr/lib\n/usr/lib\n65534\n"

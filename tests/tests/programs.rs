@@ -60,7 +60,11 @@ fn check(path: &Path) -> Result<(), String> {
         let outcome = outcome(&mut in_referee(&command), b"", LIMIT);
         [outcome.stdout, format!("exit status {}\n", outcome.status).into_bytes()].concat()
     };
-    let want = if live || bless { referee() } else { fs::read(&expected).map_err(|error| format!("{}: {error}", expected.display()))? };
+    let want = if live || bless {
+        referee()
+    } else {
+        fs::read(&expected).map_err(|error| format!("{}: {error}", expected.display()))?
+    };
     if bless && !live {
         fs::write(&expected, &want).map_err(|error| error.to_string())?;
     }

@@ -2,12 +2,13 @@
 
 use friscy_tests::terminal::Session;
 
-const PROMPT: &str = "$P ";
+const PROMPT: &str = "ready> ";
 
 /// A shell with a prompt that no output contains.
 fn shell() -> Session {
     let mut session = Session::start(&["/bin/bash", "--norc", "--noprofile"]);
-    session.type_text("PS1='$''P '; bind 'set enable-bracketed-paste off'\n");
+    session.wait_for("# ");
+    session.type_text("PS1='ready''> '; bind 'set enable-bracketed-paste off'\n");
     session.wait_for("off'");
     session.wait_for(PROMPT);
     session
@@ -16,7 +17,7 @@ fn shell() -> Session {
 #[test]
 fn a_line_is_edited_echoed_and_executed() {
     let mut session = shell();
-    session.type_text("echo $((6*8))\x7f\x7f7))\n");
+    session.type_text("echo $((6*8))\x7f\x7f\x7f7))\n");
     session.wait_for("\n42\r\n");
     session.wait_for(PROMPT);
     session.type_text("tty; stty -a | head -n 1\n");
@@ -40,7 +41,7 @@ fn interrupt_ends_the_foreground_job_only() {
     session.wait_for("status 130\r\n");
     session.wait_for(PROMPT);
     session.type_text("\x04");
-    assert_eq!(session.end(), 130);
+    assert_eq!(session.end(), 0);
 }
 
 #[test]
@@ -63,8 +64,8 @@ fn jobs_stop_and_go_on() {
     std::thread::sleep(std::time::Duration::from_millis(300));
     session.type_text("\x03");
     session.wait_for(PROMPT);
-    session.type_text("jobs; exit\n");
-    assert_eq!(session.end(), 130);
+    session.type_text("jobs; exit 3\n");
+    assert_eq!(session.end(), 3);
 }
 
 #[test]
@@ -81,7 +82,11 @@ fn a_new_size_reaches_the_guest() {
 
 #[test]
 fn a_terminal_that_is_read_raw_gives_keys() {
-    let mut session = Session::start(&["python3", "-c", "import sys, termios, tty; tty.setraw(0); print('ready', end='\\r\\n', flush=True); print(repr(sys.stdin.buffer.raw.read(1)), end='\\r\\n')"]);
+    let mut session = Session::start(&[
+        "python3",
+        "-c",
+        "import sys, termios, tty; tty.setraw(0); print('ready', end='\\r\\n', flush=True); print(repr(sys.stdin.buffer.raw.read(1)), end='\\r\\n')",
+    ]);
     session.wait_for("ready");
     session.type_text("\x03");
     session.wait_for("b'\\x03'");

@@ -22,12 +22,7 @@ pub fn demo(port: u16, no_serve: bool) -> Result<()> {
     let assets = web::build()?;
     let bundle = cache_dir().join("bundle");
     step("packing");
-    run(Command::new(programs.join("friscy-pack"))
-        .arg(&rootfs)
-        .arg("-o")
-        .arg(&bundle)
-        .arg("--assets")
-        .arg(&assets))?;
+    run(Command::new(programs.join("friscy-pack")).arg(&rootfs).arg("-o").arg(&bundle).arg("--assets").arg(&assets))?;
     let friscy = programs.join("friscy");
     println!("\nIn this terminal:  {} run {}", friscy.display(), rootfs.display());
     if no_serve {

@@ -57,10 +57,7 @@ const PACKAGES: &[&str] = &[
 
 /// Files that maintainer scripts would have made, and a profile.
 const FILES: &[(&str, &str)] = &[
-    (
-        "etc/passwd",
-        "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
-    ),
+    ("etc/passwd", "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"),
     ("etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n"),
     ("etc/hostname", "friscy\n"),
     ("etc/hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost\n"),
@@ -200,9 +197,8 @@ fn mirror() -> Result<Mirror> {
         targets = read(Command::new("apt-get").args(["indextargets", "--format", format]))?;
     }
     let uri = targets.lines().find_map(|line| line.strip_prefix("Packages|Debian|Debian|"));
-    let uri = uri.with_context(|| {
-        format!("apt's sources name no mirror of Debian; {MIRROR_VARIABLE}=http://… names one")
-    })?;
+    let uri =
+        uri.with_context(|| format!("apt's sources name no mirror of Debian; {MIRROR_VARIABLE}=http://… names one"))?;
     Ok(Mirror { uri: uri.trim_end_matches('/').to_owned(), keyring })
 }
 

@@ -80,10 +80,7 @@ pub fn wasm_toolchain() -> Option<WasmToolchain> {
 
 /// Installs what is missing for `needs`.
 pub fn setup(needs: &[Need]) -> Result<()> {
-    if needs.contains(&Need::Wasm)
-        && wasm_toolchain().is_none()
-        && succeeds(Command::new("rustup").arg("--version"))
-    {
+    if needs.contains(&Need::Wasm) && wasm_toolchain().is_none() && succeeds(Command::new("rustup").arg("--version")) {
         step("adding the target wasm32-unknown-unknown");
         // Debian's packages are the other way.
         let _ = run(Command::new("rustup").args(["target", "add", "wasm32-unknown-unknown"]));
@@ -99,7 +96,10 @@ pub fn setup(needs: &[Need]) -> Result<()> {
     }
     step(&format!("installing {}", missing.join(" ")));
     if !succeeds(Command::new("apt-get").arg("--version")) {
-        bail!("apt-get is not there: on a host other than Debian, install yourself what corresponds to {}", missing.join(", "));
+        bail!(
+            "apt-get is not there: on a host other than Debian, install yourself what corresponds to {}",
+            missing.join(", ")
+        );
     }
     apt(&["update"]).context("the package lists cannot be read")?;
     let mut arguments = vec!["install", "-y", "--no-install-recommends"];

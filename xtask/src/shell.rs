@@ -61,7 +61,12 @@ pub fn read(command: &mut Command) -> Result<String> {
 
 /// Whether a command can be started and succeeds; its output is not shown.
 pub fn succeeds(command: &mut Command) -> bool {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 /// Runs a command whose output (both streams) is shown and given to `line`, line by line; answers whether it succeeded.

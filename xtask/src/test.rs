@@ -35,7 +35,8 @@ impl Count {
             }
         }
         let mut words = line.split_whitespace();
-        if let (Some("ℹ" | "#"), Some(what), Some(count), None) = (words.next(), words.next(), words.next(), words.next())
+        if let (Some("ℹ" | "#"), Some(what), Some(count), None) =
+            (words.next(), words.next(), words.next(), words.next())
         {
             match what {
                 "pass" => self.passed += number(count).unwrap_or(0),
@@ -137,7 +138,8 @@ mod tests {
     #[test]
     fn runners_lines_are_counted() {
         let mut count = Count::default();
-        count.read_line("test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 3 filtered out; finished in 0.1s");
+        count
+            .read_line("test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 3 filtered out; finished in 0.1s");
         count.read_line("test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out");
         count.read_line("ℹ pass 7");
         count.read_line("# fail 1");
