@@ -317,3 +317,20 @@ block0 @0x10000 entry [0 4 8 12]:
 ",
     );
 }
+
+#[test]
+fn a_result_does_not_reach_its_register_before_what_may_leave() {
+    check_text(
+        "region 0x10000 rne
+block0 @0x10000 entry [0 4 8]:
+    +0 v0 = get.x x5
+    +0 v1 = get.x x6
+    +0 v2 = add.i64 v0, v1
+    +4 v3 = get.x x9
+    +4 v4 = lr.i64 v3, 0
+    +4 set.x x11, v4
+    +8 set.x x7, v2
+    exit.ebreak 0x10008
+",
+    );
+}
