@@ -4,6 +4,7 @@ use crate::ins::{Ins, JUMP_CACHE_LINES, JumpEntry, jump_key, jump_line};
 use crate::lower::{Lower, PatchField};
 use friscy_lift_ir::{Region, RoundingClass};
 use friscy_seam::{Code, Prepared, Site};
+use std::alloc::Layout;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -69,6 +70,20 @@ pub(crate) struct CodeSpace {
 
 const EMPTY: JumpEntry = JumpEntry { key: 0, ip: std::ptr::null() };
 
+/// A jump cache with empty lines. Pages of it that no jump uses are never touched.
+fn empty_cache() -> Box<[JumpEntry]> {
+    let layout = Layout::new::<[JumpEntry; JUMP_CACHE_LINES]>();
+    // SAFETY: the layout is not empty; a line of zeros is an empty one; the box frees it with the layout of its slice,
+    // which is the array's.
+    unsafe {
+        let lines = std::alloc::alloc_zeroed(layout).cast::<JumpEntry>();
+        if lines.is_null() {
+            std::alloc::handle_alloc_error(layout);
+        }
+        Box::from_raw(std::ptr::slice_from_raw_parts_mut(lines, JUMP_CACHE_LINES))
+    }
+}
+
 /// Most sites a space may have: a site's number fits the exit code beside its kind.
 const MAX_SITES: usize = 1 << 28;
 
@@ -90,11 +105,7 @@ impl CodeSpace {
 
     /// The jump cache that indirect jumps of regions of this class look into.
     pub fn jump_cache(&mut self, rounding: RoundingClass) -> *const JumpEntry {
-        let cache = self.caches[rounding as usize].get_or_insert_with(|| {
-            // Pages of it that no jump uses are never touched.
-            // SAFETY: a line of zeros is an empty one.
-            unsafe { Box::new_zeroed_slice(JUMP_CACHE_LINES).assume_init() }
-        });
+        let cache = self.caches[rounding as usize].get_or_insert_with(empty_cache);
         cache.as_ptr()
     }
 
@@ -121,13 +132,15 @@ impl CodeSpace {
             self.sites.push(SiteData { at: start as u32 + patch.at, field: patch.field, stub });
         }
         self.faults.extend(lowered.faults.iter().map(|row| FaultRow { index: start as u32 + row.index, ..*row }));
-        let mut span = u64::MAX..0;
+        // From the first instruction to the end of the last one.
+        let (mut first, mut end) = (u64::MAX, 0);
         for block in &region.blocks {
             if let Some(&last) = block.guest_offsets.last() {
-                span.start = span.start.min(block.pc);
-                span.end = span.end.max(block.pc + last as u64 + 4);
+                first = first.min(block.pc);
+                end = end.max(block.pc + last as u64 + 4);
             }
         }
+        let span = first..end;
         if !span.is_empty() {
             for page in span.start >> 12..=(span.end - 1) >> 12 {
                 self.by_page.entry(page).or_default().push(code);
