@@ -12,6 +12,7 @@ mod futex;
 mod identity;
 mod io;
 mod memory;
+mod message;
 mod meta;
 mod path;
 mod poll;

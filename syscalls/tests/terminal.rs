@@ -135,6 +135,8 @@ fn a_pseudoterminal() {
     guest.ok("close", &[slave]);
     let buf = guest.room(4);
     guest.fails("read", &[master, buf, 4], Errno::EIO);
+    guest.ok("close", &[master]);
+    guest.fails("openat", &[support::AT_FDCWD, name, u64::from(O_RDWR), 0], Errno::ENOENT);
 }
 
 #[test]

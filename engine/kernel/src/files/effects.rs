@@ -28,6 +28,8 @@ pub enum Effect {
         /// The foreground process group, 0 for none.
         foreground: Pid,
     },
+    /// Nobody has the terminal with this number open any more: its name goes.
+    TerminalGone(u32),
 }
 
 /// The notes not yet acted upon; clones are the same list.

@@ -15,6 +15,7 @@ mod pipe;
 mod regular;
 mod settle;
 mod socket;
+mod socket_names;
 mod table;
 mod timerfd;
 pub mod tty;

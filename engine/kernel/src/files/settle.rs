@@ -3,6 +3,7 @@
 use super::effects::Effect;
 use crate::Kernel;
 use crate::signal::SigInfo;
+use friscy_vfs::{Creds, PathContext};
 
 impl Kernel {
     /// Acts on the notes of file objects: wakes tasks, sends terminals' signals. To be called after a system call,
@@ -15,9 +16,20 @@ impl Kernel {
                     Effect::SignalGroup { pgid, signo } => {
                         self.send_to_group(pgid, SigInfo::kernel(signo));
                     }
+                    Effect::TerminalGone(index) => self.remove_pts_node(index),
                     Effect::Hangup { sid, tty, foreground } => self.terminal_hangup(sid, tty, foreground),
                 }
             }
         }
+    }
+
+    fn remove_pts_node(&mut self, index: u32) {
+        if self.drivers.devpts.is_none() || self.drivers.terminal(index).is_some() {
+            return;
+        }
+        let root = self.vfs.root();
+        let context = PathContext { root: root.clone(), cwd: root.clone(), creds: Creds::root() };
+        // A guest may have removed the name, or mounted something over it.
+        let _ = self.vfs.unlink(&context, &root, format!("/dev/pts/{index}").as_bytes());
     }
 }

@@ -2,8 +2,10 @@
 //! works on the kernel's behalf, the kernel is in scope for them.
 
 mod node;
+mod proc_maps;
 mod proc_pid;
 mod proc_root;
+mod proc_state;
 mod sys;
 mod writes;
 

@@ -1,7 +1,7 @@
 //! /proc itself and what does not belong to a process, proc(5).
 
 use super::node::Entry;
-use super::{proc_pid, with_kernel};
+use super::{proc_pid, proc_state, with_kernel};
 use crate::{Kernel, Pid};
 use friscy_vfs::{FileType, SynthAttr, SynthDir, SynthNode};
 use std::fmt::Write as _;
@@ -165,7 +165,7 @@ pub fn used_memory(kernel: &Kernel) -> u64 {
         .processes
         .values()
         .filter_map(|process| process.threads.first().and_then(|tid| kernel.tasks.get(tid)))
-        .map(|task| proc_pid::resident(task))
+        .map(|task| proc_state::resident(task))
         .sum();
     mapped.min(kernel.config.memory / 2)
 }

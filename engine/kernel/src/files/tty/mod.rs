@@ -48,6 +48,12 @@ pub struct Terminal {
     point: WaitPoint,
 }
 
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.point.effects().push(Effect::TerminalGone(self.index));
+    }
+}
+
 impl Terminal {
     /// A terminal that nobody has open.
     #[must_use]
