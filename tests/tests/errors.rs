@@ -75,7 +75,7 @@ fn programs_that_are_not_for_this_machine() {
         "friscy: /foreign: cannot be executed: it is for x86-64; only riscv64 programs can run\n",
     );
     let truncated = make("truncated", &host[..40]);
-    check(&[path(&truncated)], 126, "friscy: /truncated: cannot be executed: truncated ELF header\n");
+    check(&[path(&truncated)], 126, "friscy: /truncated: cannot be executed: the ELF header is truncated\n");
 }
 
 #[test]

@@ -110,11 +110,11 @@ fn machine_name(machine: u16) -> String {
 
 /// Reads the headers of an image whose first bytes are `head`.
 pub(crate) fn parse_elf(inode: &Inode, head: &[u8]) -> Result<ElfFile, LoadError> {
+    if !head.starts_with(ELFMAG) {
+        return Err(ExecFault::new("it is neither an ELF image nor a script").into());
+    }
     if head.len() < 64 {
         return Err(ExecFault::new("the ELF header is truncated").into());
-    }
-    if head[..4] != *ELFMAG {
-        return Err(ExecFault::new("it is neither an ELF image nor a script").into());
     }
     // Class and byte order come first: they decide how the rest is read.
     let machine = u16::from_le_bytes([head[18], head[19]]);
