@@ -15,6 +15,7 @@ mod pipe;
 mod regular;
 mod settle;
 mod socket;
+mod socket_file;
 mod socket_names;
 mod table;
 mod timerfd;
@@ -28,7 +29,8 @@ pub use eventfd::EventFd;
 pub use locks::{LockId, LockOwner, Locks, RecordLock};
 pub use pipe::{PIPE_BUF, Pipe, PipeEnd};
 pub use regular::{PathOnly, Regular};
-pub use socket::{Message, Received, SOCKET_BUFFER, Socket, SocketFile};
+pub use socket::{Message, Received, SOCKET_BUFFER, Socket};
+pub use socket_file::SocketFile;
 pub use table::{Descriptor, FdTable};
 pub use timerfd::TimerFd;
 

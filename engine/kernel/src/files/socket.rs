@@ -1,15 +1,11 @@
 //! Sockets of the family AF_UNIX, unix(7): streams, sequences of packets, datagrams; file descriptors as messages.
 
 use super::effects::{Effects, WaitPoint};
-use super::{File, FileRef, IoError, IoResult, Keys};
-use crate::{Ctx, Kernel};
+use super::{FileRef, IoError, IoResult};
 use friscy_abi::Errno;
 use friscy_abi::layout::Ucred;
 use friscy_abi::poll::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM};
-use friscy_abi::socket::{SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM};
-use friscy_abi::tty::FIONREAD;
-use friscy_vfs::Location;
-use std::any::Any;
+use friscy_abi::socket::{SOCK_SEQPACKET, SOCK_STREAM};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
@@ -406,7 +402,23 @@ impl Socket {
         Ok(())
     }
 
-    fn close(&self) {
+    /// How many bytes the next receive could give: of a stream all, else of the next message.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        if self.kind == SOCK_STREAM {
+            return self.queued.get();
+        }
+        self.queue.borrow().front().map_or(0, |message| message.bytes.len())
+    }
+
+    /// The other end.
+    #[must_use]
+    pub fn peer(&self) -> Option<Rc<Socket>> {
+        self.peer.borrow().upgrade()
+    }
+
+    /// The last descriptor is gone.
+    pub(super) fn close(&self) {
         self.closed.set(true);
         if let Some(pending) = self.pending.take() {
             for waiting in pending {
@@ -426,7 +438,9 @@ impl Socket {
         self.point.notify();
     }
 
-    fn events(&self) -> u32 {
+    /// Events of poll(2) that hold.
+    #[must_use]
+    pub fn events(&self) -> u32 {
         if let Some(pending) = &*self.pending.borrow() {
             return if pending.is_empty() { 0 } else { POLLIN | POLLRDNORM };
         }
@@ -452,83 +466,5 @@ impl Socket {
             events |= POLLOUT | POLLWRNORM;
         }
         events
-    }
-}
-
-/// An open socket.
-pub struct SocketFile {
-    socket: Rc<Socket>,
-    location: Location,
-}
-
-impl SocketFile {
-    /// Opens a socket.
-    #[must_use]
-    pub fn new(socket: Rc<Socket>, location: Location) -> SocketFile {
-        SocketFile { socket, location }
-    }
-
-    /// The socket.
-    #[must_use]
-    pub fn socket(&self) -> &Rc<Socket> {
-        &self.socket
-    }
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        self.socket.close();
-    }
-}
-
-impl File for SocketFile {
-    fn read(&self, _cx: &mut Ctx<'_>, _at: u64, buf: &mut [u8]) -> IoResult<usize> {
-        Ok(self.socket.receive(buf, false)?.count)
-    }
-
-    fn write(&self, cx: &mut Ctx<'_>, _at: u64, bytes: &[u8]) -> IoResult<usize> {
-        let creds = cx.ucred();
-        self.socket.send(None, bytes, Vec::new(), creds)
-    }
-
-    fn location(&self) -> &Location {
-        &self.location
-    }
-
-    fn poll(&self, _k: &mut Kernel) -> u32 {
-        self.socket.events()
-    }
-
-    fn wait_keys(&self, keys: &mut Keys) {
-        keys.push(self.socket.point.key());
-        // A datagram socket's room is its receiver's.
-        if self.socket.kind == SOCK_DGRAM
-            && let Some(peer) = self.socket.peer.borrow().upgrade()
-        {
-            keys.push(peer.point.key());
-        }
-    }
-
-    fn changes(&self, _k: &mut Kernel) -> u64 {
-        self.socket.point.changes()
-    }
-
-    fn ioctl(&self, cx: &mut Ctx<'_>, request: u32, arg: u64) -> IoResult<u64> {
-        match request {
-            FIONREAD => {
-                let waiting = if self.socket.kind == SOCK_STREAM {
-                    self.socket.queued.get()
-                } else {
-                    self.socket.queue.borrow().front().map_or(0, |message| message.bytes.len())
-                };
-                cx.write_struct(arg, &(waiting as u32))?;
-                Ok(0)
-            }
-            _ => Err(Errno::ENOTTY.into()),
-        }
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
     }
 }

@@ -1,7 +1,8 @@
 //! Names of sockets: abstract ones, and those in the file tree, unix(7).
 
 use super::FileRef;
-use super::socket::{Socket, SocketFile};
+use super::SocketFile;
+use super::socket::Socket;
 use crate::Ctx;
 use friscy_abi::Errno;
 use friscy_abi::layout::Ucred;

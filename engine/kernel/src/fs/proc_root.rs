@@ -165,7 +165,7 @@ pub fn used_memory(kernel: &Kernel) -> u64 {
         .processes
         .values()
         .filter_map(|process| process.threads.first().and_then(|tid| kernel.tasks.get(tid)))
-        .map(|task| proc_state::resident(task))
+        .map(proc_state::resident)
         .sum();
     mapped.min(kernel.config.memory / 2)
 }

@@ -91,9 +91,9 @@ pub(super) fn stat(subject: &Subject<'_>) -> Result<Vec<u8>, Errno> {
         ticks(process.start_time),
     );
     let (pending, blocked, ignored, caught) = signal_sets(subject);
-    let _ = write!(
+    let _ = writeln!(
         rest,
-        " 0 0 {stack} 0 0 {} {} {} {} 0 0 0 {SIGCHLD} 0 0 0 0 0 0 0 0 0 {} {} {} {} 0\n",
+        " 0 0 {stack} 0 0 {} {} {} {} 0 0 0 {SIGCHLD} 0 0 0 0 0 0 0 0 0 {} {} {} {} 0",
         pending & 0x7fff_ffff,
         blocked & 0x7fff_ffff,
         ignored & 0x7fff_ffff,
