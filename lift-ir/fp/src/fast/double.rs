@@ -31,6 +31,14 @@ pub(super) fn sum_error(x: f64, y: f64, s: f64) -> f64 {
     (x - x_part) + (y - y_part)
 }
 
+/// Whether the rounded sum `s` of `x` and `y` is exact. Taking the larger summand from `s` is exact (T. J. Dekker, "A
+/// floating-point technique for extending the available precision", 1971), so it leaves the smaller one just then; if
+/// `s` is exact, so is taking either. Two independent subtractions are quicker than the error itself.
+#[inline(always)]
+pub(super) fn sum_is_exact(x: f64, y: f64, s: f64) -> bool {
+    (s - x == y) & (s - y == x)
+}
+
 /// `a + b` to nearest, ties to even.
 #[inline(always)]
 pub fn add_f64_rne(a: u64, b: u64, flags: &mut u32) -> u64 {
@@ -40,7 +48,7 @@ pub fn add_f64_rne(a: u64, b: u64, flags: &mut u32) -> u64 {
     if field(s.to_bits()) == 0x7ff {
         return add_rest(a, b, flags).to_bits();
     }
-    if *flags & NX == 0 && sum_error(x, y, s) != 0.0 {
+    if *flags & NX == 0 && !sum_is_exact(x, y, s) {
         *flags |= NX;
     }
     s.to_bits()

@@ -1,7 +1,7 @@
 //! The fused multiply-add of doubles, to nearest: the host's instruction where there is one, else an exact sum of
 //! doubles.
 
-use super::double::{add_f64_rne, field, ordinary, short_product, sum_error};
+use super::double::{add_f64_rne, field, ordinary, short_product, sum_error, sum_is_exact};
 #[cfg(target_arch = "x86_64")]
 use super::exact;
 use crate::{NX, Rm, soft};
@@ -55,7 +55,7 @@ unsafe fn host_fma(x: f64, y: f64, z: f64) -> f64 {
 #[inline(always)]
 fn obviously_exact(a: u64, b: u64, c: u64) -> bool {
     let (p, z) = (f64::from_bits(a) * f64::from_bits(b), f64::from_bits(c));
-    short_product(a, b) && ordinary(p.to_bits()) && sum_error(p, z, p + z) == 0.0
+    short_product(a, b) && ordinary(p.to_bits()) && sum_is_exact(p, z, p + z)
 }
 
 /// Results that are zero, tiny, huge or special, and tiny products. Zeros are still quick.

@@ -15,12 +15,10 @@ pub(super) fn ordinary(bits: u32) -> bool {
     field(bits).wrapping_sub(2) < 0xff - 2
 }
 
-/// Knuth's two-sum, as for doubles.
+/// Whether a rounded sum is exact, as for doubles.
 #[inline(always)]
-fn sum_error(x: f32, y: f32, s: f32) -> f32 {
-    let y_part = s - x;
-    let x_part = s - y_part;
-    (x - x_part) + (y - y_part)
+fn sum_is_exact(x: f32, y: f32, s: f32) -> bool {
+    (s - x == y) & (s - y == x)
 }
 
 /// `a + b` to nearest, ties to even.
@@ -31,7 +29,7 @@ pub fn add_f32_rne(a: u32, b: u32, flags: &mut u32) -> u32 {
     if field(s.to_bits()) == 0xff {
         return add_rest(a, b, flags).to_bits();
     }
-    if *flags & NX == 0 && sum_error(x, y, s) != 0.0 {
+    if *flags & NX == 0 && !sum_is_exact(x, y, s) {
         *flags |= NX;
     }
     s.to_bits()
@@ -136,7 +134,7 @@ pub fn fma_f32_rne(a: u32, b: u32, c: u32, flags: &mut u32) -> u32 {
         }
         return fma_rest(a, b, c, flags).to_bits();
     }
-    if *flags & NX == 0 && (f64::from(r) != sum || super::double::sum_error(product, z, sum) != 0.0) {
+    if *flags & NX == 0 && (f64::from(r) != sum || !super::double::sum_is_exact(product, z, sum)) {
         *flags |= NX;
     }
     r.to_bits()
