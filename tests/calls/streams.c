@@ -10,6 +10,7 @@ static void events(const char *what, int fd) {
 int main(void) {
     char buf[70000] = {0};
     int p[2], q[2];
+    struct epoll_event ev0 = {0};
     fresh_folder();
     signal(SIGPIPE, SIG_IGN);
     T(pipe(p));
@@ -78,6 +79,20 @@ int main(void) {
     T(write(e, &v, 8));
     T(eventfd(0, 0x100));
 
+    ev0.events = EPOLLIN | EPOLLET;
+    v = 1;
+    int e2 = eventfd(0, EFD_NONBLOCK), ep0 = epoll_create1(0);
+    T(epoll_ctl(ep0, EPOLL_CTL_ADD, e2, &ev0));
+    T(epoll_wait(ep0, &ev0, 1, 0));
+    T(write(e2, &v, 8));
+    T(write(e2, &v, 8));
+    T(epoll_wait(ep0, &ev0, 1, 0));
+    T(epoll_wait(ep0, &ev0, 1, 0));
+    T(write(e2, &v, 8));
+    T(epoll_wait(ep0, &ev0, 1, 0));
+    T(read(e2, &v, 8));
+    T(epoll_wait(ep0, &ev0, 1, 0));
+
     int t = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
     struct itimerspec its = {{0, 0}, {0, 20000000}};
     T(read(t, &v, 8));
@@ -129,6 +144,13 @@ int main(void) {
     T(epoll_wait(ep, out, 4, 0));
     T(write(p[1], "2", 1));
     T(epoll_wait(ep, out, 4, 0));
+    T(read(p[0], buf, 1));
+    T(epoll_wait(ep, out, 4, 0));
+    ev.events = EPOLLOUT | EPOLLET;
+    T(epoll_ctl(ep, EPOLL_CTL_ADD, p[1], &ev));
+    T(epoll_wait(ep, out, 4, 0));
+    T(epoll_wait(ep, out, 4, 0));
+    T(epoll_ctl(ep, EPOLL_CTL_DEL, p[1], 0));
     ev.events = EPOLLIN | EPOLLONESHOT;
     T(epoll_ctl(ep, EPOLL_CTL_MOD, p[0], &ev));
     T(epoll_wait(ep, out, 4, 0));
@@ -143,6 +165,19 @@ int main(void) {
     T(recv(s[1], buf, 4, MSG_PEEK));
     T(recv(s[1], buf, 100, 0));
     T(recv(s[1], buf, 1, MSG_DONTWAIT));
+    ev.events = EPOLLIN | EPOLLOUT | EPOLLET;
+    T(epoll_ctl(ep, EPOLL_CTL_ADD, s[1], &ev));
+    T(epoll_wait(ep, out, 4, 0));
+    printf("%x\n", out[0].events);
+    T(epoll_wait(ep, out, 4, 0));
+    T(send(s[0], "abc", 3, 0));
+    T(epoll_wait(ep, out, 4, 0));
+    printf("%x\n", out[0].events);
+    T(recv(s[1], buf, 1, 0));
+    T(epoll_wait(ep, out, 4, 0));
+    T(recv(s[1], buf, 9, 0));
+    T(epoll_wait(ep, out, 4, 0));
+    T(epoll_ctl(ep, EPOLL_CTL_DEL, s[1], 0));
     T(shutdown(s[0], SHUT_WR));
     events("after shutdown", s[1]);
     T(recv(s[1], buf, 1, 0));

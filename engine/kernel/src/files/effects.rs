@@ -91,6 +91,11 @@ impl WaitPoint {
         self.effects.push(Effect::Wake(self.key));
     }
 
+    /// Everybody who waits looks again, though nothing new can be read: for what the object's own users did to it.
+    pub fn wake(&self) {
+        self.effects.push(Effect::Wake(self.key));
+    }
+
     /// The list that notes go to.
     #[must_use]
     pub fn effects(&self) -> &Effects {

@@ -144,7 +144,10 @@ impl Epoll {
         let state = (file.file().changes(k), events);
         let mut list = self.list.borrow_mut();
         let interest = list.get_mut(&key)?;
-        if wanted & EPOLLET != 0 && interest.reported == Some(state) {
+        // An edge is a change of the file, or an event that did not hold at the last report.
+        if wanted & EPOLLET != 0
+            && interest.reported.is_some_and(|(changes, known)| changes == state.0 && events & !known == 0)
+        {
             return None;
         }
         if take {

@@ -35,7 +35,12 @@ impl File for EventFd {
         let taken = if self.semaphore { 1 } else { count };
         out.copy_from_slice(&taken.to_le_bytes());
         self.count.set(count - taken);
-        self.point.notify();
+        // Room for writers is news only when there was none.
+        if count == u64::MAX - 1 {
+            self.point.notify();
+        } else {
+            self.point.wake();
+        }
         Ok(8)
     }
 

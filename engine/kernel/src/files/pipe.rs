@@ -26,6 +26,8 @@ pub struct Pipe {
     capacity: Cell<usize>,
     readers: Cell<u32>,
     writers: Cell<u32>,
+    /// How often something came that concerns readers, and writers: the other side's doings.
+    changes: Cell<(u64, u64)>,
     /// How many readers and writers there ever were: opening a named pipe waits for the next one.
     opened: Cell<(u64, u64)>,
     point: WaitPoint,
@@ -40,6 +42,7 @@ impl Pipe {
             capacity: Cell::new(DEFAULT_CAPACITY),
             readers: Cell::new(0),
             writers: Cell::new(0),
+            changes: Cell::new((0, 0)),
             opened: Cell::new((0, 0)),
             point: WaitPoint::new(id, effects),
         })
@@ -85,8 +88,16 @@ impl Pipe {
             return Err(Errno::EBUSY);
         }
         self.capacity.set(wanted);
-        self.point.notify();
+        self.changed(false, true);
         Ok(wanted)
+    }
+
+    /// Tells readers, writers or both that the other side did something.
+    fn changed(&self, for_readers: bool, for_writers: bool) {
+        let (readers, writers) = self.changes.get();
+        let count = |old: u64, more: bool| old.wrapping_add(u64::from(more));
+        self.changes.set((count(readers, for_readers), count(writers, for_writers)));
+        self.point.wake();
     }
 
     fn room(&self) -> usize {
@@ -109,7 +120,7 @@ impl Pipe {
         buf[from_front..count].copy_from_slice(&back[..count - from_front]);
         bytes.drain(..count);
         drop(bytes);
-        self.point.notify();
+        self.changed(false, true);
         Ok(count)
     }
 
@@ -127,7 +138,7 @@ impl Pipe {
             return Err(IoError::WouldBlock);
         }
         self.bytes.borrow_mut().extend(&from[..count]);
-        self.point.notify();
+        self.changed(true, false);
         Ok(count)
     }
 
@@ -163,7 +174,7 @@ impl PipeEnd {
         pipe.opened.set((readers + u64::from(reads), writers + u64::from(writes)));
         pipe.readers.set(pipe.readers.get() + u32::from(reads));
         pipe.writers.set(pipe.writers.get() + u32::from(writes));
-        pipe.point.notify();
+        pipe.changed(writes, reads);
         PipeEnd { pipe, reads, writes, location, writers_before }
     }
 
@@ -181,7 +192,7 @@ impl Drop for PipeEnd {
         if self.pipe.ends() == (0, 0) {
             self.pipe.bytes.borrow_mut().clear();
         }
-        self.pipe.point.notify();
+        self.pipe.changed(self.writes, self.reads);
     }
 }
 
@@ -225,7 +236,12 @@ impl File for PipeEnd {
     }
 
     fn changes(&self, _k: &mut Kernel) -> u64 {
-        self.pipe.point.changes()
+        let (readers, writers) = self.pipe.changes.get();
+        match (self.reads, self.writes) {
+            (true, false) => readers,
+            (false, true) => writers,
+            _ => readers.wrapping_add(writers),
+        }
     }
 
     fn ioctl(&self, cx: &mut Ctx<'_>, request: u32, arg: u64) -> IoResult<u64> {

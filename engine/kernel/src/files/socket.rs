@@ -369,7 +369,7 @@ impl Socket {
         drop(queue);
         if freed > 0 || !peek {
             self.queued.set(self.queued.get() - freed);
-            self.point.notify();
+            self.point.wake();
             if let Some(peer) = self.peer.borrow().upgrade() {
                 peer.point.notify();
             }

@@ -85,7 +85,7 @@ impl File for Tty {
             self.read_raw(cx, buf)?
         };
         if count > 0 {
-            self.terminal.point.notify();
+            self.terminal.point.wake();
         }
         Ok(count)
     }
