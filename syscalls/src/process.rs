@@ -7,6 +7,7 @@ use friscy_abi::fcntl::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
 use friscy_abi::layout::{CloneArgs, Rusage};
 use friscy_abi::sched::*;
 use friscy_abi::signal::{CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SIGCHLD, SIGCONT};
+use friscy_kernel::files::PidFd;
 use friscy_kernel::process::{CloneRequest, ExecRequest, ExitStatus, Usage, WaitReport, WaitWhat, WaitWhich};
 use friscy_kernel::signal::{SigData, SigInfo};
 use friscy_kernel::{Ctx, SysError, SysResult, WaitFor, WaitKey};
@@ -202,7 +203,10 @@ pub(crate) fn waitid(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         P_PID if id > 0 => WaitWhich::Pid(id as u32),
         P_PGID if id == 0 => WaitWhich::Group(cx.process().pgid),
         P_PGID if id > 0 => WaitWhich::Group(id as u32),
-        P_PIDFD => return Err(Errno::EBADF.into()),
+        P_PIDFD => {
+            let file = crate::io::file(cx, id)?;
+            WaitWhich::Pid(file.downcast::<PidFd>().ok_or(Errno::EINVAL)?.pid())
+        }
         _ => return Err(Errno::EINVAL.into()),
     };
     let report = wait(cx, which, options)?;
@@ -229,6 +233,41 @@ fn child_info(report: &WaitReport) -> SigInfo {
     };
     let data = SigData::Child { pid: report.pid as i32, uid: report.uid, status, utime: 0, stime: 0 };
     SigInfo { signo: SIGCHLD, errno: 0, code, data }
+}
+
+/// pidfd_open(2).
+pub(crate) fn pidfd_open(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+    use friscy_abi::fcntl::{O_NONBLOCK, O_RDWR};
+    let (pid, flags) = (a.i32::<0>(), a.u32::<1>());
+    if pid <= 0 || flags & !O_NONBLOCK != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let pid = pid as u32;
+    if !cx.kernel.processes.contains_key(&pid) {
+        let is_thread = cx.kernel.tasks.contains_key(&pid);
+        return Err(if is_thread { Errno::ENOENT } else { Errno::ESRCH }.into());
+    }
+    let location = cx.anonymous(FileType::Regular, &|_| String::from("anon_inode:[pidfd]"));
+    let file = cx.kernel.describe(Box::new(PidFd::new(pid, location)), O_RDWR | flags);
+    Ok(crate::fd::install(cx, file, true)? as u64)
+}
+
+/// pidfd_send_signal(2).
+pub(crate) fn pidfd_send_signal(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+    if a.u32::<3>() != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let file = crate::io::file(cx, a.i32::<0>())?;
+    let pid = file.downcast::<PidFd>().ok_or(Errno::EBADF)?.pid();
+    let (tid, signo) = (cx.tid, a.u32::<1>());
+    if a.u64::<2>() == 0 {
+        cx.kernel.kill(tid, pid as i32, signo)?;
+    } else {
+        let own = pid == cx.pid();
+        let info = crate::signals::queued_info(cx, signo, a.u64::<2>(), own)?;
+        cx.kernel.kill_with(tid, pid as i32, info)?;
+    }
+    Ok(0)
 }
 
 /// getpid(2).

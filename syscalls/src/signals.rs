@@ -162,7 +162,7 @@ pub(crate) fn tgkill(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
 }
 
 /// The `siginfo_t` of rt_sigqueueinfo(2): a user may not claim that the kernel or kill(2) sent it to others.
-fn queued_info(cx: &mut Ctx<'_>, signo: u32, addr: u64, own: bool) -> Result<SigInfo, Errno> {
+pub(crate) fn queued_info(cx: &mut Ctx<'_>, signo: u32, addr: u64, own: bool) -> Result<SigInfo, Errno> {
     if !(1..=64).contains(&signo) {
         return Err(Errno::EINVAL);
     }

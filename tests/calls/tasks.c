@@ -127,6 +127,22 @@ int main(void) {
     }
     wait(0);
 
+    if (!(child = fork())) {
+        for (;;) pause();
+    }
+    int pf = syscall(SYS_pidfd_open, child, 0);
+    struct pollfd pp = {pf, POLLIN, 0};
+    T(pf >= 0);
+    T(fcntl(pf, F_GETFD));
+    T(poll(&pp, 1, 0));
+    T(syscall(SYS_pidfd_open, 1 << 22, 0));
+    T(syscall(SYS_pidfd_open, child, 5));
+    T(syscall(SYS_pidfd_send_signal, pf, SIGTERM, 0, 0));
+    T(poll(&pp, 1, 2000));
+    T(waitid(3, pf, &info, WEXITED));
+    printf("%d %d\n", info.si_status, info.si_pid == child);
+    T(syscall(SYS_pidfd_send_signal, pf, 0, 0, 0));
+    T(syscall(SYS_pidfd_send_signal, 0, SIGTERM, 0, 0));
     pthread_t th;
     void *ret;
     T(pthread_create(&th, 0, thread, (void *)1));
