@@ -21,19 +21,43 @@ const STRINGS_MAX: usize = 2 << 20;
 /// clone(2): flags, stack, parent_tid, tls, child_tid on riscv64.
 pub(crate) fn clone(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     let flags = a.u64::<0>() & 0xffff_ffff;
-    if flags & CLONE_PIDFD != 0 {
+    // The descriptor's place is that of the parent's id.
+    if flags & CLONE_PIDFD != 0 && flags & CLONE_PARENT_SETTID != 0 {
         return Err(Errno::EINVAL.into());
     }
     let request = CloneRequest {
-        flags: flags & !CSIGNAL,
+        flags: flags & !(CSIGNAL | CLONE_PIDFD),
         exit_signal: (flags & CSIGNAL) as u32,
         stack: a.u64::<1>(),
         parent_tid: a.u64::<2>(),
         tls: a.u64::<3>(),
         child_tid: a.u64::<4>(),
     };
+    make(cx, &request, (flags & CLONE_PIDFD != 0).then_some(a.u64::<2>()))
+}
+
+/// Makes the child, and stores a descriptor of it at `pidfd` before it can run.
+fn make(cx: &mut Ctx<'_>, request: &CloneRequest, pidfd: Option<u64>) -> SysResult {
+    if pidfd.is_some() && request.flags & CLONE_THREAD != 0 {
+        return Err(Errno::EINVAL.into());
+    }
     let tid = cx.tid;
-    cx.kernel.sys_clone(tid, &request)
+    let first = !cx.scratch().again;
+    let result = cx.kernel.sys_clone(tid, request);
+    if let (Some(addr), true, Ok(_) | Err(SysError::Block(_))) = (pidfd, first, &result) {
+        let child = cx.scratch().value as u32;
+        // The child exists by now: a table without room, or a bad address, leaves the place as it is.
+        if let Ok(fd) = install_pidfd(cx, child, 0) {
+            let _ = cx.write_struct(addr, &fd);
+        }
+    }
+    result
+}
+
+fn install_pidfd(cx: &mut Ctx<'_>, pid: u32, flags: u32) -> Result<i32, Errno> {
+    let location = cx.anonymous(FileType::Regular, &|_| String::from("anon_inode:[pidfd]"));
+    let file = cx.kernel.describe(Box::new(PidFd::new(pid, location)), friscy_abi::fcntl::O_RDWR | flags);
+    crate::fd::install(cx, file, true)
 }
 
 /// clone3(2).
@@ -53,7 +77,7 @@ pub(crate) fn clone3(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     }
     let mut args = CloneArgs::default();
     bytemuck::bytes_of_mut(&mut args)[..known].copy_from_slice(&bytes[..known]);
-    if args.flags & (CLONE_DETACHED | CSIGNAL | CLONE_INTO_CGROUP | CLONE_PIDFD) != 0
+    if args.flags & (CLONE_DETACHED | CSIGNAL | CLONE_INTO_CGROUP) != 0
         || args.set_tid_size != 0
         || args.exit_signal > CSIGNAL
         || (args.stack == 0) != (args.stack_size == 0)
@@ -61,15 +85,14 @@ pub(crate) fn clone3(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         return Err(Errno::EINVAL.into());
     }
     let request = CloneRequest {
-        flags: args.flags,
+        flags: args.flags & !CLONE_PIDFD,
         exit_signal: args.exit_signal as u32,
         stack: args.stack.wrapping_add(args.stack_size),
         parent_tid: args.parent_tid,
         tls: args.tls,
         child_tid: args.child_tid,
     };
-    let tid = cx.tid;
-    cx.kernel.sys_clone(tid, &request)
+    make(cx, &request, (args.flags & CLONE_PIDFD != 0).then_some(args.pidfd))
 }
 
 /// Reads an array of strings that a null pointer ends.
@@ -237,7 +260,7 @@ fn child_info(report: &WaitReport) -> SigInfo {
 
 /// pidfd_open(2).
 pub(crate) fn pidfd_open(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
-    use friscy_abi::fcntl::{O_NONBLOCK, O_RDWR};
+    use friscy_abi::fcntl::O_NONBLOCK;
     let (pid, flags) = (a.i32::<0>(), a.u32::<1>());
     if pid <= 0 || flags & !O_NONBLOCK != 0 {
         return Err(Errno::EINVAL.into());
@@ -247,9 +270,7 @@ pub(crate) fn pidfd_open(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         let is_thread = cx.kernel.tasks.contains_key(&pid);
         return Err(if is_thread { Errno::ENOENT } else { Errno::ESRCH }.into());
     }
-    let location = cx.anonymous(FileType::Regular, &|_| String::from("anon_inode:[pidfd]"));
-    let file = cx.kernel.describe(Box::new(PidFd::new(pid, location)), O_RDWR | flags);
-    Ok(crate::fd::install(cx, file, true)? as u64)
+    Ok(install_pidfd(cx, pid, flags)? as u64)
 }
 
 /// pidfd_send_signal(2).

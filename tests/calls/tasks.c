@@ -143,6 +143,13 @@ int main(void) {
     printf("%d %d\n", info.si_status, info.si_pid == child);
     T(syscall(SYS_pidfd_send_signal, pf, 0, 0, 0));
     T(syscall(SYS_pidfd_send_signal, 0, SIGTERM, 0, 0));
+    int at = -1;
+    struct { uint64_t flags, pidfd, child, parent, signal, stack, size, tls; } args = {0x1000, (uint64_t)&at, 0, 0, SIGCHLD, 0, 0, 0};
+    if (!(child = syscall(SYS_clone3, &args, sizeof args))) _exit(4);
+    IS(child > 0 && at > 2);
+    T(waitid(3, at, &info, WEXITED));
+    printf("%d %d\n", info.si_status, info.si_pid == child);
+    T(close(at));
     pthread_t th;
     void *ret;
     T(pthread_create(&th, 0, thread, (void *)1));
