@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 #[must_use]
 pub fn page() -> String {
     let count = |wanted: fn(&Support) -> bool| TABLE.iter().filter(|row| wanted(&row.support)).count();
-    let mut text = String::from("# System calls\n\nMade from the system-call table by `friscy syscalls`; do not edit.\n\n");
+    let mut text =
+        String::from("# System calls\n\nMade from the system-call table by `friscy syscalls`; do not edit.\n\n");
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
@@ -28,7 +29,13 @@ pub fn page() -> String {
             Support::Stub(errno) => ("none", format!("always `{errno}`")),
         };
         let waits = if row.blocks { "yes" } else { "" };
-        let _ = writeln!(text, "| {} | `{}({})` | {waits} | {support} | {missing} |", row.number, row.name, args.join(", "));
+        let _ = writeln!(
+            text,
+            "| {} | `{}({})` | {waits} | {support} | {missing} |",
+            row.number,
+            row.name,
+            args.join(", ")
+        );
     }
     text
 }

@@ -144,9 +144,7 @@ pub(crate) fn fcntl(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         }
         F_GETSIG => u64::from(file.owner_signal()),
         F_GETPIPE_SZ => file.downcast::<PipeEnd>().ok_or(Errno::EBADF)?.pipe().capacity() as u64,
-        F_SETPIPE_SZ => {
-            file.downcast::<PipeEnd>().ok_or(Errno::EBADF)?.pipe().set_capacity(arg & 0xffff_ffff)? as u64
-        }
+        F_SETPIPE_SZ => file.downcast::<PipeEnd>().ok_or(Errno::EBADF)?.pipe().set_capacity(arg & 0xffff_ffff)? as u64,
         F_GETLEASE => u64::from(F_UNLCK),
         F_GET_SEALS => match file.downcast::<Regular>() {
             // Nothing can be sealed, so nothing is.
@@ -349,8 +347,7 @@ pub(crate) fn memfd_create(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
 /// timerfd_create(2).
 pub(crate) fn timerfd_create(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     let (clock, flags) = (a.u32::<0>(), a.u32::<1>());
-    if flags & !(TFD_NONBLOCK | TFD_CLOEXEC) != 0
-        || !matches!(clock, CLOCK_REALTIME | CLOCK_MONOTONIC | CLOCK_BOOTTIME)
+    if flags & !(TFD_NONBLOCK | TFD_CLOEXEC) != 0 || !matches!(clock, CLOCK_REALTIME | CLOCK_MONOTONIC | CLOCK_BOOTTIME)
     {
         return Err(Errno::EINVAL.into());
     }
@@ -435,4 +432,3 @@ pub(crate) fn open_error(error: IoError) -> friscy_kernel::SysError {
         IoError::Restart => friscy_kernel::SysError::Restart(friscy_kernel::RestartKind::Sys),
     }
 }
-

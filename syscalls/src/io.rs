@@ -308,11 +308,8 @@ pub(crate) fn lseek(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
             if offset < 0 || offset as u64 >= inode.len() {
                 return Err(Errno::ENXIO.into());
             }
-            let at = if whence == SEEK_DATA {
-                inode.next_data(offset as u64)?
-            } else {
-                inode.next_hole(offset as u64)?
-            };
+            let at =
+                if whence == SEEK_DATA { inode.next_data(offset as u64)? } else { inode.next_hole(offset as u64)? };
             if whence == SEEK_DATA && at >= inode.len() {
                 return Err(Errno::ENXIO.into());
             }

@@ -55,7 +55,8 @@ pub(crate) fn mmap(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         if file.downcast::<Device>().is_some_and(|device| device.kind() == DeviceKind::Zero) && !shared {
             VmaBacking::Anonymous
         } else {
-            let regular = file.downcast::<Regular>().ok_or(if file.is_path() { Errno::EBADF } else { Errno::ENODEV })?;
+            let regular =
+                file.downcast::<Regular>().ok_or(if file.is_path() { Errno::EBADF } else { Errno::ENODEV })?;
             let inode = regular.opened().inode();
             if inode.is_dir() {
                 return Err(Errno::ENODEV.into());

@@ -6,7 +6,9 @@ use crate::path::At;
 use friscy_abi::Errno;
 use friscy_abi::fcntl::*;
 use friscy_abi::layout::{Stat, Statfs, Statx, StatxTimestamp, Timespec, major, minor};
-use friscy_abi::stat::{ST_NOATIME, ST_NODEV, ST_NOEXEC, ST_NOSUID, ST_RDONLY, ST_RELATIME, STATX_BASIC_STATS, STATX_MNT_ID};
+use friscy_abi::stat::{
+    ST_NOATIME, ST_NODEV, ST_NOEXEC, ST_NOSUID, ST_RDONLY, ST_RELATIME, STATX_BASIC_STATS, STATX_MNT_ID,
+};
 use friscy_abi::time::{UTIME_NOW, UTIME_OMIT};
 use friscy_kernel::files::stat_of;
 use friscy_kernel::{Ctx, SysResult};
@@ -303,10 +305,13 @@ fn get_attribute(cx: &mut Ctx<'_>, location: &Location, a: &Args) -> SysResult {
 fn list_attributes(cx: &mut Ctx<'_>, location: &Location, a: &Args) -> SysResult {
     let creds = cx.creds();
     let names = cx.with_vfs(|vfs| vfs.list_xattrs(&creds, location));
-    let list: Vec<u8> = names.into_iter().flat_map(|mut name| {
-        name.push(0);
-        name
-    }).collect();
+    let list: Vec<u8> = names
+        .into_iter()
+        .flat_map(|mut name| {
+            name.push(0);
+            name
+        })
+        .collect();
     give(cx, a.u64::<1>(), a.u64::<2>(), &list)
 }
 

@@ -76,7 +76,12 @@ impl At {
     }
 }
 
-fn with_at<R>(cx: &mut Ctx<'_>, fd: i32, addr: u64, act: impl FnOnce(&Vfs, &At) -> Result<R, Errno>) -> Result<R, Errno> {
+fn with_at<R>(
+    cx: &mut Ctx<'_>,
+    fd: i32,
+    addr: u64,
+    act: impl FnOnce(&Vfs, &At) -> Result<R, Errno>,
+) -> Result<R, Errno> {
     let at = At::read(cx, fd, addr)?;
     cx.with_vfs(|vfs| act(vfs, &at))
 }
@@ -87,8 +92,7 @@ fn open(cx: &mut Ctx<'_>, fd: i32, addr: u64, flags: u32, mode: u32, resolve: u6
     // A 64-bit kernel sets it in whatever is opened by name.
     let large = if flags & O_PATH == 0 { O_LARGEFILE } else { 0 };
     let mode = mode & 0o7777 & !umask;
-    let opened =
-        cx.with_vfs(|vfs| vfs.open(&at.context, &at.base, &at.path, flags, mode, resolve))?;
+    let opened = cx.with_vfs(|vfs| vfs.open(&at.context, &at.base, &at.path, flags, mode, resolve))?;
     let file = cx.open_file(opened, at.context.creds, flags & KNOWN_OPEN_FLAGS | large).map_err(open_error)?;
     Ok(install(cx, file, flags & O_CLOEXEC != 0)? as u64)
 }
@@ -323,7 +327,9 @@ pub(crate) fn fallocate(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     match mode {
         0 => inode.allocate(offset, len)?,
         FALLOC_FL_KEEP_SIZE => {}
-        _ if mode == FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE || mode == FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE => {
+        _ if mode == FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+            || mode == FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE =>
+        {
             inode.punch_hole(offset, len).map_err(|error| open_error(error.into()))?;
         }
         FALLOC_FL_ZERO_RANGE => {

@@ -124,11 +124,8 @@ pub(crate) fn pselect6(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     // Descriptors beyond the table are not looked at.
     let count = (count as usize).min(cx.task().files.borrow().len().next_multiple_of(64));
     let words = count.div_ceil(64) as u64;
-    const EVENTS: [u32; 3] = [
-        POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR,
-        POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR,
-        POLLPRI,
-    ];
+    const EVENTS: [u32; 3] =
+        [POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR, POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR, POLLPRI];
     let addrs = [a.u64::<1>(), a.u64::<2>(), a.u64::<3>()];
     let mut wanted: [Vec<u64>; 3] = Default::default();
     for (set, &addr) in wanted.iter_mut().zip(&addrs) {
@@ -230,4 +227,3 @@ pub(crate) fn epoll_pwait2(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     let timeout = timeout(cx, a.u64::<3>())?;
     epoll_wait(cx, a, timeout)
 }
-

@@ -1,8 +1,8 @@
 //! The rows of the system-call table, ordered by number.
 
 use crate::args::Kind::{
-    CloneFlags, DirFd, Enum, Fd, FdPair, Flags, Hex, In, Int, Long, Mode, OpenFlags, Out, OutPath, Path, Ptr, SigSet, Signal, Size,
-    Str, Strings, Timespec, Uint,
+    CloneFlags, DirFd, Enum, Fd, FdPair, Flags, Hex, In, Int, Long, Mode, OpenFlags, Out, OutPath, Path, Ptr, SigSet,
+    Signal, Size, Str, Strings, Timespec, Uint,
 };
 use crate::args::{Arg, Kind, Ret};
 use crate::table::{Support::*, Syscall, stub};

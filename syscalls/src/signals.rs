@@ -3,7 +3,7 @@
 use crate::args::Args;
 use friscy_abi::Errno;
 use friscy_abi::layout::{SigStack, Sigaction, Timespec};
-use friscy_abi::signal::{SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SI_TKILL, SS_DISABLE, SS_ONSTACK};
+use friscy_abi::signal::{SI_TKILL, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SS_DISABLE, SS_ONSTACK};
 use friscy_kernel::signal::{AltStack, MINSIGSTKSZ, SS_AUTODISARM, SigAction, SigInfo, SigSet};
 use friscy_kernel::{Ctx, RestartKind, SysError, SysResult, WaitFor, WaitKey};
 

@@ -257,8 +257,8 @@ pub(crate) fn setsockopt(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     match a.u32::<2>() {
         SO_PASSCRED => socket.set_pass_creds(value != 0),
         // They concern speed, or what other families have.
-        SO_SNDBUF | SO_RCVBUF | SO_REUSEADDR | SO_REUSEPORT | SO_KEEPALIVE | SO_BROADCAST | SO_LINGER | SO_OOBINLINE
-        | SO_PRIORITY | SO_DEBUG | SO_DONTROUTE | SO_RCVLOWAT | SO_RCVTIMEO | SO_SNDTIMEO => {}
+        SO_SNDBUF | SO_RCVBUF | SO_REUSEADDR | SO_REUSEPORT | SO_KEEPALIVE | SO_BROADCAST | SO_LINGER
+        | SO_OOBINLINE | SO_PRIORITY | SO_DEBUG | SO_DONTROUTE | SO_RCVLOWAT | SO_RCVTIMEO | SO_SNDTIMEO => {}
         SO_TYPE | SO_ERROR | SO_PEERCRED | SO_DOMAIN | SO_PROTOCOL | SO_ACCEPTCONN => {
             return Err(Errno::ENOPROTOOPT.into());
         }

@@ -329,4 +329,3 @@ fn flags(text: &mut String, value: u64, names: Names, none: &str) {
         push(text, format_args!("{}{rest:#x}", if first { "" } else { "|" }));
     }
 }
-

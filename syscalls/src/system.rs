@@ -277,8 +277,9 @@ fn priority_targets(cx: &Ctx<'_>, which: u32, who: u32) -> Result<Vec<Tid>, Errn
         }
         PRIO_PGRP => {
             let pgid = if who == 0 { cx.process().pgid } else { who };
-            let in_group =
-                |tgid| cx.kernel.processes.get(&tgid).is_some_and(|process: &friscy_kernel::Process| process.pgid == pgid);
+            let in_group = |tgid| {
+                cx.kernel.processes.get(&tgid).is_some_and(|process: &friscy_kernel::Process| process.pgid == pgid)
+            };
             tasks.filter(|task| in_group(task.tgid)).map(|task| task.tid).collect()
         }
         PRIO_USER => {

@@ -43,7 +43,15 @@ pub const LIMIT: usize = 512;
 
 /// A row for a call that always fails with `errno`.
 pub(crate) const fn stub(number: u16, name: &'static str, errno: Errno) -> Syscall {
-    Syscall { number, name, args: &[], ret: Ret::Dec, handler: unsupported, blocks: false, support: Support::Stub(errno) }
+    Syscall {
+        number,
+        name,
+        args: &[],
+        ret: Ret::Dec,
+        handler: unsupported,
+        blocks: false,
+        support: Support::Stub(errno),
+    }
 }
 
 /// What a stub executes: the dispatcher answers for it, since the error is in its row.

@@ -289,7 +289,8 @@ fn record_locks_of_two_processes() {
     guest.add_process(2, 1, 2, 1);
     let fd = guest.open("/f", O_RDWR | O_CREAT);
     let other = guest.as_task(2, |guest| guest.open("/f", O_RDWR));
-    let lock = |kind: u16, start: i64, len: i64| Flock { l_type: kind as i16, l_start: start, l_len: len, ..Flock::default() };
+    let lock =
+        |kind: u16, start: i64, len: i64| Flock { l_type: kind as i16, l_start: start, l_len: len, ..Flock::default() };
     let own = guest.put_struct(&lock(F_WRLCK, 10, 10));
     guest.ok("fcntl", &[fd, u64::from(F_SETLK), own]);
     guest.as_task(2, |guest| {

@@ -281,8 +281,7 @@ fn descriptors_travel() {
     control.extend(1u32.to_le_bytes());
     control.extend((reader as u32).to_le_bytes());
     let control = guest.put(&control);
-    let header =
-        Msghdr { msg_iov: iov, msg_iovlen: 1, msg_control: control, msg_controllen: 20, ..Msghdr::default() };
+    let header = Msghdr { msg_iov: iov, msg_iovlen: 1, msg_control: control, msg_controllen: 20, ..Msghdr::default() };
     let header_at = guest.put_struct(&header);
     assert_eq!(guest.ok("sendmsg", &[one as u64, header_at, 0]), 1);
     guest.ok("close", &[reader]);

@@ -14,10 +14,8 @@ fn numbers_are_those_of_the_headers() {
     let mut source = String::from("#include <asm/unistd.h>\n");
     for row in TABLE {
         // Calls newer than the headers are not checked.
-        source += &format!(
-            "#if defined(__NR_{0}) && __NR_{0} != {1}\n#error {0} is not {1}\n#endif\n",
-            row.name, row.number
-        );
+        source +=
+            &format!("#if defined(__NR_{0}) && __NR_{0} != {1}\n#error {0} is not {1}\n#endif\n", row.name, row.number);
     }
     let dir = std::env::temp_dir().join(format!("friscy-numbers-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
@@ -91,9 +89,19 @@ fn calls_as_text() {
     check("read", &[3, path, 100], Ok(4), "read(3, \"/etc\", 100) = 4");
     check("write", &[1, path, 3], Ok(3), "write(1, \"/et\", 3) = 3");
     check("close", &[u64::MAX], Err(Errno::EBADF.into()), "close(-1) = -1 EBADF");
-    check("mmap", &[0, 4096, 3, 0x22, u64::MAX, 0], Ok(0x1000_0000), "mmap(0, 4096, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x10000000");
+    check(
+        "mmap",
+        &[0, 4096, 3, 0x22, u64::MAX, 0],
+        Ok(0x1000_0000),
+        "mmap(0, 4096, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x10000000",
+    );
     check("kill", &[5, 15], Ok(0), "kill(5, SIGTERM) = 0");
-    check("futex", &[0x1000, 128 | 9, 1, 0, 0, 7], Ok(0), "futex(0x1000, FUTEX_WAIT_BITSET|FUTEX_PRIVATE_FLAG, 1, 0, 0, 7) = 0");
+    check(
+        "futex",
+        &[0x1000, 128 | 9, 1, 0, 0, 7],
+        Ok(0),
+        "futex(0x1000, FUTEX_WAIT_BITSET|FUTEX_PRIVATE_FLAG, 1, 0, 0, 7) = 0",
+    );
     check("clone", &[0x11, 0, 0, 0, 0], Ok(9), "clone(SIGCHLD, 0, 0, 0, 0) = 9");
     check("exit_group", &[1], Err(SysError::NoReturn), "exit_group(1) = ?");
     check("rseq", &[1, 2], Err(Errno::ENOSYS.into()), "rseq(0x1, 0x2, 0, 0, 0, 0) = -1 ENOSYS");

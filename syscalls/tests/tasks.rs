@@ -4,7 +4,9 @@
 mod support;
 
 use friscy_abi::Errno;
-use friscy_abi::layout::{CapData, CapHeader, Hwprobe, Itimerval, Rlimit, SigStack, Sigaction, Timespec, Timeval, Utsname};
+use friscy_abi::layout::{
+    CapData, CapHeader, Hwprobe, Itimerval, Rlimit, SigStack, Sigaction, Timespec, Timeval, Utsname,
+};
 use friscy_abi::mman::*;
 use friscy_abi::sched::*;
 use friscy_kernel::RestartKind;
@@ -97,7 +99,8 @@ fn clone3_checks_its_structure() {
 #[test]
 fn actions_and_masks() {
     let mut guest = Guest::new();
-    let (new, old) = (guest.put_struct(&Sigaction { sa_handler: 0x1000, sa_flags: 4, sa_mask: u64::MAX }), guest.room(24));
+    let (new, old) =
+        (guest.put_struct(&Sigaction { sa_handler: 0x1000, sa_flags: 4, sa_mask: u64::MAX }), guest.room(24));
     guest.ok("rt_sigaction", &[10, new, 0, 8]);
     guest.ok("rt_sigaction", &[10, 0, old, 8]);
     let action: Sigaction = guest.get_struct(old);
@@ -293,7 +296,9 @@ fn proc_tells_of_the_process() {
     assert_eq!(read("/proc/sys/kernel/ostype"), "Linux\n");
     assert!(read("/proc/self/stat").starts_with("1 () R 0 1 1 0 -1 "));
     assert!(read("/proc/self/status").contains("\nPid:\t1\nPPid:\t0\n"));
-    assert!(read("/proc/1/limits").contains("Max open files            1024                 1048576              files"));
+    assert!(
+        read("/proc/1/limits").contains("Max open files            1024                 1048576              files")
+    );
     assert!(read("/proc/mounts").contains("proc /proc proc rw,nosuid,nodev,noexec,relatime 0 0\n"));
     assert!(read("/proc/meminfo").starts_with("MemTotal:        2097152 kB\n"));
     assert_eq!(read("/sys/devices/system/cpu/online"), "0\n");

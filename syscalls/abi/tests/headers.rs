@@ -30,8 +30,11 @@ fn constants(name: &str, headers: &[&str], groups: &[Names], extra: &[(u64, &'st
     for (value, constant) in groups.iter().copied().flatten().chain(extra) {
         // Enumerators have no macro to test for; a 32-bit comparison lets signed and unsigned spellings agree.
         let bits = if *value >> 32 == 0 { "uint32_t" } else { "uint64_t" };
-        writeln!(source, "_Static_assert(({bits})({constant}) == ({bits})0x{value:x}, \"{constant} is not 0x{value:x}\");")
-            .unwrap();
+        writeln!(
+            source,
+            "_Static_assert(({bits})({constant}) == ({bits})0x{value:x}, \"{constant} is not 0x{value:x}\");"
+        )
+        .unwrap();
     }
     check(name, &source);
 }
@@ -49,13 +52,34 @@ fn fcntl_numbers() {
     constants(
         "fcntl",
         &[
-            "fcntl.h", "linux/openat2.h", "linux/fs.h", "sys/file.h", "unistd.h", "sys/mman.h", "linux/close_range.h",
+            "fcntl.h",
+            "linux/openat2.h",
+            "linux/fs.h",
+            "sys/file.h",
+            "unistd.h",
+            "sys/mman.h",
+            "linux/close_range.h",
             "sys/xattr.h",
         ],
         &[
-            OPEN_FLAGS, AT_FLAGS, ACCESS_MODES, FCNTL_COMMANDS, FD_FLAGS, LOCK_TYPES, SEALS, FLOCK_OPERATIONS,
-            SEEK_WHENCE, FALLOCATE_MODES, RENAME_FLAGS, XATTR_FLAGS, RESOLVE_FLAGS, MEMFD_FLAGS, CLOSE_RANGE_FLAGS,
-            FADVICE, SPLICE_FLAGS, RWF_FLAGS,
+            OPEN_FLAGS,
+            AT_FLAGS,
+            ACCESS_MODES,
+            FCNTL_COMMANDS,
+            FD_FLAGS,
+            LOCK_TYPES,
+            SEALS,
+            FLOCK_OPERATIONS,
+            SEEK_WHENCE,
+            FALLOCATE_MODES,
+            RENAME_FLAGS,
+            XATTR_FLAGS,
+            RESOLVE_FLAGS,
+            MEMFD_FLAGS,
+            CLOSE_RANGE_FLAGS,
+            FADVICE,
+            SPLICE_FLAGS,
+            RWF_FLAGS,
         ],
         &[(AT_FDCWD as u32 as u64, "AT_FDCWD"), (u64::from(O_ACCMODE), "O_ACCMODE")],
     );
@@ -79,7 +103,14 @@ fn signal_numbers() {
         "signal",
         &["signal.h", "sys/signalfd.h"],
         &[
-            SIGNALS, SIGACTION_FLAGS, SIGPROCMASK_HOW, SIGSTACK_FLAGS, SI_CODES, FAULT_CODES, CHILD_CODES, SIGEV_KINDS,
+            SIGNALS,
+            SIGACTION_FLAGS,
+            SIGPROCMASK_HOW,
+            SIGSTACK_FLAGS,
+            SI_CODES,
+            FAULT_CODES,
+            CHILD_CODES,
+            SIGEV_KINDS,
             SFD_FLAGS,
         ],
         &[],
@@ -100,14 +131,30 @@ fn memory_numbers() {
 #[test]
 fn task_numbers() {
     use sched::*;
-    let known: Vec<(u64, &'static str)> =
-        CLONE_FLAGS.iter().copied().filter(|row| row.1 != "CLONE_DETACHED").collect();
+    let known: Vec<(u64, &'static str)> = CLONE_FLAGS.iter().copied().filter(|row| row.1 != "CLONE_DETACHED").collect();
     constants(
         "sched",
-        &["sched.h", "linux/sched.h", "linux/futex.h", "linux/prctl.h", "sys/wait.h", "sys/resource.h", "linux/capability.h"],
         &[
-            FUTEX_COMMANDS, FUTEX_FLAGS, FUTEX_WORD_BITS, PRCTL_OPTIONS, WAIT_OPTIONS, WAITID_KINDS, SCHED_POLICIES,
-            PRIO_WHICH, RESOURCES, RUSAGE_WHO, CAPABILITY_VERSIONS,
+            "sched.h",
+            "linux/sched.h",
+            "linux/futex.h",
+            "linux/prctl.h",
+            "sys/wait.h",
+            "sys/resource.h",
+            "linux/capability.h",
+        ],
+        &[
+            FUTEX_COMMANDS,
+            FUTEX_FLAGS,
+            FUTEX_WORD_BITS,
+            PRCTL_OPTIONS,
+            WAIT_OPTIONS,
+            WAITID_KINDS,
+            SCHED_POLICIES,
+            PRIO_WHICH,
+            RESOURCES,
+            RUSAGE_WHO,
+            CAPABILITY_VERSIONS,
         ],
         &known,
     );
@@ -120,8 +167,14 @@ fn poll_numbers() {
         "poll",
         &["poll.h", "sys/epoll.h", "sys/eventfd.h", "sys/timerfd.h", "sys/inotify.h"],
         &[
-            POLL_EVENTS, EPOLL_EVENTS, EPOLL_OPERATIONS, EPOLL_FLAGS, EVENTFD_FLAGS, TIMERFD_FLAGS,
-            TIMERFD_TIMER_FLAGS, INOTIFY_FLAGS,
+            POLL_EVENTS,
+            EPOLL_EVENTS,
+            EPOLL_OPERATIONS,
+            EPOLL_FLAGS,
+            EVENTFD_FLAGS,
+            TIMERFD_FLAGS,
+            TIMERFD_TIMER_FLAGS,
+            INOTIFY_FLAGS,
         ],
         &[],
     );
@@ -134,7 +187,13 @@ fn terminal_numbers() {
         "tty",
         &["sys/ioctl.h", "asm/termbits.h", "asm/ioctls.h", "linux/fs.h"],
         &[
-            IOCTLS, INPUT_MODES, OUTPUT_MODES, CONTROL_MODES, LOCAL_MODES, CONTROL_CHARACTERS, FLUSH_QUEUES,
+            IOCTLS,
+            INPUT_MODES,
+            OUTPUT_MODES,
+            CONTROL_MODES,
+            LOCAL_MODES,
+            CONTROL_CHARACTERS,
+            FLUSH_QUEUES,
             FLOW_ACTIONS,
         ],
         &[],
@@ -148,7 +207,13 @@ fn socket_numbers() {
         "socket",
         &["sys/socket.h", "netinet/in.h", "netinet/tcp.h"],
         &[
-            ADDRESS_FAMILIES, SOCKET_TYPES, SOCKET_FLAGS, MSG_FLAGS, SHUTDOWN_HOW, SOCKET_LEVELS, SOCKET_OPTIONS,
+            ADDRESS_FAMILIES,
+            SOCKET_TYPES,
+            SOCKET_FLAGS,
+            MSG_FLAGS,
+            SHUTDOWN_HOW,
+            SOCKET_LEVELS,
+            SOCKET_OPTIONS,
             SCM_KINDS,
         ],
         &[],
@@ -258,7 +323,9 @@ fn layouts() {
 
 #[test]
 fn kernel_layouts() {
-    let mut source = String::from("#include <stddef.h>\n#include <stdint.h>\n#include <asm/termbits.h>\n#include <linux/sched.h>\n#include <linux/types.h>\n");
+    let mut source = String::from(
+        "#include <stddef.h>\n#include <stdint.h>\n#include <asm/termbits.h>\n#include <linux/sched.h>\n#include <linux/types.h>\n",
+    );
     layout_rows! { source;
         Termios = "struct termios" { c_iflag, c_oflag, c_cflag, c_lflag, c_line, c_cc }
         Termios2 = "struct termios2" { c_iflag, c_oflag, c_cflag, c_lflag, c_line, c_cc, c_ispeed, c_ospeed }

@@ -9,7 +9,9 @@ use friscy_kernel::cred::Cred;
 use friscy_kernel::files::FdTable;
 use friscy_kernel::mm::Mm;
 use friscy_kernel::ports::{Clock, Input, SeededEntropy, Stream, Terminal, WindowSize};
-use friscy_kernel::{Ctx, FsContext, Kernel, KernelConfig, Nanos, Process, Scratch, SysError, SysResult, Task, Tid, WaitFor};
+use friscy_kernel::{
+    Ctx, FsContext, Kernel, KernelConfig, Nanos, Process, Scratch, SysError, SysResult, Task, Tid, WaitFor,
+};
 use friscy_syscalls::TABLE;
 use friscy_vfs::{FileSystem, FixedClock, Vfs};
 use std::cell::RefCell;

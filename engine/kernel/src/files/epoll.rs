@@ -4,9 +4,7 @@ use super::effects::{Effects, WaitPoint};
 use super::{File, FileRef, Keys, OpenFile};
 use crate::{Kernel, Nanos};
 use friscy_abi::Errno;
-use friscy_abi::poll::{
-    EPOLLERR, EPOLLET, EPOLLEXCLUSIVE, EPOLLHUP, EPOLLONESHOT, EPOLLWAKEUP, POLLIN, POLLRDNORM,
-};
+use friscy_abi::poll::{EPOLLERR, EPOLLET, EPOLLEXCLUSIVE, EPOLLHUP, EPOLLONESHOT, EPOLLWAKEUP, POLLIN, POLLRDNORM};
 use friscy_vfs::Location;
 use std::any::Any;
 use std::cell::RefCell;

@@ -115,9 +115,7 @@ impl Kernel {
         let records = self.live_records(id);
         let conflict = records
             .iter()
-            .find(|held| {
-                !held.owner.is(&wanted.owner) && held.overlaps(wanted) && (held.exclusive || wanted.exclusive)
-            })
+            .find(|held| !held.owner.is(&wanted.owner) && held.overlaps(wanted) && (held.exclusive || wanted.exclusive))
             .cloned();
         self.keep_records(id, records);
         conflict

@@ -36,8 +36,8 @@ pub use socket_file::SocketFile;
 pub use table::{Descriptor, FdTable};
 pub use timerfd::TimerFd;
 
-use crate::{Ctx, Kernel};
 use crate::error::{RestartKind, SysError, WaitFor, WaitKey};
+use crate::{Ctx, Kernel};
 use friscy_abi::Errno;
 use friscy_abi::fcntl::{O_ACCMODE, O_APPEND, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY};
 use friscy_abi::layout::{Stat, Timespec};
@@ -197,7 +197,11 @@ impl Drop for OpenFile {
 
 impl fmt::Debug for OpenFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenFile").field("id", &self.id).field("offset", &self.offset).field("flags", &self.flags).finish()
+        f.debug_struct("OpenFile")
+            .field("id", &self.id)
+            .field("offset", &self.offset)
+            .field("flags", &self.flags)
+            .finish()
     }
 }
 

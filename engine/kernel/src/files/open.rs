@@ -7,7 +7,9 @@ use super::{File, FileRef, IoError, IoResult, OpenFile, PathOnly, Regular};
 use crate::ports::Stream;
 use crate::{Ctx, Kernel, Tid};
 use friscy_abi::Errno;
-use friscy_abi::fcntl::{O_ACCMODE, O_CLOEXEC, O_CREAT, O_EXCL, O_NOCTTY, O_NONBLOCK, O_PATH, O_RDONLY, O_TRUNC, O_WRONLY};
+use friscy_abi::fcntl::{
+    O_ACCMODE, O_CLOEXEC, O_CREAT, O_EXCL, O_NOCTTY, O_NONBLOCK, O_PATH, O_RDONLY, O_TRUNC, O_WRONLY,
+};
 use friscy_abi::layout::{major, makedev, minor};
 use friscy_vfs::{Creds, FileType, Location, OpenFile as Opened, PathContext, Vfs};
 use std::rc::Rc;

@@ -36,7 +36,11 @@ impl Regular {
     /// # Errors
     /// As getdents64(2).
     pub fn read_dir(&self, k: &Kernel, offset: u64, give: &mut dyn FnMut(&DirEntry) -> bool) -> Result<(), Errno> {
-        if self.generated { k.in_scope(|| self.opened.read_dir(offset, give)) } else { self.opened.read_dir(offset, give) }
+        if self.generated {
+            k.in_scope(|| self.opened.read_dir(offset, give))
+        } else {
+            self.opened.read_dir(offset, give)
+        }
     }
 }
 

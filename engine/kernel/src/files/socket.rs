@@ -459,9 +459,11 @@ impl Socket {
         if streamy && (!self.connected.get() || self.peer_closed.get() || (self.no_read.get() && self.no_write.get())) {
             events |= POLLHUP;
         }
-        let room = self.peer.borrow().upgrade().is_none_or(|peer| {
-            peer.queued.get() < SOCKET_BUFFER && peer.queue.borrow().len() < DATAGRAM_QUEUE
-        });
+        let room = self
+            .peer
+            .borrow()
+            .upgrade()
+            .is_none_or(|peer| peer.queued.get() < SOCKET_BUFFER && peer.queue.borrow().len() < DATAGRAM_QUEUE);
         if room || !streamy && !self.connected.get() {
             events |= POLLOUT | POLLWRNORM;
         }

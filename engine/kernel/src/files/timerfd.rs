@@ -23,7 +23,13 @@ impl TimerFd {
     /// A timer that is not set.
     #[must_use]
     pub fn new(clock: u32, location: Location, id: u64, effects: &Effects) -> TimerFd {
-        TimerFd { location, clock, expires: Cell::new(None), interval: Cell::new(0), point: WaitPoint::new(id, effects) }
+        TimerFd {
+            location,
+            clock,
+            expires: Cell::new(None),
+            interval: Cell::new(0),
+            point: WaitPoint::new(id, effects),
+        }
     }
 
     /// The clock it was made for.

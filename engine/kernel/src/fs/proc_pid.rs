@@ -38,9 +38,8 @@ fn with_subject<R>(pid: Pid, tid: Tid, act: impl FnOnce(Subject<'_>) -> Result<R
 
 /// Who owns the files of a process.
 fn owner(pid: Pid, tid: Tid, mode: u32) -> SynthAttr {
-    let ids = with_subject(pid, tid, |subject| {
-        Ok(subject.task.map_or((0, 0), |task| (task.cred.euid, task.cred.egid)))
-    });
+    let ids =
+        with_subject(pid, tid, |subject| Ok(subject.task.map_or((0, 0), |task| (task.cred.euid, task.cred.egid))));
     let (uid, gid) = ids.unwrap_or((0, 0));
     SynthAttr { uid, gid, ..SynthAttr::root(mode) }
 }
@@ -81,9 +80,7 @@ const ITEMS: &[(&str, Item)] = &[
     ("ns", Item::Ns),
     ("oom_adj", Item::File(0o644, |_| Ok(b"0\n".to_vec()))),
     ("oom_score", Item::File(0o444, |_| Ok(b"0\n".to_vec()))),
-    ("oom_score_adj", Item::File(0o644, |subject| {
-        Ok(format!("{}\n", subject.process.oom_score_adj).into_bytes())
-    })),
+    ("oom_score_adj", Item::File(0o644, |subject| Ok(format!("{}\n", subject.process.oom_score_adj).into_bytes()))),
     ("personality", Item::File(0o400, |subject| Ok(format!("{:08x}\n", subject.live()?.personality).into_bytes()))),
     ("root", Item::Place(|subject| Ok(subject.live()?.fs.borrow().root.clone()))),
     ("smaps", Item::File(0o444, smaps)),

@@ -18,7 +18,8 @@ const ENTRIES: &[Entry] = &[
     Entry::File("cmdline", |_| b"\n".to_vec()),
     Entry::File("cpuinfo", cpuinfo),
     Entry::File("devices", |_| {
-        b"Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n".to_vec()
+        b"Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n"
+            .to_vec()
     }),
     Entry::File("filesystems", |_| {
         b"nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tpipefs\nnodev\tsockfs\nnodev\tdevpts\nnodev\toverlay\n"
@@ -37,9 +38,7 @@ const ENTRIES: &[Entry] = &[
         format!("{}/task/{}", kernel.current_pid(), kernel.drivers.current.get()).into_bytes()
     }),
     Entry::File("uptime", uptime),
-    Entry::File("version", |_| {
-        format!("Linux version {RELEASE} (friscy) (rustc) {VERSION}\n").into_bytes()
-    }),
+    Entry::File("version", |_| format!("Linux version {RELEASE} (friscy) (rustc) {VERSION}\n").into_bytes()),
 ];
 
 const SYS: &[Entry] = &[
@@ -232,4 +231,3 @@ fn stat(kernel: &Kernel) -> Vec<u8> {
     );
     text.into_bytes()
 }
-

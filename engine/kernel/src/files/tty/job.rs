@@ -1,9 +1,9 @@
 //! Job control: who may read from and write to a terminal, credentials(7), termios(3), "Job control" in setpgid(2).
 
 use super::Terminal;
+use crate::Ctx;
 use crate::files::{Effect, IoError, IoResult};
 use crate::signal::{SIGTTIN, SIGTTOU};
-use crate::Ctx;
 use friscy_abi::Errno;
 
 impl Terminal {
