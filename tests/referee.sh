@@ -8,7 +8,8 @@ fi
 root=$(realpath "$2")
 shift 2
 hostname friscy
-work=/tmp
+# A folder of this mount namespace alone, where the root file system is not.
+case $root in /mnt/*) work=/tmp ;; *) work=/mnt ;; esac
 mount -t tmpfs friscy-referee "$work"
 mkdir "$work/upper" "$work/work" "$work/root"
 mount -t overlay friscy-referee -o "lowerdir=$root,upperdir=$work/upper,workdir=$work/work" "$work/root"

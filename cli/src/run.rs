@@ -76,8 +76,8 @@ fn run_machine(machine: &mut Machine, events: &mut Events) -> std::io::Result<u8
         if let MachineStatus::Exited(status) = status {
             return Ok(shell_status(status));
         }
-        if events.output_is_broken() {
-            return Ok(shell_status(ExitStatus::Signaled { signo: friscy_abi::signal::SIGPIPE, core: false }));
+        if events.terminal_is_gone() {
+            return Ok(shell_status(ExitStatus::Signaled { signo: friscy_abi::signal::SIGHUP, core: false }));
         }
         for signal in events.signals() {
             let signo = signal.unsigned_abs();

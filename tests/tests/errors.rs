@@ -118,3 +118,12 @@ fn the_environment_is_dockers() {
     );
     assert_eq!(outcome.status, 0);
 }
+
+#[test]
+fn a_reader_that_goes_away_is_a_broken_pipe() {
+    let script = "\"$0\" run \"$1\" sh -c 'yes; echo status $? >&2' | head -n 1";
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).arg(friscy()).arg(rootfs());
+    let outcome = outcome(&mut command, b"", Duration::from_secs(60));
+    assert_eq!(outcome, Outcome { status: 0, stdout: b"y\n".to_vec(), stderr: b"status 141\n".to_vec() });
+}

@@ -83,7 +83,7 @@ export class Site {
     });
     await page.addInitScript(() => {
       globalThis.output = [];
-      document.addEventListener('friscy-output', (event) => globalThis.output.push(...event.detail));
+      document.addEventListener('friscy-output', (event) => globalThis.output.push(Array.from(event.detail)));
     });
     if (entry) {
       await page.route('**/manifest.json', async (route) => {
@@ -156,6 +156,6 @@ export class Tab {
 
   /** All that the machine wrote to the terminal. */
   async output() {
-    return Buffer.from(await this.page.evaluate(() => globalThis.output));
+    return Buffer.from(await this.page.evaluate(() => globalThis.output.flat()));
   }
 }

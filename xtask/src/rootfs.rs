@@ -121,6 +121,21 @@ pub fn assemble() -> Result<PathBuf> {
     Ok(tar)
 }
 
+/// Unpacks the tar beside itself, where tests look for a folder of the same name, unless that was done before.
+pub fn unpack(tar: &Path) -> Result<()> {
+    let folder = tar.with_extension("");
+    if folder.is_dir() {
+        return Ok(());
+    }
+    step("unpacking the root file system for the referee");
+    let unfinished = tar.with_extension("unpacking");
+    let _ = fs::remove_dir_all(&unfinished);
+    fs::create_dir_all(&unfinished)?;
+    run(Command::new("tar").arg("-C").arg(&unfinished).arg("-xf").arg(tar))?;
+    fs::rename(&unfinished, &folder)?;
+    Ok(())
+}
+
 /// Runs mmdebstrap for a suite.
 fn bootstrap(suite: &str, mirror: &Mirror, output: &Path) -> Result<()> {
     let extra = cache_dir().join("extra");

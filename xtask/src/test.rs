@@ -58,6 +58,7 @@ fn prepare() -> Result<Prepared> {
     setup::setup(&setup::ALL)?;
     web::check_node()?;
     let rootfs = rootfs::assemble()?;
+    rootfs::unpack(&rootfs)?;
     let programs = demo::build_commands()?;
     let assets = web::build()?;
     Ok(Prepared { rootfs, programs, assets })

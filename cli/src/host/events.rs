@@ -49,9 +49,9 @@ impl Events {
         self.flags.iter().filter(|(_, flag)| flag.swap(false, Ordering::Relaxed)).map(|&(signal, _)| signal)
     }
 
-    /// Whether standard output cannot be written any more.
-    pub fn output_is_broken(&self) -> bool {
-        self.interest.borrow().broken[0]
+    /// Whether the terminal is gone that the guest's writes to.
+    pub fn terminal_is_gone(&self) -> bool {
+        self.mode != Mode::Pipes && self.interest.borrow().broken[0]
     }
 
     /// Waits until something happens, for `timeout` nanoseconds at most.

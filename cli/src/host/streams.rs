@@ -151,10 +151,9 @@ impl Terminal for Streams {
                 0
             }
             Err(_) => {
-                // Nobody reads it any more, or the disk is full: what is written is lost, and the run loop ends the
-                // guest.
+                // Nobody reads it any more, or the disk is full.
                 self.interest.borrow_mut().broken[index] = true;
-                bytes.len()
+                0
             }
         }
     }
@@ -167,6 +166,10 @@ impl Terminal for Streams {
         let ready = !poll_now(fd, PollFlags::OUT).is_empty();
         self.interest.borrow_mut().output[index] |= !ready;
         ready
+    }
+
+    fn closed(&mut self, stream: Stream) -> bool {
+        self.interest.borrow().broken[descriptor(stream).0]
     }
 
     fn window(&self) -> Option<WindowSize> {

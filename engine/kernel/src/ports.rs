@@ -64,6 +64,11 @@ pub trait Terminal {
     /// Whether the stream would take at least one byte.
     fn writable(&mut self, stream: Stream) -> bool;
 
+    /// Whether nobody will ever read what is written to the stream: a pipe whose reader is gone.
+    fn closed(&mut self, _stream: Stream) -> bool {
+        false
+    }
+
     /// The terminal's size, or `None` when the streams are not a terminal.
     fn window(&self) -> Option<WindowSize>;
 }

@@ -199,6 +199,10 @@ fn real_programs() {
         return;
     };
     let root = Path::new(&root);
+    // Of a tar, the folder beside it is read that it was unpacked into.
+    let folder = if root.is_file() { root.with_extension("") } else { root.to_owned() };
+    let root = folder.as_path();
+    assert!(root.is_dir(), "{} is not there: unpack the tar beside itself", root.display());
     let library = |name: &str| root.join("usr/lib/riscv64-linux-gnu").join(name);
     let files = [library("libc.so.6"), root.join("usr/bin/bash"), root.join("usr/bin/python3.13"), library("libcrypto.so.3")];
     let mut found = 0;

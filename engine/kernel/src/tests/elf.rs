@@ -68,7 +68,8 @@ fn changed(at: usize, value: u8) -> Vec<u8> {
 #[test]
 fn refused() {
     let noexec = Errno::ENOEXEC;
-    check(b"", noexec, "the ELF header is truncated");
+    check(b"", noexec, "it is neither an ELF image nor a script");
+    check(&program()[..63], noexec, "the ELF header is truncated");
     check(&[b'x'; 80], noexec, "it is neither an ELF image nor a script");
     check(&program()[..100], noexec, "its program headers are truncated");
     check(&changed(18, 62), noexec, "it is for x86-64; only riscv64 programs can run");

@@ -7,7 +7,7 @@ use crate::ports::{Input, Stream};
 use crate::{Ctx, Kernel};
 use friscy_abi::Errno;
 use friscy_abi::layout::Winsize;
-use friscy_abi::poll::{POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
+use friscy_abi::poll::{POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
 use friscy_vfs::Location;
 use std::any::Any;
 use std::rc::Rc;
@@ -106,6 +106,8 @@ impl File for HostStream {
     fn write(&self, cx: &mut Ctx<'_>, _at: u64, bytes: &[u8]) -> IoResult<usize> {
         let stream = self.out.ok_or(Errno::EBADF)?;
         match cx.kernel.terminal.write(stream, bytes) {
+            0 if bytes.is_empty() => Ok(0),
+            0 if cx.kernel.terminal.closed(stream) => Err(Errno::EPIPE.into()),
             0 => Err(IoError::WouldBlock),
             count => Ok(count),
         }
@@ -119,6 +121,7 @@ impl File for HostStream {
         match self.out {
             None if k.terminal.readable() => POLLIN | POLLRDNORM,
             None => 0,
+            Some(stream) if k.terminal.closed(stream) => POLLOUT | POLLWRNORM | POLLERR,
             Some(stream) if k.terminal.writable(stream) => POLLOUT | POLLWRNORM,
             Some(_) => 0,
         }
