@@ -49,10 +49,11 @@ pub fn kernels(rows: &[KernelRow]) {
             percent(row.qemu_percent)
         );
     }
-    let groups: [(&str, &dyn Fn(&KernelRow) -> bool); 3] = [
-        ("geomean, integer", &|row| !row.floating),
-        ("geomean, floating point", &|row| row.floating),
-        ("geomean, all", &|_| true),
+    type Belongs = fn(&KernelRow) -> bool;
+    let groups: [(&str, Belongs); 3] = [
+        ("geomean, integer", |row| !row.floating),
+        ("geomean, floating point", |row| row.floating),
+        ("geomean, all", |_| true),
     ];
     for (name, belongs) in groups {
         let of = |figure: &dyn Fn(&KernelRow) -> f64| geomean(rows.iter().filter(|row| belongs(row)).map(figure));

@@ -1,5 +1,7 @@
 //! Ports to a native host: its clocks and its entropy.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "what the native host is reached through")]
+
 use friscy_kernel::Nanos;
 use friscy_kernel::ports::{Clock, Entropy};
 use std::fs::File;

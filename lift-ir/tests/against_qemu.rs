@@ -3,6 +3,8 @@
 //!
 //! One program holds all cases: each loads its operands, executes one instruction and stores the results.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests run on the host")]
+
 mod common;
 
 use common::{CODE, Code, DATA, DATA_LEN, Memory, Random};

@@ -6,6 +6,8 @@
 //!
 //! With `FRISCY_BLESS=1` in the environment the stages that a file names are written anew. Read the difference like code.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests run on the host")]
+
 mod common;
 
 use common::{CODE, Code};

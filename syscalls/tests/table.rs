@@ -1,5 +1,7 @@
 //! The table itself: numbers and names against the headers, the page, and calls as text.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests run on the host")]
+
 mod support;
 
 use friscy_abi::Errno;

@@ -136,6 +136,12 @@ fn portable_code_does_not_touch_the_host() {
             }
         });
     }
+    let law = fs::read(root.join("portable-clippy.toml")).expect("the file of banned names");
+    for folder in PORTABLE {
+        let conf = root.join(folder).ancestors().map(|above| above.join("clippy.toml")).find(|file| file.is_file());
+        let conf = conf.expect("a clippy.toml above");
+        assert!(fs::read(&conf).expect("it can be read") == law, "{folder}: clippy reads {}", conf.display());
+    }
     assert!(found.is_empty(), "the host is reached through ports only:\n{}", found.join("\n"));
 }
 

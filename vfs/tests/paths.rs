@@ -1,5 +1,7 @@
 //! Mounts, `..`, names of open files, generated file systems, openat2's flags.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests run on the host")]
+
 use friscy_abi::{Errno, fcntl};
 use friscy_vfs::*;
 use std::cell::RefCell;

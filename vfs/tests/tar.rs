@@ -1,5 +1,7 @@
 //! Tars of all dialects become trees; what has no place in a tree is refused by name.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests run on the host")]
+
 use friscy_abi::Errno;
 use friscy_vfs::native::{Folder, ImageKind, Rootfs};
 use friscy_vfs::{

@@ -41,14 +41,12 @@ enum Command {
         #[arg(long)]
         no_serve: bool,
     },
-    /// Runs all tests, the browser's included.
+    /// Runs lints and all tests, the browser's included: what must pass before a change is merged.
     Test {
         /// Tests whose name contains this.
         filter: Option<String>,
     },
-    /// Runs lints and all tests: what must pass before a change is merged.
-    Ci,
-    /// Runs `ci`, and the measurements.
+    /// Runs `test`, and the measurements.
     Full,
     /// Runs tests of expected output and writes what they give as the new expectation; look at the difference.
     Bless,
@@ -61,7 +59,6 @@ fn main() -> ExitCode {
         Command::Web => web::build().map(|_| true),
         Command::Demo { port, no_serve } => demo::demo(port, no_serve).map(|()| true),
         Command::Test { filter } => test::test(filter.as_deref()),
-        Command::Ci => test::ci(),
         Command::Full => test::full(),
         Command::Bless => test::bless().map(|()| true),
     };

@@ -70,12 +70,15 @@ impl Prepared {
     }
 }
 
-/// Runs all tests, or those whose name contains `filter`; answers whether they passed.
+/// Runs lints and all tests, or the tests whose name contains `filter`; answers whether they passed.
 pub fn test(filter: Option<&str>) -> Result<bool> {
     let prepared = prepare()?;
     step("running the tests");
     let mut count = Count::default();
     let mut broken = 0;
+    if filter.is_none() {
+        lints(&mut count)?;
+    }
     let mut command = cargo();
     command.args(["test", "--workspace", "--no-fail-fast"]);
     if let Some(filter) = filter {
@@ -105,17 +108,32 @@ pub fn test(filter: Option<&str>) -> Result<bool> {
     Ok(failed == 0)
 }
 
-/// Lints, then tests.
-pub fn ci() -> Result<bool> {
-    step("linting");
-    let mut clippy = cargo();
-    run(clippy.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
-    test(None)
+/// Lints, each as one test, where the toolchain has them.
+fn lints(count: &mut Count) -> Result<()> {
+    let lints: [(&str, &[&str]); 2] = [
+        ("fmt", &["fmt", "--all", "--check"]),
+        ("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    ];
+    for (name, args) in lints {
+        if !cargo().args([name, "--version"]).output()?.status.success() {
+            println!("cargo {name} is not installed: skipped");
+            continue;
+        }
+        step(&format!("running cargo {name}"));
+        match watch(cargo().args(args), |_| ())? {
+            true => count.passed += 1,
+            false => {
+                println!("test cargo {name} ... FAILED");
+                count.failed += 1;
+            }
+        }
+    }
+    Ok(())
 }
 
-/// All of `ci`, then the measurements.
+/// All tests, then the measurements.
 pub fn full() -> Result<bool> {
-    let good = ci()?;
+    let good = test(None)?;
     step("measuring");
     let mut command = cargo();
     command.args(["run", "--release", "-p", "friscy-bench", "--", "run"]);

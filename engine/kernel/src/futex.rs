@@ -148,7 +148,6 @@ impl Kernel {
     ///
     /// # Errors
     /// `EAGAIN` when the word is not as expected; as [`Kernel::futex_key`].
-    #[expect(clippy::too_many_arguments, reason = "futex(2) has so many")]
     pub fn futex_requeue(
         &mut self,
         tid: Tid,
@@ -189,7 +188,6 @@ impl Kernel {
     ///
     /// # Errors
     /// `ENOSYS` for an unknown operation; as [`Kernel::futex_key`].
-    #[expect(clippy::too_many_arguments, reason = "futex(2) has so many")]
     pub fn futex_wake_op(
         &mut self,
         tid: Tid,

@@ -4,6 +4,8 @@
 //! Real programs are read from the root file system that the variable `FRISCY_ROOTFS` names. Without it, the test says so
 //! and only samples are compared.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests run on the host")]
+
 #[path = "tools/gnu.rs"]
 mod gnu;
 #[path = "tools/random.rs"]

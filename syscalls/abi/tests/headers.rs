@@ -1,5 +1,7 @@
 //! Every constant and layout against the C compiler's headers for riscv64: a program of static assertions is compiled.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests run on the host")]
+
 use friscy_abi::{errno, fcntl, layout, mman, poll, sched, signal, socket, stat, table::Names, time, tty};
 use std::fmt::Write as _;
 use std::mem::{offset_of, size_of};

@@ -1,5 +1,7 @@
 //! The same random calls on the vfs and on the host's own file system: each must give the same error, and in the end
 //! the same tree. Run by root, half the calls are an unprivileged user's.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests run on the host")]
 #![cfg(target_os = "linux")]
 
 mod ops;

@@ -4,6 +4,9 @@ use friscy_boundary::{Backing, ObjectId};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+/// Pages, and what is behind them.
+type Part = (Range<u64>, Backing);
+
 /// A run of pages with one backing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Area {
@@ -66,7 +69,7 @@ impl Areas {
     }
 
     /// Takes out what lies in `range`; returns it, and how often each object lost (negative) or gained areas.
-    pub fn remove(&mut self, range: Range<u64>) -> (Vec<(Range<u64>, Backing)>, Vec<(ObjectId, i32)>) {
+    pub fn remove(&mut self, range: Range<u64>) -> (Vec<Part>, Vec<(ObjectId, i32)>) {
         let parts = self.within(range.clone());
         let mut counts = Vec::new();
         for (part, backing) in &parts {

@@ -14,6 +14,7 @@ pub const MAX_BYTES: usize = 256 * 1024;
 
 /// What the kernel's instance asks of one address space. Addresses are the guest's; ranges are page-aligned where
 /// pages are meant.
+#[allow(clippy::large_enum_variant, reason = "one is made at a time, and its registers are not copied again")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request<'a> {
     /// Runs registers for about `fuel` instructions: [`Reply::Ran`].
@@ -130,6 +131,7 @@ pub enum Request<'a> {
 }
 
 /// What an address space answers.
+#[allow(clippy::large_enum_variant, reason = "one is made at a time, and its registers are not copied again")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Reply<'a> {
     /// Of a run.

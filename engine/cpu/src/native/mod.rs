@@ -5,6 +5,8 @@
 //! mappings merge and a fork finds the populated extents. The host is never asked for executable pages: translated
 //! code is elsewhere, and whether the guest may fetch is known from the list of areas.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "what the native host is reached through")]
+
 mod areas;
 mod budget;
 mod cpu;

@@ -253,7 +253,6 @@ impl Kernel {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the auxiliary vector tells of all of them")]
     fn auxv(
         &self,
         mm: &Mm,

@@ -1,5 +1,7 @@
 //! The committed vDSO is what its source assembles to.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests run on the host")]
+
 use crate::vdso::{IMAGE, RT_SIGRETURN};
 use goblin::elf::Elf;
 use std::process::Command;

@@ -1,5 +1,7 @@
 //! The referee: the instructions themselves, run by qemu's user-mode emulation in a guest program made from the table.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests run on the host")]
+
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

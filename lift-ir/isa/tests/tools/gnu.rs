@@ -1,5 +1,7 @@
 //! The GNU tools that the tests compare with.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests run on the host")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
