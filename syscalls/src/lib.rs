@@ -4,6 +4,7 @@
 //! This crate knows the kernel and the vfs; it must never know how guest code is executed.
 #![warn(missing_docs)]
 
+mod address;
 mod args;
 mod dispatch;
 mod docs;
@@ -14,12 +15,14 @@ mod io;
 mod memory;
 mod message;
 mod meta;
+mod netlink;
 mod path;
 mod poll;
 mod process;
 mod rows;
 mod signals;
 mod socket;
+mod sockopt;
 mod strace;
 mod system;
 mod table;

@@ -1,15 +1,16 @@
 //! Messages through sockets: sendto(2), sendmsg(2), recvfrom(2), recvmsg(2), and what travels beside them, cmsg(3).
 
+use crate::address::{Address, address, give_address, sockaddr};
 use crate::args::Args;
 use crate::fd::{install, open_error};
 use crate::io::{broken_pipe, file, iovecs};
-use crate::socket::{address, find, give_address, socket_of};
+use crate::netlink;
+use crate::socket::{find, socket_of};
 use friscy_abi::Errno;
 use friscy_abi::layout::{Cmsghdr, Iovec, Mmsghdr, Msghdr, Timespec, Ucred};
 use friscy_abi::socket::*;
-use friscy_kernel::files::{FileRef, IoError, Socket};
+use friscy_kernel::files::{FileRef, IoError, Socket, Target};
 use friscy_kernel::{Ctx, SysError, SysResult};
-use std::rc::Rc;
 
 /// The most bytes of control messages that are looked at.
 const CONTROL_MAX: u64 = 65_536;
@@ -19,9 +20,23 @@ const RIGHTS_MAX: usize = 253;
 /// A message to be sent.
 struct Outgoing {
     bytes: Vec<u8>,
-    target: Option<Rc<Socket>>,
+    target: Option<Target>,
     rights: Vec<FileRef>,
     creds: Ucred,
+}
+
+/// Where a message goes: the address that the caller gives, if it gives one.
+fn target(cx: &mut Ctx<'_>, socket: &Socket, addr: u64, len: u32) -> Result<Option<Target>, Errno> {
+    // TCP does not look at it.
+    if addr == 0 || socket.is_inet() && socket.kind() == SOCK_STREAM {
+        return Ok(None);
+    }
+    Ok(match address(cx, socket, addr, len)? {
+        Address::Unix(name) => Some(Target::Unix(find(cx, &name)?)),
+        Address::Inet(to) => Some(Target::Inet(to)),
+        Address::None if socket.is_inet() => None,
+        Address::None => return Err(Errno::EINVAL),
+    })
 }
 
 fn send(cx: &mut Ctx<'_>, fd: i32, message: Outgoing, flags: u32) -> SysResult {
@@ -38,10 +53,10 @@ fn send(cx: &mut Ctx<'_>, fd: i32, message: Outgoing, flags: u32) -> SysResult {
     let mut rights = if done == 0 { message.rights } else { Vec::new() };
     loop {
         let rest = message.bytes.get(done..).unwrap_or_default();
-        if rest.is_empty() && done > 0 {
+        if rest.is_empty() && (done > 0 || socket.kind() == SOCK_STREAM) {
             return Ok(done as u64);
         }
-        match socket.send(message.target.as_ref(), rest, rights.clone(), message.creds) {
+        match socket.send_to(cx, message.target.as_ref(), rest, rights.clone(), message.creds) {
             Ok(sent) => {
                 done += sent;
                 rights.clear();
@@ -49,16 +64,16 @@ fn send(cx: &mut Ctx<'_>, fd: i32, message: Outgoing, flags: u32) -> SysResult {
                     return Ok(done as u64);
                 }
             }
-            Err(IoError::WouldBlock) if waits => {
+            Err(error @ (IoError::WouldBlock | IoError::WouldBlockUntil(_))) if waits => {
                 cx.scratch().done = done as u64;
-                let mut wait = file.wait();
-                if let Some(target) = &message.target {
+                let SysError::Block(mut wait) = file.sys_error(error) else { return Err(Errno::EAGAIN.into()) };
+                if let Some(Target::Unix(target)) = &message.target {
                     wait.keys.push(target.point().key());
                 }
-                return Err(wait.into());
+                return Err(SysError::Block(wait));
             }
             Err(_) if done > 0 => return Ok(done as u64),
-            Err(IoError::WouldBlock) => return Err(Errno::EAGAIN.into()),
+            Err(IoError::WouldBlock | IoError::WouldBlockUntil(_)) => return Err(Errno::EAGAIN.into()),
             Err(error) => {
                 if flags & MSG_NOSIGNAL == 0 && socket.kind() != SOCK_DGRAM {
                     broken_pipe(cx, error);
@@ -71,14 +86,12 @@ fn send(cx: &mut Ctx<'_>, fd: i32, message: Outgoing, flags: u32) -> SysResult {
 
 /// sendto(2).
 pub(crate) fn sendto(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
-    socket_of(cx, a.i32::<0>())?;
     let bytes = cx.read_bytes(a.u64::<1>(), a.u64::<2>().min(0x7fff_f000))?;
-    let target = if a.u64::<4>() == 0 {
-        None
-    } else {
-        let name = address(cx, a.u64::<4>(), a.u32::<5>())?;
-        Some(find(cx, &name)?)
-    };
+    if let Some(file) = netlink::netlink_of(cx, a.i32::<0>()) {
+        return netlink::send(cx, &file, &bytes);
+    }
+    let (_, socket) = socket_of(cx, a.i32::<0>())?;
+    let target = target(cx, &socket, a.u64::<4>(), a.u32::<5>())?;
     let creds = cx.ucred();
     send(cx, a.i32::<0>(), Outgoing { bytes, target, rights: Vec::new(), creds }, a.u32::<3>())
 }
@@ -130,17 +143,16 @@ fn control(cx: &mut Ctx<'_>, header: &Msghdr, rights: &mut Vec<FileRef>, creds: 
 }
 
 fn send_message(cx: &mut Ctx<'_>, fd: i32, header: &Msghdr, flags: u32) -> SysResult {
-    socket_of(cx, fd)?;
     let mut bytes = Vec::new();
     for part in iovecs(cx, header.msg_iov, header.msg_iovlen)? {
         bytes.extend(cx.read_bytes(part.iov_base, part.iov_len)?);
     }
-    let target = if header.msg_name == 0 || header.msg_namelen == 0 {
-        None
-    } else {
-        let name = address(cx, header.msg_name, header.msg_namelen)?;
-        Some(find(cx, &name)?)
-    };
+    if let Some(file) = netlink::netlink_of(cx, fd) {
+        return netlink::send(cx, &file, &bytes);
+    }
+    let (_, socket) = socket_of(cx, fd)?;
+    let name = if header.msg_namelen == 0 { 0 } else { header.msg_name };
+    let target = target(cx, &socket, name, header.msg_namelen)?;
     let mut creds = cx.ucred();
     let mut rights = Vec::new();
     control(cx, header, &mut rights, &mut creds)?;
@@ -186,7 +198,8 @@ pub(crate) fn recvfrom(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     Ok(count)
 }
 
-/// Receives into buffers; flags and control messages go to `header`. The answer is the result and the sender.
+/// Receives into buffers; flags and control messages go to `header`. The answer is the result and the sender's
+/// address, empty for none.
 fn receive(
     cx: &mut Ctx<'_>,
     fd: i32,
@@ -194,23 +207,36 @@ fn receive(
     header: &mut Msghdr,
     flags: u32,
 ) -> Result<(u64, Vec<u8>), SysError> {
+    if let Some(file) = netlink::netlink_of(cx, fd) {
+        let (count, out, from) = netlink::receive(cx, &file, parts, flags)?;
+        header.msg_controllen = 0;
+        header.msg_flags = out as i32;
+        return Ok((count, from));
+    }
     let (file, socket) = socket_of(cx, fd)?;
     if flags & MSG_OOB != 0 {
         return Err(Errno::EINVAL.into());
     }
     let total: u64 = parts.iter().map(|part| part.iov_len).sum();
-    let mut buf = vec![0; total.min(1 << 20) as usize];
-    let received = match socket.receive(&mut buf, flags & MSG_PEEK != 0) {
+    let peek = flags & MSG_PEEK != 0;
+    // What an earlier execution of a call with MSG_WAITALL has stored.
+    let before = cx.scratch().done;
+    let mut buf = vec![0; total.saturating_sub(before).min(1 << 20) as usize];
+    let result = socket.receive(&mut buf, peek);
+    let received = match socket.limit_wait(cx, SO_RCVTIMEO, Errno::EAGAIN, result) {
         Ok(received) => received,
-        Err(IoError::WouldBlock) if flags & MSG_DONTWAIT != 0 => return Err(Errno::EAGAIN.into()),
-        Err(error) => return Err(file.sys_error(error)),
+        Err(error) => match file.sys_error(error) {
+            SysError::Block(_) if flags & MSG_DONTWAIT != 0 => return Err(Errno::EAGAIN.into()),
+            SysError::Errno(_) if before > 0 => return Ok((before, Vec::new())),
+            error => return Err(error),
+        },
     };
-    let mut rest = buf.get(..received.count).unwrap_or_default();
-    for part in parts {
-        let count = rest.len().min(part.iov_len as usize);
-        let (now, later) = rest.split_at(count);
-        cx.write_bytes(part.iov_base, now)?;
-        rest = later;
+    scatter(cx, parts, before, buf.get(..received.count).unwrap_or_default())?;
+    let all = before + received.count as u64;
+    let whole = flags & MSG_WAITALL != 0 && socket.kind() == SOCK_STREAM && !peek && received.rights.is_empty();
+    if whole && received.count > 0 && all < total && flags & MSG_DONTWAIT == 0 && !file.nonblocking() {
+        cx.scratch().done = all;
+        return receive(cx, fd, parts, header, flags);
     }
     let mut out = 0;
     let cut = socket.kind() != SOCK_STREAM && received.full > received.count;
@@ -253,8 +279,22 @@ fn receive(
     }
     header.msg_controllen = control_at;
     header.msg_flags = (out | flags & MSG_CMSG_CLOEXEC) as i32;
-    let count = if cut && flags & MSG_TRUNC != 0 { received.full } else { received.count };
-    Ok((count as u64, received.from))
+    let count = if cut && flags & MSG_TRUNC != 0 { received.full as u64 } else { all };
+    let from = if received.from.is_empty() { Vec::new() } else { sockaddr(&socket, &received.from) };
+    Ok((count, from))
+}
+
+/// Stores bytes in buffers, of which the first `at` bytes are full.
+pub(crate) fn scatter(cx: &mut Ctx<'_>, parts: &[Iovec], mut at: u64, mut bytes: &[u8]) -> Result<(), Errno> {
+    for part in parts {
+        let skipped = at.min(part.iov_len);
+        at -= skipped;
+        let count = bytes.len().min((part.iov_len - skipped) as usize);
+        let (now, later) = bytes.split_at(count);
+        cx.write_bytes(part.iov_base.wrapping_add(skipped), now)?;
+        bytes = later;
+    }
+    Ok(())
 }
 
 fn receive_message(cx: &mut Ctx<'_>, fd: i32, addr: u64, flags: u32) -> SysResult {
@@ -262,11 +302,9 @@ fn receive_message(cx: &mut Ctx<'_>, fd: i32, addr: u64, flags: u32) -> SysResul
     let parts = iovecs(cx, header.msg_iov, header.msg_iovlen)?;
     let (count, from) = receive(cx, fd, &parts, &mut header, flags)?;
     if header.msg_name != 0 {
-        let mut name = if from.is_empty() { Vec::new() } else { (AF_UNIX as u16).to_le_bytes().to_vec() };
-        name.extend_from_slice(&from);
-        let shown = name.get(..name.len().min(header.msg_namelen as usize)).unwrap_or(&name);
+        let shown = from.get(..from.len().min(header.msg_namelen as usize)).unwrap_or(&from);
         cx.write_bytes(header.msg_name, shown)?;
-        header.msg_namelen = name.len() as u32;
+        header.msg_namelen = from.len() as u32;
     }
     cx.write_struct(addr, &header)?;
     Ok(count)

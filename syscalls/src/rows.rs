@@ -6,7 +6,9 @@ use crate::args::Kind::{
 };
 use crate::args::{Arg, Kind, Ret};
 use crate::table::{Support::*, Syscall, stub};
-use crate::{fd, futex, identity, io, memory, message, meta, path, poll, process, signals, socket, system, time};
+use crate::{
+    fd, futex, identity, io, memory, message, meta, path, poll, process, signals, socket, sockopt, system, time,
+};
 use friscy_abi::Errno;
 use friscy_abi::{fcntl, mman, sched, signal, socket as net, stat, tty};
 
@@ -223,21 +225,21 @@ pub const TABLE: &[Syscall] = &[
     stub(195, "shmctl", Errno::ENOSYS),
     stub(196, "shmat", Errno::ENOSYS),
     stub(197, "shmdt", Errno::ENOSYS),
-    Syscall { number: 198, name: "socket", args: &[arg("domain", Enum(net::ADDRESS_FAMILIES, &[])), arg("type", Enum(net::SOCKET_TYPES, net::SOCKET_FLAGS)), arg("protocol", Int)], ret: Ret::Dec, handler: socket::socket, blocks: false, support: Partial("AF_UNIX only") },
-    Syscall { number: 199, name: "socketpair", args: &[arg("domain", Enum(net::ADDRESS_FAMILIES, &[])), arg("type", Enum(net::SOCKET_TYPES, net::SOCKET_FLAGS)), arg("protocol", Int), arg("sv", FdPair)], ret: Ret::Dec, handler: socket::socketpair, blocks: false, support: Partial("AF_UNIX only") },
-    Syscall { number: 200, name: "bind", args: &[arg("sockfd", Fd), arg("addr", Ptr), arg("addrlen", Uint)], ret: Ret::Dec, handler: socket::bind, blocks: false, support: Partial("AF_UNIX only") },
-    Syscall { number: 201, name: "listen", args: &[arg("sockfd", Fd), arg("backlog", Int)], ret: Ret::Dec, handler: socket::listen, blocks: false, support: Partial("AF_UNIX only") },
-    Syscall { number: 202, name: "accept", args: &[arg("sockfd", Fd), arg("addr", Ptr), arg("addrlen", Ptr)], ret: Ret::Dec, handler: socket::accept, blocks: true, support: Partial("AF_UNIX only") },
-    Syscall { number: 203, name: "connect", args: &[arg("sockfd", Fd), arg("addr", Ptr), arg("addrlen", Uint)], ret: Ret::Dec, handler: socket::connect, blocks: true, support: Partial("AF_UNIX only") },
-    Syscall { number: 204, name: "getsockname", args: &[arg("sockfd", Fd), arg("addr", Ptr), arg("addrlen", Ptr)], ret: Ret::Dec, handler: socket::getsockname, blocks: false, support: Partial("AF_UNIX only") },
-    Syscall { number: 205, name: "getpeername", args: &[arg("sockfd", Fd), arg("addr", Ptr), arg("addrlen", Ptr)], ret: Ret::Dec, handler: socket::getpeername, blocks: false, support: Partial("AF_UNIX only") },
-    Syscall { number: 206, name: "sendto", args: &[arg("sockfd", Fd), arg("buf", In(2)), arg("len", Size), arg("flags", Flags(net::MSG_FLAGS, "0")), arg("dest_addr", Ptr), arg("addrlen", Uint)], ret: Ret::Dec, handler: message::sendto, blocks: true, support: Partial("AF_UNIX only") },
-    Syscall { number: 207, name: "recvfrom", args: &[arg("sockfd", Fd), arg("buf", Out), arg("len", Size), arg("flags", Flags(net::MSG_FLAGS, "0")), arg("src_addr", Ptr), arg("addrlen", Ptr)], ret: Ret::Dec, handler: message::recvfrom, blocks: true, support: Partial("AF_UNIX only; MSG_WAITALL has no effect") },
-    Syscall { number: 208, name: "setsockopt", args: &[arg("sockfd", Fd), arg("level", Enum(net::SOCKET_LEVELS, &[])), arg("optname", Enum(net::SOCKET_OPTIONS, &[])), arg("optval", Ptr), arg("optlen", Uint)], ret: Ret::Dec, handler: socket::setsockopt, blocks: false, support: Partial("AF_UNIX only; timeouts and buffer sizes have no effect") },
-    Syscall { number: 209, name: "getsockopt", args: &[arg("sockfd", Fd), arg("level", Enum(net::SOCKET_LEVELS, &[])), arg("optname", Enum(net::SOCKET_OPTIONS, &[])), arg("optval", Ptr), arg("optlen", Ptr)], ret: Ret::Dec, handler: socket::getsockopt, blocks: false, support: Partial("AF_UNIX only") },
-    Syscall { number: 210, name: "shutdown", args: &[arg("sockfd", Fd), arg("how", Enum(net::SHUTDOWN_HOW, &[]))], ret: Ret::Dec, handler: socket::shutdown, blocks: false, support: Partial("AF_UNIX only") },
-    Syscall { number: 211, name: "sendmsg", args: &[arg("sockfd", Fd), arg("msg", Ptr), arg("flags", Flags(net::MSG_FLAGS, "0"))], ret: Ret::Dec, handler: message::sendmsg, blocks: true, support: Partial("AF_UNIX only") },
-    Syscall { number: 212, name: "recvmsg", args: &[arg("sockfd", Fd), arg("msg", Ptr), arg("flags", Flags(net::MSG_FLAGS, "0"))], ret: Ret::Dec, handler: message::recvmsg, blocks: true, support: Partial("AF_UNIX only") },
+    Syscall { number: 198, name: "socket", args: &[arg("domain", Enum(net::ADDRESS_FAMILIES, &[])), arg("type", Enum(net::SOCKET_TYPES, net::SOCKET_FLAGS)), arg("protocol", Int)], ret: Ret::Dec, handler: socket::socket, blocks: false, support: Partial("AF_UNIX; AF_INET and AF_INET6 over the loopback interface; NETLINK_ROUTE to list it") },
+    Syscall { number: 199, name: "socketpair", args: &[arg("domain", Enum(net::ADDRESS_FAMILIES, &[])), arg("type", Enum(net::SOCKET_TYPES, net::SOCKET_FLAGS)), arg("protocol", Int), arg("sv", FdPair)], ret: Ret::Dec, handler: socket::socketpair, blocks: false, support: Full },
+    Syscall { number: 200, name: "bind", args: &[arg("sockfd", Fd), arg("addr", Ptr), arg("addrlen", Uint)], ret: Ret::Dec, handler: socket::bind, blocks: false, support: Partial("the loopback interface is the only one") },
+    Syscall { number: 201, name: "listen", args: &[arg("sockfd", Fd), arg("backlog", Int)], ret: Ret::Dec, handler: socket::listen, blocks: false, support: Full },
+    Syscall { number: 202, name: "accept", args: &[arg("sockfd", Fd), arg("addr", Ptr), arg("addrlen", Ptr)], ret: Ret::Dec, handler: socket::accept, blocks: true, support: Full },
+    Syscall { number: 203, name: "connect", args: &[arg("sockfd", Fd), arg("addr", Ptr), arg("addrlen", Uint)], ret: Ret::Dec, handler: socket::connect, blocks: true, support: Partial("the loopback interface is the only one") },
+    Syscall { number: 204, name: "getsockname", args: &[arg("sockfd", Fd), arg("addr", Ptr), arg("addrlen", Ptr)], ret: Ret::Dec, handler: socket::getsockname, blocks: false, support: Full },
+    Syscall { number: 205, name: "getpeername", args: &[arg("sockfd", Fd), arg("addr", Ptr), arg("addrlen", Ptr)], ret: Ret::Dec, handler: socket::getpeername, blocks: false, support: Full },
+    Syscall { number: 206, name: "sendto", args: &[arg("sockfd", Fd), arg("buf", In(2)), arg("len", Size), arg("flags", Flags(net::MSG_FLAGS, "0")), arg("dest_addr", Ptr), arg("addrlen", Uint)], ret: Ret::Dec, handler: message::sendto, blocks: true, support: Partial("no urgent data") },
+    Syscall { number: 207, name: "recvfrom", args: &[arg("sockfd", Fd), arg("buf", Out), arg("len", Size), arg("flags", Flags(net::MSG_FLAGS, "0")), arg("src_addr", Ptr), arg("addrlen", Ptr)], ret: Ret::Dec, handler: message::recvfrom, blocks: true, support: Partial("no urgent data") },
+    Syscall { number: 208, name: "setsockopt", args: &[arg("sockfd", Fd), arg("level", Enum(net::SOCKET_LEVELS, &[])), arg("optname", Enum(net::SOCKET_OPTIONS, &[])), arg("optval", Ptr), arg("optlen", Uint)], ret: Ret::Dec, handler: sockopt::setsockopt, blocks: false, support: Partial("options that concern speed are kept without effect") },
+    Syscall { number: 209, name: "getsockopt", args: &[arg("sockfd", Fd), arg("level", Enum(net::SOCKET_LEVELS, &[])), arg("optname", Enum(net::SOCKET_OPTIONS, &[])), arg("optval", Ptr), arg("optlen", Ptr)], ret: Ret::Dec, handler: sockopt::getsockopt, blocks: false, support: Partial("TCP_INFO has only the state") },
+    Syscall { number: 210, name: "shutdown", args: &[arg("sockfd", Fd), arg("how", Enum(net::SHUTDOWN_HOW, &[]))], ret: Ret::Dec, handler: socket::shutdown, blocks: false, support: Full },
+    Syscall { number: 211, name: "sendmsg", args: &[arg("sockfd", Fd), arg("msg", Ptr), arg("flags", Flags(net::MSG_FLAGS, "0"))], ret: Ret::Dec, handler: message::sendmsg, blocks: true, support: Partial("no urgent data; control messages of AF_UNIX only") },
+    Syscall { number: 212, name: "recvmsg", args: &[arg("sockfd", Fd), arg("msg", Ptr), arg("flags", Flags(net::MSG_FLAGS, "0"))], ret: Ret::Dec, handler: message::recvmsg, blocks: true, support: Partial("no urgent data; control messages of AF_UNIX only") },
     Syscall { number: 213, name: "readahead", args: &[arg("fd", Fd), arg("offset", Long), arg("count", Size)], ret: Ret::Dec, handler: fd::check, blocks: false, support: UNTESTED },
     Syscall { number: 214, name: "brk", args: &[arg("addr", Hex)], ret: Ret::Hex, handler: memory::brk, blocks: false, support: Full },
     Syscall { number: 215, name: "munmap", args: &[arg("addr", Hex), arg("length", Size)], ret: Ret::Dec, handler: memory::munmap, blocks: false, support: Full },
@@ -267,8 +269,8 @@ pub const TABLE: &[Syscall] = &[
     stub(239, "move_pages", Errno::ENOSYS),
     Syscall { number: 240, name: "rt_tgsigqueueinfo", args: &[arg("tgid", Int), arg("tid", Int), arg("sig", Signal), arg("info", Ptr)], ret: Ret::Dec, handler: signals::rt_tgsigqueueinfo, blocks: false, support: UNTESTED },
     stub(241, "perf_event_open", Errno::EPERM),
-    Syscall { number: 242, name: "accept4", args: &[arg("sockfd", Fd), arg("addr", Ptr), arg("addrlen", Ptr), arg("flags", Flags(net::SOCKET_FLAGS, "0"))], ret: Ret::Dec, handler: socket::accept4, blocks: true, support: Partial("AF_UNIX only") },
-    Syscall { number: 243, name: "recvmmsg", args: &[arg("sockfd", Fd), arg("msgvec", Ptr), arg("vlen", Uint), arg("flags", Flags(net::MSG_FLAGS, "0")), arg("timeout", Timespec)], ret: Ret::Dec, handler: message::recvmmsg, blocks: true, support: Partial("AF_UNIX only; the timeout has no effect") },
+    Syscall { number: 242, name: "accept4", args: &[arg("sockfd", Fd), arg("addr", Ptr), arg("addrlen", Ptr), arg("flags", Flags(net::SOCKET_FLAGS, "0"))], ret: Ret::Dec, handler: socket::accept4, blocks: true, support: Full },
+    Syscall { number: 243, name: "recvmmsg", args: &[arg("sockfd", Fd), arg("msgvec", Ptr), arg("vlen", Uint), arg("flags", Flags(net::MSG_FLAGS, "0")), arg("timeout", Timespec)], ret: Ret::Dec, handler: message::recvmmsg, blocks: true, support: Partial("the timeout has no effect") },
     Syscall { number: 258, name: "riscv_hwprobe", args: &[arg("pairs", Ptr), arg("pair_count", Size), arg("cpusetsize", Size), arg("cpus", Ptr), arg("flags", Hex)], ret: Ret::Dec, handler: system::riscv_hwprobe, blocks: false, support: UNTESTED },
     Syscall { number: 259, name: "riscv_flush_icache", args: &[arg("start", Hex), arg("end", Hex), arg("flags", Hex)], ret: Ret::Dec, handler: system::riscv_flush_icache, blocks: false, support: UNTESTED },
     Syscall { number: 260, name: "wait4", args: &[arg("pid", Int), arg("wstatus", Ptr), arg("options", Flags(sched::WAIT_OPTIONS, "0")), arg("rusage", Ptr)], ret: Ret::Dec, handler: process::wait4, blocks: true, support: Full },
@@ -280,7 +282,7 @@ pub const TABLE: &[Syscall] = &[
     stub(266, "clock_adjtime", Errno::EPERM),
     Syscall { number: 267, name: "syncfs", args: &[arg("fd", Fd)], ret: Ret::Dec, handler: fd::check, blocks: false, support: UNTESTED },
     stub(268, "setns", Errno::EPERM),
-    Syscall { number: 269, name: "sendmmsg", args: &[arg("sockfd", Fd), arg("msgvec", Ptr), arg("vlen", Uint), arg("flags", Flags(net::MSG_FLAGS, "0"))], ret: Ret::Dec, handler: message::sendmmsg, blocks: true, support: Partial("AF_UNIX only") },
+    Syscall { number: 269, name: "sendmmsg", args: &[arg("sockfd", Fd), arg("msgvec", Ptr), arg("vlen", Uint), arg("flags", Flags(net::MSG_FLAGS, "0"))], ret: Ret::Dec, handler: message::sendmmsg, blocks: true, support: Partial("no urgent data; control messages of AF_UNIX only") },
     stub(270, "process_vm_readv", Errno::ENOSYS),
     stub(271, "process_vm_writev", Errno::ENOSYS),
     stub(272, "kcmp", Errno::ENOSYS),

@@ -1,24 +1,20 @@
-//! Sockets: socket(2) and everything that has a socket for its first argument. The family is AF_UNIX; others are not
-//! supported yet.
+//! Sockets: socket(2) and most of what has a socket for its first argument. The families are AF_UNIX, and AF_INET and
+//! AF_INET6 over the loopback interface.
 
+use crate::address::{Address, address, give_address, sockaddr};
 use crate::args::Args;
 use crate::fd::{install, install_pair, open_error};
 use crate::io::file;
+use crate::netlink;
 use crate::path::At;
 use friscy_abi::Errno;
 use friscy_abi::fcntl::O_NONBLOCK;
-use friscy_abi::layout::Timeval;
 use friscy_abi::socket::*;
 use friscy_abi::stat::S_IFSOCK;
-use friscy_kernel::files::{FileRef, IoError, SOCKET_BUFFER, Socket, SocketFile};
+use friscy_kernel::files::{FileRef, IoError, Socket, SocketFile};
 use friscy_kernel::{Ctx, SysResult};
 use friscy_vfs::Access;
 use std::rc::Rc;
-
-/// Size of `sa_family_t`.
-const FAMILY_SIZE: usize = 2;
-/// Size of `struct sockaddr_un`.
-const ADDRESS_SIZE: u64 = 110;
 
 /// A socket of the caller.
 pub(crate) fn socket_of(cx: &Ctx<'_>, fd: i32) -> Result<(FileRef, Rc<Socket>), Errno> {
@@ -30,77 +26,61 @@ pub(crate) fn socket_of(cx: &Ctx<'_>, fd: i32) -> Result<(FileRef, Rc<Socket>), 
     Ok((file, socket))
 }
 
-/// Checks family, type and protocol; the answer is the type, the status flags and whether exec closes it.
-fn kind_of(a: &Args) -> Result<(u32, u32, bool), Errno> {
-    let (family, kind, protocol) = (a.u32::<0>(), a.u32::<1>(), a.i32::<2>());
+/// What socket(2) and socketpair(2) are asked for.
+struct Request {
+    domain: u32,
+    kind: u32,
+    flags: u32,
+    cloexec: bool,
+}
+
+/// Checks family, type and protocol.
+fn request(a: &Args) -> Result<Request, Errno> {
+    let (domain, kind, protocol) = (a.u32::<0>(), a.u32::<1>(), a.u32::<2>());
     if kind & !(0xf | SOCK_CLOEXEC | SOCK_NONBLOCK) != 0 {
         return Err(Errno::EINVAL);
     }
-    if family != AF_UNIX {
-        return Err(Errno::EAFNOSUPPORT);
-    }
-    if protocol != 0 && protocol != AF_UNIX as i32 {
-        return Err(Errno::EPROTONOSUPPORT);
-    }
-    let base = match kind & 0xf {
-        base @ (SOCK_STREAM | SOCK_DGRAM | SOCK_SEQPACKET) => base,
-        SOCK_RAW => SOCK_DGRAM,
-        _ => return Err(Errno::ESOCKTNOSUPPORT),
+    let base = kind & 0xf;
+    let kind_of_socket = match (domain, base) {
+        (AF_UNIX, SOCK_STREAM | SOCK_DGRAM | SOCK_SEQPACKET) if protocol == 0 || protocol == AF_UNIX => base,
+        (AF_UNIX, SOCK_RAW) if protocol == 0 || protocol == AF_UNIX => SOCK_DGRAM,
+        (AF_UNIX, SOCK_STREAM | SOCK_DGRAM | SOCK_SEQPACKET | SOCK_RAW) => return Err(Errno::EPROTONOSUPPORT),
+        (AF_INET | AF_INET6, SOCK_STREAM) if protocol == 0 || protocol == IPPROTO_TCP => base,
+        (AF_INET | AF_INET6, SOCK_DGRAM) if protocol == 0 || protocol == IPPROTO_UDP => base,
+        // A container has no right to make packets of its own.
+        (AF_INET | AF_INET6, SOCK_RAW) if protocol != 0 => return Err(Errno::EPERM),
+        (AF_INET, SOCK_DGRAM) if protocol == IPPROTO_ICMP => return Err(Errno::EACCES),
+        (AF_INET | AF_INET6, SOCK_STREAM | SOCK_DGRAM | SOCK_RAW) => return Err(Errno::EPROTONOSUPPORT),
+        (AF_UNIX | AF_INET | AF_INET6, _) => return Err(Errno::ESOCKTNOSUPPORT),
+        _ => return Err(Errno::EAFNOSUPPORT),
     };
     let flags = if kind & SOCK_NONBLOCK != 0 { O_NONBLOCK } else { 0 };
-    Ok((base, flags, kind & SOCK_CLOEXEC != 0))
+    Ok(Request { domain, kind: kind_of_socket, flags, cloexec: kind & SOCK_CLOEXEC != 0 })
 }
 
 /// socket(2).
 pub(crate) fn socket(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
-    let (kind, flags, cloexec) = kind_of(a)?;
-    let socket = cx.new_socket(kind);
-    let file = cx.describe_socket(socket, flags);
-    Ok(install(cx, file, cloexec)? as u64)
+    if a.u32::<0>() == AF_NETLINK && a.u32::<1>() & !(0xf | SOCK_CLOEXEC | SOCK_NONBLOCK) == 0 {
+        return netlink::socket(cx, a.u32::<1>(), a.u32::<2>());
+    }
+    let request = request(a)?;
+    let socket = cx.new_socket(request.domain, request.kind);
+    let file = cx.describe_socket(socket, request.flags);
+    Ok(install(cx, file, request.cloexec)? as u64)
 }
 
 /// socketpair(2).
 pub(crate) fn socketpair(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
-    let (kind, flags, cloexec) = kind_of(a)?;
-    let (first, second) = (cx.new_socket(kind), cx.new_socket(kind));
+    let request = request(a)?;
+    if request.domain != AF_UNIX {
+        return Err(Errno::EOPNOTSUPP.into());
+    }
+    let first = cx.new_socket(request.domain, request.kind);
+    let second = cx.new_socket(request.domain, request.kind);
     Socket::pair(&first, &second);
-    let first = cx.describe_socket(first, flags);
-    let second = cx.describe_socket(second, flags);
-    install_pair(cx, a.u64::<3>(), first, second, cloexec)
-}
-
-/// Reads an address of AF_UNIX: the `sun_path`, a zero byte first for an abstract name, empty for none.
-pub(crate) fn address(cx: &mut Ctx<'_>, addr: u64, len: u32) -> Result<Vec<u8>, Errno> {
-    if (len as usize) < FAMILY_SIZE || u64::from(len) > ADDRESS_SIZE {
-        return Err(Errno::EINVAL);
-    }
-    let bytes = cx.read_bytes(addr, u64::from(len))?;
-    let (family, path) = bytes.split_at(FAMILY_SIZE);
-    if u32::from(u16::from_le_bytes([family[0], family[1]])) != AF_UNIX {
-        return Err(Errno::EINVAL);
-    }
-    if path.first().is_none_or(|&byte| byte == 0) {
-        return Ok(path.to_vec());
-    }
-    let end = path.iter().position(|&byte| byte == 0).unwrap_or(path.len());
-    Ok(path.get(..end).unwrap_or(path).to_vec())
-}
-
-/// Stores an address and its length, cut to what the caller has room for.
-pub(crate) fn give_address(cx: &mut Ctx<'_>, name: &[u8], addr: u64, len_addr: u64) -> Result<(), Errno> {
-    let room: u32 = cx.read_struct(len_addr)?;
-    if room as i32 <= -1 {
-        return Err(Errno::EINVAL);
-    }
-    let mut bytes = (AF_UNIX as u16).to_le_bytes().to_vec();
-    bytes.extend_from_slice(name);
-    // A path ends with a zero byte, which counts; an abstract name does not.
-    if name.first().is_some_and(|&byte| byte != 0) {
-        bytes.push(0);
-    }
-    let shown = bytes.len().min(room as usize);
-    cx.write_bytes(addr, bytes.get(..shown).unwrap_or(&bytes))?;
-    cx.write_struct(len_addr, &(bytes.len() as u32))
+    let first = cx.describe_socket(first, request.flags);
+    let second = cx.describe_socket(second, request.flags);
+    install_pair(cx, a.u64::<3>(), first, second, request.cloexec)
 }
 
 /// The socket at an address.
@@ -120,8 +100,19 @@ pub(crate) fn find(cx: &mut Ctx<'_>, name: &[u8]) -> Result<Rc<Socket>, Errno> {
 
 /// bind(2).
 pub(crate) fn bind(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+    if let Some(file) = netlink::netlink_of(cx, a.i32::<0>()) {
+        return netlink::bind(cx, &file, a);
+    }
     let (_, socket) = socket_of(cx, a.i32::<0>())?;
-    let name = address(cx, a.u64::<1>(), a.u32::<2>())?;
+    let name = match address(cx, &socket, a.u64::<1>(), a.u32::<2>())? {
+        Address::Unix(name) => name,
+        Address::Inet(to) => {
+            cx.bind_inet(&socket, to)?;
+            return Ok(0);
+        }
+        Address::None if socket.is_inet() => return Err(Errno::EAFNOSUPPORT.into()),
+        Address::None => return Err(Errno::EINVAL.into()),
+    };
     if name.first().is_none_or(|&byte| byte == 0) {
         cx.bind_abstract(&socket, name)?;
         return Ok(0);
@@ -142,17 +133,31 @@ pub(crate) fn bind(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
 /// listen(2).
 pub(crate) fn listen(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     let (_, socket) = socket_of(cx, a.i32::<0>())?;
-    let creds = cx.ucred();
-    socket.listen(a.i32::<1>(), creds)?;
+    cx.listen(&socket, a.i32::<1>())?;
     Ok(0)
 }
 
 /// connect(2).
 pub(crate) fn connect(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+    if let Some(file) = netlink::netlink_of(cx, a.i32::<0>()) {
+        return netlink::bind(cx, &file, a);
+    }
     let (file, socket) = socket_of(cx, a.i32::<0>())?;
-    let name = address(cx, a.u64::<1>(), a.u32::<2>())?;
+    let name = match address(cx, &socket, a.u64::<1>(), a.u32::<2>())? {
+        Address::Unix(name) => name,
+        Address::None => {
+            cx.disconnect(&socket);
+            return Ok(0);
+        }
+        Address::Inet(to) => {
+            let nonblocking = file.nonblocking();
+            let result = cx.connect_inet(&socket, to, nonblocking);
+            let result = socket.limit_wait(cx, SO_SNDTIMEO, Errno::EINPROGRESS, result);
+            return result.map(|()| 0).map_err(|error| file.sys_error(error));
+        }
+    };
     let target = find(cx, &name)?;
-    let server = cx.new_socket(socket.kind());
+    let server = cx.new_socket(AF_UNIX, socket.kind());
     match socket.connect(&target, server) {
         Ok(()) => Ok(0),
         Err(IoError::WaitFor(_)) if file.nonblocking() => Err(Errno::EAGAIN.into()),
@@ -165,8 +170,11 @@ fn accept_with(cx: &mut Ctx<'_>, a: &Args, flags: u32) -> SysResult {
         return Err(Errno::EINVAL.into());
     }
     let (file, socket) = socket_of(cx, a.i32::<0>())?;
-    let accepted = socket.accept().map_err(|error| file.sys_error(error))?;
+    let accepted = socket.accept();
+    let accepted = socket.limit_wait(cx, SO_RCVTIMEO, Errno::EAGAIN, accepted);
+    let accepted = accepted.map_err(|error| file.sys_error(error))?;
     let peer = accepted.peer_name().unwrap_or_default();
+    let peer = sockaddr(&accepted, &peer);
     let nonblock = if flags & SOCK_NONBLOCK != 0 { O_NONBLOCK } else { 0 };
     let accepted = cx.describe_socket(accepted, nonblock);
     if a.u64::<1>() != 0 {
@@ -187,15 +195,18 @@ pub(crate) fn accept4(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
 
 /// getsockname(2).
 pub(crate) fn getsockname(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+    if let Some(file) = netlink::netlink_of(cx, a.i32::<0>()) {
+        return netlink::getsockname(cx, &file, a);
+    }
     let (_, socket) = socket_of(cx, a.i32::<0>())?;
-    give_address(cx, &socket.name(), a.u64::<1>(), a.u64::<2>())?;
+    give_address(cx, &sockaddr(&socket, &socket.name()), a.u64::<1>(), a.u64::<2>())?;
     Ok(0)
 }
 
 /// getpeername(2).
 pub(crate) fn getpeername(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     let (_, socket) = socket_of(cx, a.i32::<0>())?;
-    let name = socket.peer_name()?;
+    let name = sockaddr(&socket, &socket.peer_name()?);
     give_address(cx, &name, a.u64::<1>(), a.u64::<2>())?;
     Ok(0)
 }
@@ -208,61 +219,6 @@ pub(crate) fn shutdown(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         SHUT_WR => socket.shutdown(false, true)?,
         SHUT_RDWR => socket.shutdown(true, true)?,
         _ => return Err(Errno::EINVAL.into()),
-    }
-    Ok(0)
-}
-
-/// getsockopt(2).
-pub(crate) fn getsockopt(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
-    let (_, socket) = socket_of(cx, a.i32::<0>())?;
-    if a.u32::<1>() != SOL_SOCKET {
-        return Err(Errno::EOPNOTSUPP.into());
-    }
-    let number = |value: u32| value.to_le_bytes().to_vec();
-    let value = match a.u32::<2>() {
-        SO_TYPE => number(socket.kind()),
-        SO_ERROR => number(socket.take_error().map_or(0, |errno| u32::from(errno.0))),
-        SO_DOMAIN => number(AF_UNIX),
-        SO_ACCEPTCONN => number(u32::from(socket.listening())),
-        SO_PASSCRED => number(u32::from(socket.pass_creds())),
-        SO_PEERCRED => bytemuck::bytes_of(&socket.peer_creds()).to_vec(),
-        SO_SNDBUF | SO_RCVBUF => number(SOCKET_BUFFER as u32),
-        SO_RCVLOWAT | SO_SNDLOWAT => number(1),
-        SO_LINGER => vec![0; 8],
-        SO_RCVTIMEO | SO_SNDTIMEO => bytemuck::bytes_of(&Timeval::default()).to_vec(),
-        SO_PROTOCOL | SO_REUSEADDR | SO_REUSEPORT | SO_KEEPALIVE | SO_BROADCAST | SO_DEBUG | SO_DONTROUTE
-        | SO_OOBINLINE | SO_PRIORITY => number(0),
-        _ => return Err(Errno::ENOPROTOOPT.into()),
-    };
-    let room: u32 = cx.read_struct(a.u64::<4>())?;
-    if (room as i32) < 0 {
-        return Err(Errno::EINVAL.into());
-    }
-    let shown = value.get(..value.len().min(room as usize)).unwrap_or(&value);
-    cx.write_bytes(a.u64::<3>(), shown)?;
-    cx.write_struct(a.u64::<4>(), &(shown.len() as u32))?;
-    Ok(0)
-}
-
-/// setsockopt(2).
-pub(crate) fn setsockopt(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
-    let (_, socket) = socket_of(cx, a.i32::<0>())?;
-    if a.u32::<1>() != SOL_SOCKET {
-        return Err(Errno::EOPNOTSUPP.into());
-    }
-    if a.u32::<4>() < 4 {
-        return Err(Errno::EINVAL.into());
-    }
-    let value: u32 = cx.read_struct(a.u64::<3>())?;
-    match a.u32::<2>() {
-        SO_PASSCRED => socket.set_pass_creds(value != 0),
-        // They concern speed, or what other families have.
-        SO_SNDBUF | SO_RCVBUF | SO_REUSEADDR | SO_REUSEPORT | SO_KEEPALIVE | SO_BROADCAST | SO_LINGER
-        | SO_OOBINLINE | SO_PRIORITY | SO_DEBUG | SO_DONTROUTE | SO_RCVLOWAT | SO_RCVTIMEO | SO_SNDTIMEO => {}
-        SO_TYPE | SO_ERROR | SO_PEERCRED | SO_DOMAIN | SO_PROTOCOL | SO_ACCEPTCONN => {
-            return Err(Errno::ENOPROTOOPT.into());
-        }
-        _ => return Err(Errno::ENOPROTOOPT.into()),
     }
     Ok(0)
 }

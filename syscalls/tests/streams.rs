@@ -215,7 +215,7 @@ fn a_pair_of_sockets() {
     assert_eq!(guest.read(two, 4), b"");
     guest.fails("sendto", &[one, buf, 1, u64::from(MSG_NOSIGNAL), 0, 0], Errno::EPIPE);
     assert!(!guest.kernel.pending_set(1).has(SIGPIPE));
-    guest.fails("socket", &[2, 1, 0], Errno::EAFNOSUPPORT);
+    guest.fails("socket", &[4, 1, 0], Errno::EAFNOSUPPORT);
     guest.fails("socket", &[1, 99, 0], Errno::EINVAL);
     guest.fails("listen", &[0, 1], Errno::ENOTSOCK);
 }

@@ -40,6 +40,11 @@ fn files() {
 }
 
 #[test]
+fn loopback() {
+    check("loopback");
+}
+
+#[test]
 fn names() {
     check("names");
 }

@@ -62,6 +62,7 @@ constants! {
     SOCKET_LEVELS: u32;
     SOL_SOCKET = 1,
     IPPROTO_IP = 0,
+    IPPROTO_ICMP = 1,
     IPPROTO_TCP = 6,
     IPPROTO_UDP = 17,
     IPPROTO_IPV6 = 41,
@@ -80,6 +81,7 @@ constants! {
     SO_RCVBUF = 8,
     SO_KEEPALIVE = 9,
     SO_OOBINLINE = 10,
+    SO_NO_CHECK = 11,
     SO_PRIORITY = 12,
     SO_LINGER = 13,
     SO_REUSEPORT = 15,
@@ -89,12 +91,96 @@ constants! {
     SO_SNDLOWAT = 19,
     SO_RCVTIMEO = 20,
     SO_SNDTIMEO = 21,
+    SO_BINDTODEVICE = 25,
+    SO_TIMESTAMP = 29,
     SO_ACCEPTCONN = 30,
     SO_PEERSEC = 31,
     SO_SNDBUFFORCE = 32,
     SO_RCVBUFFORCE = 33,
+    SO_MARK = 36,
     SO_PROTOCOL = 38,
     SO_DOMAIN = 39,
+    SO_BUSY_POLL = 46,
+    SO_INCOMING_CPU = 49,
+}
+
+constants! {
+    /// Options of IPPROTO_TCP.
+    TCP_OPTIONS: u32;
+    TCP_NODELAY = 1,
+    TCP_MAXSEG = 2,
+    TCP_CORK = 3,
+    TCP_KEEPIDLE = 4,
+    TCP_KEEPINTVL = 5,
+    TCP_KEEPCNT = 6,
+    TCP_SYNCNT = 7,
+    TCP_LINGER2 = 8,
+    TCP_DEFER_ACCEPT = 9,
+    TCP_WINDOW_CLAMP = 10,
+    TCP_INFO = 11,
+    TCP_QUICKACK = 12,
+    TCP_CONGESTION = 13,
+    TCP_USER_TIMEOUT = 18,
+    TCP_FASTOPEN = 23,
+    TCP_NOTSENT_LOWAT = 25,
+}
+
+constants! {
+    /// Options of IPPROTO_IP.
+    IP_OPTIONS: u32;
+    IP_TOS = 1,
+    IP_TTL = 2,
+    IP_PKTINFO = 8,
+    IP_MTU_DISCOVER = 10,
+    IP_RECVERR = 11,
+    IP_RECVTTL = 12,
+    IP_RECVTOS = 13,
+    IP_FREEBIND = 15,
+    IP_BIND_ADDRESS_NO_PORT = 24,
+    IP_MULTICAST_IF = 32,
+    IP_MULTICAST_TTL = 33,
+    IP_MULTICAST_LOOP = 34,
+}
+
+constants! {
+    /// Options of IPPROTO_IPV6.
+    IPV6_OPTIONS: u32;
+    IPV6_UNICAST_HOPS = 16,
+    IPV6_MULTICAST_IF = 17,
+    IPV6_MULTICAST_HOPS = 18,
+    IPV6_MULTICAST_LOOP = 19,
+    IPV6_MTU_DISCOVER = 23,
+    IPV6_RECVERR = 25,
+    IPV6_V6ONLY = 26,
+    IPV6_RECVPKTINFO = 49,
+    IPV6_RECVHOPLIMIT = 51,
+    IPV6_DONTFRAG = 62,
+    IPV6_RECVTCLASS = 66,
+    IPV6_TCLASS = 67,
+}
+
+constants! {
+    /// Requests about interfaces, netdevice(7).
+    INTERFACE_IOCTLS: u32;
+    SIOCGIFNAME = 0x8910,
+    SIOCGIFCONF = 0x8912,
+    SIOCGIFFLAGS = 0x8913,
+    SIOCGIFADDR = 0x8915,
+    SIOCGIFBRDADDR = 0x8919,
+    SIOCGIFNETMASK = 0x891b,
+    SIOCGIFMTU = 0x8921,
+    SIOCGIFHWADDR = 0x8927,
+    SIOCGIFINDEX = 0x8933,
+    SIOCGIFTXQLEN = 0x8942,
+}
+
+constants! {
+    /// Flags of interfaces, netdevice(7).
+    INTERFACE_FLAGS: u32;
+    IFF_UP = 1,
+    IFF_LOOPBACK = 8,
+    IFF_RUNNING = 0x40,
+    IFF_LOWER_UP = 0x1_0000,
 }
 
 constants! {

@@ -1,86 +1,70 @@
-//! Sockets of the family AF_UNIX, unix(7): streams, sequences of packets, datagrams; file descriptors as messages.
+//! Sockets that programs of this guest talk to each other with: unix(7), and tcp(7) and udp(7) over the loopback
+//! interface. What they send and receive is in `socket_data.rs`, names are in `socket_names.rs` and `inet.rs`.
 
 use super::effects::{Effects, WaitPoint};
-use super::{FileRef, IoError, IoResult};
+use super::inet::Inet;
+use super::socket_data::Message;
+use super::{IoError, IoResult};
 use friscy_abi::Errno;
 use friscy_abi::layout::Ucred;
 use friscy_abi::poll::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM};
-use friscy_abi::socket::{SOCK_SEQPACKET, SOCK_STREAM};
+use friscy_abi::socket::{AF_INET6, AF_UNIX, SOCK_SEQPACKET, SOCK_STREAM};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 /// How many bytes wait at a receiver before senders block (`net.core.wmem_default`).
 pub const SOCKET_BUFFER: usize = 212_992;
+/// How many bytes of a TCP connection are on their way at most: what Linux's buffers grow to on the loopback interface.
+const TCP_BUFFER: usize = 2_626_560;
 /// How many datagrams wait at a receiver (`net.unix.max_dgram_qlen`).
-const DATAGRAM_QUEUE: usize = 512;
+pub(super) const DATAGRAM_QUEUE: usize = 512;
 /// The longest queue of connections (`net.core.somaxconn`).
 const MAX_BACKLOG: usize = 4096;
 
-/// Bytes on their way, with what was sent beside them.
-pub struct Message {
-    bytes: Vec<u8>,
-    /// How many of them were received.
-    taken: usize,
-    /// The sender's address as in `sun_path`; empty for an unnamed one.
-    from: Vec<u8>,
-    /// Descriptors sent with it (`SCM_RIGHTS`).
-    rights: Vec<FileRef>,
-    /// Who sent it (`SCM_CREDENTIALS`).
-    creds: Ucred,
-}
-
-/// What a receive gave.
-#[derive(Default)]
-pub struct Received {
-    /// Bytes stored.
-    pub count: usize,
-    /// Length of the whole message, for one that was cut (`MSG_TRUNC`).
-    pub full: usize,
-    /// Sender's address.
-    pub from: Vec<u8>,
-    /// Descriptors sent with it.
-    pub rights: Vec<FileRef>,
-    /// Who sent it; absent at the end of a stream.
-    pub creds: Option<Ucred>,
-}
-
 /// A socket.
 pub struct Socket {
+    domain: u32,
     kind: u32,
     /// Its own address as in `sun_path`.
     name: RefCell<Vec<u8>>,
-    peer: RefCell<Weak<Socket>>,
+    /// What the families AF_INET and AF_INET6 have, and the options of every family.
+    pub(super) inet: Inet,
+    pub(super) peer: RefCell<Weak<Socket>>,
     /// It is, or was, connected.
-    connected: Cell<bool>,
+    pub(super) connected: Cell<bool>,
     /// The other end is gone.
-    peer_closed: Cell<bool>,
-    queue: RefCell<VecDeque<Message>>,
-    /// Bytes in the queue.
-    queued: Cell<usize>,
+    pub(super) peer_closed: Cell<bool>,
+    /// The other end sends nothing any more.
+    pub(super) fin: Cell<bool>,
+    pub(super) queue: RefCell<VecDeque<Message>>,
+    pub(super) queued: Cell<usize>,
     /// Connections not accepted yet; present while it listens.
-    pending: RefCell<Option<VecDeque<Rc<Socket>>>>,
+    pub(super) pending: RefCell<Option<VecDeque<Rc<Socket>>>>,
     backlog: Cell<usize>,
-    no_read: Cell<bool>,
-    no_write: Cell<bool>,
+    pub(super) no_read: Cell<bool>,
+    pub(super) no_write: Cell<bool>,
     pub(super) closed: Cell<bool>,
     own_creds: Cell<Ucred>,
     peer_creds: Cell<Ucred>,
     pass_creds: Cell<bool>,
-    error: Cell<Option<Errno>>,
+    pub(super) error: Cell<Option<Errno>>,
     point: WaitPoint,
 }
 
 impl Socket {
     /// A socket of `SOCK_STREAM`, `SOCK_DGRAM` or `SOCK_SEQPACKET` that is neither bound nor connected.
     #[must_use]
-    pub fn new(kind: u32, creds: Ucred, id: u64, effects: &Effects) -> Rc<Socket> {
+    pub fn new(domain: u32, kind: u32, creds: Ucred, id: u64, effects: &Effects) -> Rc<Socket> {
         Rc::new(Socket {
+            domain,
             kind,
             name: RefCell::default(),
+            inet: Inet::default(),
             peer: RefCell::default(),
             connected: Cell::new(false),
             peer_closed: Cell::new(false),
+            fin: Cell::new(false),
             queue: RefCell::default(),
             queued: Cell::new(0),
             pending: RefCell::new(None),
@@ -105,19 +89,47 @@ impl Socket {
         }
     }
 
+    /// What the families AF_INET and AF_INET6 have, and the options of every family.
+    #[must_use]
+    pub fn inet(&self) -> &Inet {
+        &self.inet
+    }
+
+    /// `AF_UNIX`, `AF_INET` or `AF_INET6`.
+    #[must_use]
+    pub fn domain(&self) -> u32 {
+        self.domain
+    }
+
+    /// Whether an Internet socket has no port yet.
+    #[must_use]
+    pub fn is_unbound(&self) -> bool {
+        self.inet.local.get().port == 0
+    }
+
+    /// Whether it is of the family AF_INET or AF_INET6.
+    #[must_use]
+    pub fn is_inet(&self) -> bool {
+        self.domain != AF_UNIX
+    }
+
+    pub(super) fn is_tcp(&self) -> bool {
+        self.is_inet() && self.kind == SOCK_STREAM
+    }
+
     /// `SOCK_STREAM`, `SOCK_DGRAM` or `SOCK_SEQPACKET`.
     #[must_use]
     pub fn kind(&self) -> u32 {
         self.kind
     }
 
-    /// Its address as in `sun_path`, empty when unnamed.
+    /// What follows the family in its address: `sun_path`, empty when unnamed; port and host of an Internet address.
     #[must_use]
     pub fn name(&self) -> Vec<u8> {
-        self.name.borrow().clone()
+        if self.is_inet() { self.inet.local.get().encode(self.domain) } else { self.name.borrow().clone() }
     }
 
-    /// Gives it an address.
+    /// Gives it an address of AF_UNIX.
     ///
     /// # Errors
     /// `EINVAL` if it has one.
@@ -129,11 +141,15 @@ impl Socket {
         Ok(())
     }
 
-    /// The other end's address.
+    /// The other end's address, as [`Socket::name`] gives its own.
     ///
     /// # Errors
     /// `ENOTCONN`.
     pub fn peer_name(&self) -> Result<Vec<u8>, Errno> {
+        if self.is_inet() {
+            let remote = self.inet.remote.get().filter(|_| self.connected.get() && !self.inet.reset.get());
+            return remote.map(|remote| remote.encode(self.domain)).ok_or(Errno::ENOTCONN);
+        }
         self.peer.borrow().upgrade().map(|peer| peer.name()).ok_or(Errno::ENOTCONN)
     }
 
@@ -171,8 +187,13 @@ impl Socket {
         &self.point
     }
 
-    fn has_peer_kind(&self) -> bool {
+    pub(super) fn has_peer_kind(&self) -> bool {
         self.kind == SOCK_STREAM || self.kind == SOCK_SEQPACKET
+    }
+
+    /// How many bytes may wait at it.
+    pub(super) fn capacity(&self) -> usize {
+        if self.is_tcp() { TCP_BUFFER } else { SOCKET_BUFFER }
     }
 
     /// listen(2).
@@ -183,7 +204,7 @@ impl Socket {
         if !self.has_peer_kind() {
             return Err(Errno::EOPNOTSUPP);
         }
-        if self.name.borrow().is_empty() || self.connected.get() {
+        if !self.is_inet() && self.name.borrow().is_empty() || self.connected.get() {
             return Err(Errno::EINVAL);
         }
         self.backlog.set(usize::try_from(backlog).unwrap_or(MAX_BACKLOG).min(MAX_BACKLOG));
@@ -191,6 +212,11 @@ impl Socket {
         self.pending.borrow_mut().get_or_insert_default();
         self.point.notify();
         Ok(())
+    }
+
+    /// Whether no connection can be added to those that wait to be accepted.
+    pub(super) fn backlog_full(&self) -> bool {
+        self.pending.borrow().as_ref().is_some_and(|queue| queue.len() > self.backlog.get())
     }
 
     /// Connects to `target`. For streams a connection waits there to be accepted; `server` is its other end, a new
@@ -213,19 +239,24 @@ impl Socket {
         if self.connected.get() {
             return Err(Errno::EISCONN.into());
         }
-        let mut pending = target.pending.borrow_mut();
-        let queue = pending.as_mut().ok_or(Errno::ECONNREFUSED)?;
-        if queue.len() > target.backlog.get() {
+        if !target.listening() {
+            return Err(Errno::ECONNREFUSED.into());
+        }
+        if target.backlog_full() {
             return Err(IoError::WaitFor(target.point.key()));
         }
-        server.own_creds.set(target.own_creds.get());
         *server.name.borrow_mut() = target.name();
-        Socket::pair(self, &server);
-        queue.push_back(server);
-        drop(pending);
-        target.point.notify();
-        self.point.notify();
+        self.join(target, server);
         Ok(())
+    }
+
+    /// Makes the connection between this socket and `server`, which waits at `listener` to be accepted.
+    pub(super) fn join(self: &Rc<Socket>, listener: &Socket, server: Rc<Socket>) {
+        server.own_creds.set(listener.own_creds.get());
+        Socket::pair(self, &server);
+        listener.pending.borrow_mut().get_or_insert_default().push_back(server);
+        listener.point.notify();
+        self.point.notify();
     }
 
     /// Takes the next connection.
@@ -239,146 +270,9 @@ impl Socket {
         let mut pending = self.pending.borrow_mut();
         let socket = pending.as_mut().ok_or(Errno::EINVAL)?.pop_front().ok_or(IoError::WouldBlock)?;
         drop(pending);
-        self.point.notify();
+        self.admit_late();
+        self.point.wake();
         Ok(socket)
-    }
-
-    /// Sends to the other end, or to `target`. Returns how many bytes went.
-    ///
-    /// # Errors
-    /// `EPIPE`, `ENOTCONN`, `ECONNREFUSED`, `EMSGSIZE`; a wait while the receiver's queue is full.
-    pub fn send(
-        self: &Rc<Socket>,
-        target: Option<&Rc<Socket>>,
-        bytes: &[u8],
-        rights: Vec<FileRef>,
-        creds: Ucred,
-    ) -> IoResult<usize> {
-        if self.no_write.get() {
-            return Err(Errno::EPIPE.into());
-        }
-        let peer = match target {
-            Some(target) => target.clone(),
-            None if !self.connected.get() => return Err(Errno::ENOTCONN.into()),
-            None => match self.peer.borrow().upgrade() {
-                Some(peer) => peer,
-                None if self.has_peer_kind() => return Err(Errno::EPIPE.into()),
-                None => return Err(Errno::ECONNREFUSED.into()),
-            },
-        };
-        if peer.closed.get() || peer.no_read.get() {
-            let errno = if self.has_peer_kind() || !peer.closed.get() { Errno::EPIPE } else { Errno::ECONNREFUSED };
-            return Err(errno.into());
-        }
-        let room = SOCKET_BUFFER.saturating_sub(peer.queued.get());
-        let count = if self.kind == SOCK_STREAM {
-            if room == 0 {
-                return Err(IoError::WouldBlock);
-            }
-            bytes.len().min(room)
-        } else {
-            if bytes.len() > SOCKET_BUFFER - 32 {
-                return Err(Errno::EMSGSIZE.into());
-            }
-            if bytes.len() > room || peer.queue.borrow().len() >= DATAGRAM_QUEUE {
-                return Err(IoError::WouldBlock);
-            }
-            bytes.len()
-        };
-        let sent = bytes.get(..count).unwrap_or(bytes);
-        let mut queue = peer.queue.borrow_mut();
-        match queue.back_mut() {
-            // Bytes of a stream join those before them, unless something was sent beside either.
-            Some(last)
-                if self.kind == SOCK_STREAM
-                    && rights.is_empty()
-                    && last.rights.is_empty()
-                    && last.creds == creds
-                    && last.bytes.len() < 65_536 =>
-            {
-                last.bytes.extend_from_slice(sent);
-            }
-            _ => queue.push_back(Message { bytes: sent.to_vec(), taken: 0, from: self.name(), rights, creds }),
-        }
-        drop(queue);
-        peer.queued.set(peer.queued.get() + count);
-        peer.point.notify();
-        Ok(count)
-    }
-
-    /// Receives into `buf`; with `peek` everything stays where it is.
-    ///
-    /// # Errors
-    /// `ENOTCONN`, `ECONNRESET`; a wait while nothing is there.
-    pub fn receive(&self, buf: &mut [u8], peek: bool) -> IoResult<Received> {
-        if self.has_peer_kind() && !self.connected.get() {
-            return Err(if self.kind == SOCK_STREAM { Errno::EINVAL } else { Errno::ENOTCONN }.into());
-        }
-        let mut queue = self.queue.borrow_mut();
-        let mut received = Received::default();
-        if queue.is_empty() {
-            if let Some(errno) = self.error.take() {
-                return Err(errno.into());
-            }
-            let ended = self.no_read.get() || self.has_peer_kind() && (self.peer_closed.get() || self.peer_stopped());
-            return if ended { Ok(received) } else { Err(IoError::WouldBlock) };
-        }
-        let mut freed = 0;
-        let mut at = 0;
-        while let Some(message) = queue.get_mut(at) {
-            // A stream's read goes on into the next message unless something comes beside it.
-            if at > 0 && (!message.rights.is_empty() || received.creds.is_some_and(|creds| creds != message.creds)) {
-                break;
-            }
-            if received.count > 0 && !received.rights.is_empty() {
-                break;
-            }
-            let rest = message.bytes.get(message.taken..).unwrap_or_default();
-            let room = buf.get_mut(received.count..).unwrap_or_default();
-            let count = rest.len().min(room.len());
-            room[..count].copy_from_slice(&rest[..count]);
-            received.count += count;
-            received.full += rest.len();
-            received.creds = Some(message.creds);
-            received.from.clone_from(&message.from);
-            received.rights = if peek { message.rights.clone() } else { std::mem::take(&mut message.rights) };
-            let whole = count == rest.len() || self.kind != SOCK_STREAM;
-            if !peek {
-                freed += if self.kind == SOCK_STREAM { count } else { rest.len() };
-                message.taken += count;
-            }
-            if !whole || self.kind != SOCK_STREAM {
-                if !peek && whole {
-                    queue.remove(at);
-                }
-                break;
-            }
-            if peek {
-                at += 1;
-            } else {
-                queue.remove(at);
-            }
-            if received.count == buf.len() {
-                break;
-            }
-            // From here on only messages without descriptors follow.
-            if !received.rights.is_empty() {
-                break;
-            }
-        }
-        drop(queue);
-        if freed > 0 || !peek {
-            self.queued.set(self.queued.get() - freed);
-            self.point.wake();
-            if let Some(peer) = self.peer.borrow().upgrade() {
-                peer.point.notify();
-            }
-        }
-        Ok(received)
-    }
-
-    fn peer_stopped(&self) -> bool {
-        self.peer.borrow().upgrade().is_none_or(|peer| peer.no_write.get())
     }
 
     /// shutdown(2).
@@ -386,7 +280,14 @@ impl Socket {
     /// # Errors
     /// `ENOTCONN`.
     pub fn shutdown(&self, read: bool, write: bool) -> Result<(), Errno> {
-        if self.has_peer_kind() && !self.connected.get() {
+        if self.is_tcp() && self.listening() {
+            // A listener that is shut down for reading listens no more.
+            if read {
+                self.stop_listening();
+            }
+            return Ok(());
+        }
+        if (self.has_peer_kind() || self.is_inet()) && (!self.connected.get() || self.inet.reset.get()) {
             return Err(Errno::ENOTCONN);
         }
         if read {
@@ -397,6 +298,9 @@ impl Socket {
         }
         self.point.notify();
         if let Some(peer) = self.peer.borrow().upgrade() {
+            if write && self.has_peer_kind() {
+                peer.fin.set(true);
+            }
             peer.point.notify();
         }
         Ok(())
@@ -408,7 +312,7 @@ impl Socket {
         if self.kind == SOCK_STREAM {
             return self.queued.get();
         }
-        self.queue.borrow().front().map_or(0, |message| message.bytes.len())
+        self.queue.borrow().front().map_or(0, Message::len)
     }
 
     /// The other end.
@@ -420,21 +324,39 @@ impl Socket {
     /// The last descriptor is gone.
     pub(super) fn close(&self) {
         self.closed.set(true);
-        if let Some(pending) = self.pending.take() {
-            for waiting in pending {
-                waiting.close();
-            }
-        }
+        self.stop_listening();
         let unread = !self.queue.take().is_empty();
         if self.has_peer_kind()
             && let Some(peer) = self.peer.borrow().upgrade()
         {
-            peer.peer_closed.set(true);
-            if unread {
-                peer.error.set(Some(Errno::ECONNRESET));
+            if self.is_tcp() && (unread || self.inet.lingers_for_nothing()) {
+                peer.reset();
+            } else {
+                peer.fin.set(true);
+                peer.peer_closed.set(true);
+                if unread {
+                    peer.error.set(Some(Errno::ECONNRESET));
+                }
             }
             peer.point.notify();
         }
+        self.point.notify();
+    }
+
+    /// Nobody will accept the connections that wait, and no more come.
+    fn stop_listening(&self) {
+        let Some(pending) = self.pending.take() else { return };
+        for waiting in pending {
+            if waiting.is_tcp() {
+                waiting.closed.set(true);
+                if let Some(client) = waiting.peer() {
+                    client.reset();
+                }
+            } else {
+                waiting.close();
+            }
+        }
+        self.refuse_late();
         self.point.notify();
     }
 
@@ -444,29 +366,35 @@ impl Socket {
         if let Some(pending) = &*self.pending.borrow() {
             return if pending.is_empty() { 0 } else { POLLIN | POLLRDNORM };
         }
-        let mut events = 0;
-        let streamy = self.has_peer_kind();
-        let ended = streamy && self.connected.get() && (self.peer_closed.get() || self.peer_stopped());
-        if !self.queue.borrow().is_empty() || ended || self.no_read.get() {
+        let mut events = if self.error.get().is_some() { POLLERR } else { 0 };
+        if !self.queue.borrow().is_empty() {
             events |= POLLIN | POLLRDNORM;
         }
-        if ended || self.no_read.get() {
-            events |= POLLRDHUP;
+        if self.is_inet() {
+            return events | self.inet_events();
         }
-        if self.error.get().is_some() {
-            events |= POLLERR;
+        let streamy = self.has_peer_kind();
+        let ended = streamy && self.connected.get() && (self.peer_closed.get() || self.fin.get());
+        if ended || self.no_read.get() {
+            events |= POLLIN | POLLRDNORM | POLLRDHUP;
         }
         if streamy && (!self.connected.get() || self.peer_closed.get() || (self.no_read.get() && self.no_write.get())) {
             events |= POLLHUP;
         }
-        let room = self
-            .peer
-            .borrow()
-            .upgrade()
-            .is_none_or(|peer| peer.queued.get() < SOCKET_BUFFER && peer.queue.borrow().len() < DATAGRAM_QUEUE);
+        let room = self.peer.borrow().upgrade().is_none_or(|peer| peer.has_room());
         if room || !streamy && !self.connected.get() {
             events |= POLLOUT | POLLWRNORM;
         }
         events
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.queued.get() < self.capacity() && (self.has_peer_kind() || self.queue.borrow().len() < DATAGRAM_QUEUE)
+    }
+
+    /// Whether an AF_INET6 socket takes part in IPv6 alone (`IPV6_V6ONLY`).
+    pub(super) fn v6_only(&self) -> bool {
+        use friscy_abi::socket::{IPPROTO_IPV6, IPV6_V6ONLY};
+        self.domain == AF_INET6 && self.inet.option(IPPROTO_IPV6, IPV6_V6ONLY).unwrap_or(0) != 0
     }
 }

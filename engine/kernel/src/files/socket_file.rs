@@ -1,19 +1,29 @@
 //! Sockets as open files.
 
 use super::socket::Socket;
-use super::{File, IoResult, Keys};
-use crate::{Ctx, Kernel};
+use super::{File, FileRef, IoError, IoResult, Keys};
+use crate::{Ctx, Kernel, Nanos};
 use friscy_abi::Errno;
-use friscy_abi::socket::SOCK_DGRAM;
-use friscy_abi::tty::FIONREAD;
+use friscy_abi::layout::Ucred;
+use friscy_abi::socket::{SO_RCVTIMEO, SO_SNDTIMEO, SOCK_DGRAM, SOL_SOCKET};
+use friscy_abi::tty::{FIONREAD, TIOCOUTQ};
 use friscy_vfs::Location;
 use std::any::Any;
 use std::rc::Rc;
 
-/// An open socket.
+/// A socket with its place in the file tree (`socket:[number]`).
 pub struct SocketFile {
     socket: Rc<Socket>,
     location: Location,
+}
+
+/// Where a message is sent to.
+#[derive(Clone)]
+pub enum Target {
+    /// A socket of AF_UNIX.
+    Unix(Rc<Socket>),
+    /// An Internet address.
+    Inet(super::Endpoint),
 }
 
 impl SocketFile {
@@ -36,14 +46,53 @@ impl Drop for SocketFile {
     }
 }
 
+impl Socket {
+    /// `SO_RCVTIMEO` or `SO_SNDTIMEO` in nanoseconds.
+    fn timeout(&self, name: u32) -> Option<Nanos> {
+        self.inet.option(SOL_SOCKET, name).filter(|&time| time != 0)
+    }
+
+    /// Makes a wait one that ends after `SO_RCVTIMEO` or `SO_SNDTIMEO` (`name`), with `late` as its error.
+    pub fn limit_wait<T>(&self, cx: &mut Ctx<'_>, name: u32, late: Errno, result: IoResult<T>) -> IoResult<T> {
+        let (Err(IoError::WouldBlock), Some(timeout)) = (&result, self.timeout(name)) else { return result };
+        let now = cx.kernel.now();
+        let scratch = cx.scratch();
+        let until = if scratch.again { scratch.deadline.unwrap_or(now) } else { now.saturating_add(timeout) };
+        scratch.deadline = Some(until);
+        Err(if now >= until { late.into() } else { IoError::WouldBlockUntil(until) })
+    }
+
+    /// Sends to the other end, or to `target`. Returns how many bytes went.
+    ///
+    /// # Errors
+    /// As [`Socket::send`] and [`Ctx::send_udp`].
+    pub fn send_to(
+        self: &Rc<Socket>,
+        cx: &mut Ctx<'_>,
+        target: Option<&Target>,
+        bytes: &[u8],
+        rights: Vec<FileRef>,
+        creds: Ucred,
+    ) -> IoResult<usize> {
+        let result = match target {
+            Some(Target::Unix(target)) => self.send(Some(target), bytes, rights, creds),
+            Some(Target::Inet(to)) => cx.send_udp(self, Some(*to), bytes, creds),
+            None if self.is_inet() && self.kind() == SOCK_DGRAM => cx.send_udp(self, None, bytes, creds),
+            None => self.send(None, bytes, rights, creds),
+        };
+        self.limit_wait(cx, SO_SNDTIMEO, Errno::EAGAIN, result)
+    }
+}
+
 impl File for SocketFile {
-    fn read(&self, _cx: &mut Ctx<'_>, _at: u64, buf: &mut [u8]) -> IoResult<usize> {
-        Ok(self.socket.receive(buf, false)?.count)
+    fn read(&self, cx: &mut Ctx<'_>, _at: u64, buf: &mut [u8]) -> IoResult<usize> {
+        let result = self.socket.receive(buf, false);
+        Ok(self.socket.limit_wait(cx, SO_RCVTIMEO, Errno::EAGAIN, result)?.count)
     }
 
     fn write(&self, cx: &mut Ctx<'_>, _at: u64, bytes: &[u8]) -> IoResult<usize> {
         let creds = cx.ucred();
-        self.socket.send(None, bytes, Vec::new(), creds)
+        self.socket.send_to(cx, None, bytes, Vec::new(), creds)
     }
 
     fn location(&self) -> &Location {
@@ -70,11 +119,17 @@ impl File for SocketFile {
 
     fn ioctl(&self, cx: &mut Ctx<'_>, request: u32, arg: u64) -> IoResult<u64> {
         match request {
+            FIONREAD if self.socket.listening() => Err(Errno::EINVAL.into()),
             FIONREAD => {
                 cx.write_struct(arg, &(self.socket.waiting() as u32))?;
                 Ok(0)
             }
-            _ => Err(Errno::ENOTTY.into()),
+            // Whatever was sent has arrived.
+            TIOCOUTQ => {
+                cx.write_struct(arg, &0u32)?;
+                Ok(0)
+            }
+            _ => super::interface::ioctl(cx, request, arg),
         }
     }
 

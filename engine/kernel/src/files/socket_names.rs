@@ -21,10 +21,12 @@ impl Ctx<'_> {
     }
 
     /// A new socket.
-    pub fn new_socket(&mut self, kind: u32) -> Rc<Socket> {
+    pub fn new_socket(&mut self, domain: u32, kind: u32) -> Rc<Socket> {
         let id = self.kernel.new_wait_id();
         let creds = self.ucred();
-        Socket::new(kind, creds, id, &self.kernel.drivers.effects)
+        let socket = Socket::new(domain, kind, creds, id, &self.kernel.drivers.effects);
+        socket.inet.local.set(super::Endpoint { ip: socket.any_address(), port: 0 });
+        socket
     }
 
     /// A description of a socket.
