@@ -1,9 +1,10 @@
 //! The image: which kind it is, and the tree of files made of it.
 
 use crate::error::Error;
+use friscy_abi::Errno;
 use friscy_kernel::fs::mount_system;
 use friscy_vfs::native::{ImageKind, MappedFile, Rootfs};
-use friscy_vfs::{Clock, Creds, FileSystem, FixedClock, PathContext, Vfs};
+use friscy_vfs::{Clock, Creds, FileSystem, FixedClock, MountFlags, PathContext, Vfs};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -75,6 +76,44 @@ impl Image {
         {
             let _ = file.write_at(&context.creds, 0, contents.as_bytes());
         }
+    }
+
+    /// Mounts empty file systems in memory.
+    ///
+    /// # Errors
+    /// A folder that cannot be made or mounted on.
+    pub fn mount_tmpfs(&self, dirs: &[String]) -> Result<(), Error> {
+        let context = self.root_context();
+        for dir in dirs {
+            let failed = |errno| Error::Other(format!("--tmpfs {dir}: {errno}"));
+            if !dir.starts_with('/') {
+                return Err(Error::Other(format!("--tmpfs {dir}: not an absolute path")));
+            }
+            self.make_dirs(&context, dir).map_err(failed)?;
+            let place = self.vfs.resolve(&context, &context.root, dir.as_bytes(), true, 0).map_err(failed)?;
+            let clock: Rc<dyn Clock> = self.clock.clone();
+            self.vfs
+                .mount(&place, FileSystem::tmpfs(clock, 0o1777), b"tmpfs", MountFlags::default())
+                .map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Forbids changes of the root file system. What is mounted in it (/dev, /proc, `--tmpfs`) stays as it is.
+    pub fn make_read_only(&self) {
+        let root = self.vfs.root();
+        root.mount().set_flags(MountFlags { read_only: true, ..root.mount().flags() });
+    }
+
+    /// Makes a folder and those above it, where they are missing.
+    fn make_dirs(&self, context: &PathContext, path: &str) -> Result<(), Errno> {
+        for (at, _) in path.match_indices('/').skip(1).chain([(path.len(), "")]) {
+            match self.vfs.mkdir(context, &context.root, path[..at].as_bytes(), 0o755) {
+                Ok(_) | Err(Errno::EEXIST) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(())
     }
 
     fn root_context(&self) -> PathContext {

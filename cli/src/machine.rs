@@ -30,6 +30,11 @@ pub fn build(image: &Image, options: &RunOptions, terminal: Box<dyn Terminal>) -
     if let Some(memory) = options.memory {
         kernel.memory = memory;
     }
+    for ulimit in &options.ulimit {
+        if let Some(limit) = kernel.rlimits.0.get_mut(ulimit.resource as usize) {
+            *limit = ulimit.limit;
+        }
+    }
     if let Some(hostname) = &options.hostname {
         kernel.hostname = hostname.clone().into_bytes();
     }

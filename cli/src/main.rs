@@ -3,6 +3,8 @@
 //! It chooses the tiers, the image and the host's ports that a machine is made of; what a machine does is the engine's
 //! business. Host files, clocks, threads and the environment are used here and nowhere below.
 
+mod crash;
+mod docs;
 mod error;
 mod host;
 mod image;
@@ -25,6 +27,8 @@ fn main() -> ExitCode {
         Command::Syscalls => inspect::syscalls(),
         Command::Disasm(options) => inspect::disasm(&options),
         Command::Lift(options) => inspect::lift(&options),
+        Command::Completions { shell } => docs::completions(shell),
+        Command::Man { command } => docs::man(command.as_deref()),
     };
     result.unwrap_or_else(|error| {
         eprintln!("friscy: {error}");

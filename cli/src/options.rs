@@ -1,5 +1,7 @@
 //! The command line.
 
+use friscy_abi::layout::Rlimit;
+use friscy_abi::sched::{RESOURCES, RLIM_INFINITY};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -29,6 +31,16 @@ pub enum Command {
     Disasm(CodeOptions),
     /// Prints the intermediate representation of code of an ELF file.
     Lift(LiftOptions),
+    /// Prints a shell's completions (`friscy completions bash > /etc/bash_completion.d/friscy`).
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Prints the man page of friscy or of one of its commands (`friscy man run | man -l -`).
+    Man {
+        /// The command.
+        command: Option<String>,
+    },
 }
 
 /// `friscy run`.
@@ -65,6 +77,22 @@ pub struct RunOptions {
     /// The host name [default: friscy].
     #[arg(long, value_name = "NAME")]
     pub hostname: Option<String>,
+
+    /// Says of every process that crashes where it was and which calls led there.
+    #[arg(long)]
+    pub backtrace: bool,
+
+    /// Makes the root file system read-only.
+    #[arg(long)]
+    pub read_only: bool,
+
+    /// Mounts an empty file system in memory.
+    #[arg(long, value_name = "DIR")]
+    pub tmpfs: Vec<String>,
+
+    /// Sets a resource limit: core, cpu, data, fsize, nofile, nproc, stack and so on; -1 is none.
+    #[arg(long, value_name = "NAME=SOFT[:HARD]", value_parser = parse_ulimit)]
+    pub ulimit: Vec<Ulimit>,
 
     /// Memory that the guest is told of, such as 512m or 2g [default: 2g].
     #[arg(short, long, value_name = "SIZE", value_parser = parse_size)]
@@ -136,6 +164,36 @@ pub struct LiftOptions {
     pub raw: bool,
 }
 
+/// A resource limit, getrlimit(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ulimit {
+    /// The number of the resource.
+    pub resource: u32,
+    /// The soft and the hard limit.
+    pub limit: Rlimit,
+}
+
+/// `NAME=SOFT[:HARD]` in the resource's own unit, as docker takes it.
+fn parse_ulimit(text: &str) -> Result<Ulimit, String> {
+    let (name, values) = text.split_once('=').ok_or("write NAME=SOFT[:HARD]")?;
+    let wanted = format!("RLIMIT_{}", name.to_ascii_uppercase());
+    let resource = RESOURCES.iter().find(|(_, name)| *name == wanted).map(|(number, _)| *number);
+    let Some(resource) = resource.and_then(|number| u32::try_from(number).ok()) else {
+        let names: Vec<String> = RESOURCES.iter().map(|(_, name)| name["RLIMIT_".len()..].to_ascii_lowercase()).collect();
+        return Err(format!("the names are {}", names.join(", ")));
+    };
+    let value = |text: &str| match text {
+        "-1" | "unlimited" => Ok(RLIM_INFINITY),
+        _ => text.parse().map_err(|_| format!("{text}: not a number")),
+    };
+    let (soft, hard) = values.split_once(':').unwrap_or((values, values));
+    let limit = Rlimit { rlim_cur: value(soft)?, rlim_max: value(hard)? };
+    if limit.rlim_cur > limit.rlim_max {
+        return Err(String::from("the soft limit is above the hard one"));
+    }
+    Ok(Ulimit { resource, limit })
+}
+
 /// A number of bytes: digits, and k, m or g.
 fn parse_size(text: &str) -> Result<u64, String> {
     let lower = text.to_ascii_lowercase();
@@ -173,6 +231,16 @@ mod tests {
         let Command::Run(run) = cli.command else { panic!() };
         assert_eq!(run.strace.as_deref(), Some("all"));
         assert_eq!(run.image, std::path::Path::new("root"));
+    }
+
+    #[test]
+    fn limits() {
+        let limit = |rlim_cur, rlim_max| Rlimit { rlim_cur, rlim_max };
+        assert_eq!(parse_ulimit("nofile=64:128"), Ok(Ulimit { resource: 7, limit: limit(64, 128) }));
+        assert_eq!(parse_ulimit("core=-1"), Ok(Ulimit { resource: 4, limit: limit(RLIM_INFINITY, RLIM_INFINITY) }));
+        for wrong in ["nofile", "nofile=", "nofile=2:1", "nofile=x", "files=1"] {
+            assert!(parse_ulimit(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -4,8 +4,9 @@ use crate::error::{Error, OWN_ERROR};
 use crate::host::{Events, Mode, RawMode, Streams};
 use crate::image::Image;
 use crate::options::RunOptions;
-use crate::{machine, strace, users};
+use crate::{crash, machine, strace, users};
 use friscy_engine::{ExitStatus, Machine, MachineStatus, Program};
+use friscy_kernel::crash::Crash;
 use friscy_kernel::signal::SigInfo;
 use std::env;
 use std::fs;
@@ -39,12 +40,16 @@ pub fn run(options: &RunOptions) -> Result<ExitCode, Error> {
     let hostname = options.hostname.as_deref().unwrap_or("friscy");
     image.write("/etc/hostname", &format!("{hostname}\n"));
     image.write("/etc/hosts", &format!("127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\t{hostname}\n"));
+    image.mount_tmpfs(&options.tmpfs)?;
     let (streams, interest) = Streams::new(mode);
     let mut machine = machine::build(&image, options, Box::new(streams))?;
     if let Some(set) = &options.strace {
         machine.set_trace(Some(strace::Strace::new(set, mode == Mode::Terminal)?));
     }
-    machine.spawn(program)?;
+    let first = machine.spawn(program)?;
+    if options.read_only {
+        image.make_read_only();
+    }
     let host = |what: &str, error| Error::Other(format!("{what}: {error}"));
     let mut events = Events::new(mode, interest).map_err(|error| host("signals", error))?;
     let raw = if mode == Mode::Terminal {
@@ -53,8 +58,12 @@ pub fn run(options: &RunOptions) -> Result<ExitCode, Error> {
         None
     };
     let begin = Instant::now();
-    let status = run_machine(&mut machine, &mut events);
+    let mut reports = Reports { image: &image, first, backtrace: options.backtrace, unknown: 0, crash: None };
+    let status = run_machine(&mut machine, &mut events, &mut reports);
     drop(raw);
+    if let Some(crash) = &reports.crash {
+        eprint!("{}", crash::describe(&image, crash, options.backtrace, "\n"));
+    }
     if options.stats {
         let seconds = begin.elapsed().as_secs_f64();
         let retired = machine.kernel.retired;
@@ -68,11 +77,42 @@ pub fn run(options: &RunOptions) -> Result<ExitCode, Error> {
     Ok(ExitCode::from(status.map_err(|error| host("waiting for the host", error))?))
 }
 
+/// What a user is told on standard error while the machine runs.
+struct Reports<'a> {
+    image: &'a Image,
+    /// The first process, whose crash is always told, at the end.
+    first: u32,
+    /// Tell of other processes, too.
+    backtrace: bool,
+    /// How many unknown system calls were told of.
+    unknown: usize,
+    /// The first process's crash.
+    crash: Option<Crash>,
+}
+
+impl Reports<'_> {
+    /// Says what is new. The terminal may be raw, so that lines end with a return as well.
+    fn look(&mut self, machine: &mut Machine) {
+        for number in machine.kernel.drivers.unknown_calls.iter().skip(self.unknown) {
+            eprint!("friscy: the guest made system call {number}, which is not known here: ENOSYS\r\n");
+        }
+        self.unknown = machine.kernel.drivers.unknown_calls.len();
+        for crash in machine.kernel.take_crashes() {
+            if crash.pid == self.first {
+                self.crash = Some(crash);
+            } else if self.backtrace {
+                eprint!("{}", crash::describe(self.image, &crash, true, "\r\n"));
+            }
+        }
+    }
+}
+
 /// Runs to the end of the first process.
-fn run_machine(machine: &mut Machine, events: &mut Events) -> std::io::Result<u8> {
+fn run_machine(machine: &mut Machine, events: &mut Events, reports: &mut Reports<'_>) -> std::io::Result<u8> {
     let mut passed_on = [0; 65];
     loop {
         let status = machine.run(Some(SLICE));
+        reports.look(machine);
         if let MachineStatus::Exited(status) = status {
             return Ok(shell_status(status));
         }

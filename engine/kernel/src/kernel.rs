@@ -28,6 +28,8 @@ pub struct KernelConfig {
     pub cpus: u32,
     /// Bytes of memory that the guest is told of.
     pub memory: u64,
+    /// Resource limits of the first process.
+    pub rlimits: crate::rlimit::Rlimits,
     /// Host name, uname(2).
     pub hostname: Vec<u8>,
     /// Time passes with retired instructions and entropy is seeded.
@@ -47,6 +49,7 @@ impl Default for KernelConfig {
             hwprobe: vec![(0, 0), (1, 0), (2, 0), (3, 1), (4, 3), (5, 3), (7, 0xeffe_ffff), (8, 10_000_000), (9, 3)],
             cpus: 1,
             memory: 2 << 30,
+            rlimits: crate::rlimit::Rlimits::default(),
             hostname: b"friscy".to_vec(),
             deterministic: false,
             epoch: 1_767_225_600_000_000_000,
@@ -90,6 +93,7 @@ pub struct Kernel {
     pub(crate) file_objects: FileObjects,
     pub(crate) vdso: Option<ObjectRef>,
     pub(crate) exec_fault: Option<ExecFault>,
+    pub(crate) crashes: Vec<crate::crash::Crash>,
     pub(crate) last_fault: Option<(Tid, u64, SigInfo)>,
     /// Processes that were killed and end before any task runs again.
     pub(crate) dying: Vec<Pid>,
@@ -131,6 +135,7 @@ impl Kernel {
             file_objects: FileObjects::default(),
             vdso: None,
             exec_fault: None,
+            crashes: Vec::new(),
             last_fault: None,
             dying: Vec::new(),
             next_wait_id: 0,

@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 pub mod cpu;
+pub mod crash;
 pub mod cred;
 pub mod ctx;
 pub mod elf;

@@ -103,6 +103,7 @@ impl Kernel {
         let mut process = Process::new(pid, pid, pid, now);
         process.threads.push(pid);
         process.exit_signal = SIGCHLD;
+        process.rlimits = self.config.rlimits.clone();
         self.processes.insert(pid, process);
         let task = crate::Task::first(pid, loaded.mm, cred, fs, files, now);
         self.tasks.insert(pid, task);

@@ -7,10 +7,16 @@ use crate::process::ExitStatus;
 use crate::task::RunState;
 use crate::{Pid, Tid};
 use friscy_abi::Errno;
-use friscy_abi::signal::{SA_NODEFER, SA_RESETHAND, SA_RESTART, SIGSEGV};
+use friscy_abi::signal::{SA_NODEFER, SA_RESETHAND, SA_RESTART, SIGQUIT, SIGSEGV, SIGXCPU, SIGXFSZ};
 
 /// Length of an `ecall` instruction.
 const ECALL: u64 = 4;
+
+/// Whether a signal with the default action to dump core says that the program is wrong, and not that somebody wants it
+/// to end.
+fn is_crash(signo: u32) -> bool {
+    !matches!(signo, SIGQUIT | SIGXCPU | SIGXFSZ)
+}
 
 /// Whether a task may go on after its signals were delivered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,7 +57,7 @@ impl Kernel {
                 continue;
             }
             if action.is_default() {
-                if !self.default_signal(tid, pid, info.signo) {
+                if !self.default_signal(tid, pid, info) {
                     return Delivered::Off;
                 }
                 continue;
@@ -75,7 +81,8 @@ impl Kernel {
     }
 
     /// The default action; answers whether the task goes on.
-    fn default_signal(&mut self, tid: Tid, pid: Pid, signo: u32) -> bool {
+    fn default_signal(&mut self, tid: Tid, pid: Pid, info: SigInfo) -> bool {
+        let signo = info.signo;
         match default_action(signo) {
             DefaultAction::Ignore | DefaultAction::Continue => true,
             DefaultAction::Stop => {
@@ -89,7 +96,10 @@ impl Kernel {
                 false
             }
             // No core is ever written, so the status does not say so: as with a core size limit of 0.
-            DefaultAction::Terminate | DefaultAction::Core => {
+            action @ (DefaultAction::Terminate | DefaultAction::Core) => {
+                if action == DefaultAction::Core && is_crash(signo) {
+                    self.note_crash(tid, info);
+                }
                 self.exit_group(pid, ExitStatus::Signaled { signo, core: false });
                 false
             }
