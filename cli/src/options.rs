@@ -94,7 +94,8 @@ pub struct RunOptions {
     #[arg(long, value_name = "NAME=SOFT[:HARD]", value_parser = parse_ulimit)]
     pub ulimit: Vec<Ulimit>,
 
-    /// Memory that the guest is told of, such as 512m or 2g [default: 2g].
+    /// Memory of all processes and files in memory together, such as 512m or 2g: the guest is told so, and when it uses
+    /// more, the process with the most is killed [default: 2g].
     #[arg(short, long, value_name = "SIZE", value_parser = parse_size)]
     pub memory: Option<u64>,
 

@@ -1,7 +1,7 @@
 //! `friscy run`: the first process, and the loop that runs the machine and waits for the host.
 
 use crate::error::{Error, OWN_ERROR};
-use crate::host::{Events, Mode, RawMode, Streams};
+use crate::host::{Events, Mode, RawMode, Streams, resident};
 use crate::image::Image;
 use crate::options::RunOptions;
 use crate::{crash, machine, strace, users};
@@ -58,7 +58,7 @@ pub fn run(options: &RunOptions) -> Result<ExitCode, Error> {
         None
     };
     let begin = Instant::now();
-    let mut reports = Reports { image: &image, first, backtrace: options.backtrace, unknown: 0, crash: None };
+    let mut reports = Reports { image: &image, first, backtrace: options.backtrace, unknown: 0, crash: None, base: resident() };
     let status = run_machine(&mut machine, &mut events, &mut reports);
     drop(raw);
     if let Some(crash) = &reports.crash {
@@ -86,11 +86,27 @@ struct Reports<'a> {
     backtrace: bool,
     /// How many unknown system calls were told of.
     unknown: usize,
+    /// Bytes that were resident before the guest ran.
+    base: u64,
     /// The first process's crash.
     crash: Option<Crash>,
 }
 
 impl Reports<'_> {
+    /// Kills a process when the guest uses more memory than it may.
+    fn limit_memory(&self, machine: &mut Machine) {
+        let limit = machine.kernel.config.memory;
+        if resident().saturating_sub(self.base) > limit
+            && let Some((pid, comm)) = machine.kernel.kill_for_memory()
+        {
+            eprint!(
+                "friscy: out of memory (--memory {}m): {} (process {pid}) was killed\r\n",
+                limit >> 20,
+                String::from_utf8_lossy(&comm)
+            );
+        }
+    }
+
     /// Says what is new. The terminal may be raw, so that lines end with a return as well.
     fn look(&mut self, machine: &mut Machine) {
         for number in machine.kernel.drivers.unknown_calls.iter().skip(self.unknown) {
@@ -112,6 +128,7 @@ fn run_machine(machine: &mut Machine, events: &mut Events, reports: &mut Reports
     let mut passed_on = [0; 65];
     loop {
         let status = machine.run(Some(SLICE));
+        reports.limit_memory(machine);
         reports.look(machine);
         if let MachineStatus::Exited(status) = status {
             return Ok(shell_status(status));

@@ -155,3 +155,29 @@ fn man_pages_and_completions_name_every_flag() {
         assert!(bash.contains(flag), "{flag} in the completions");
     }
 }
+
+#[test]
+fn a_guest_that_allocates_without_end_is_killed() {
+    let rootfs = rootfs();
+    let rootfs = rootfs.to_str().unwrap();
+    let hog = "a = []\nwhile True: a.append(bytearray(1 << 20))";
+    let alone = run(&["--memory", "128m", rootfs, "python3", "-c", hog]);
+    assert_eq!(alone.status, 137);
+    assert_eq!(
+        String::from_utf8_lossy(&alone.stderr),
+        "friscy: out of memory (--memory 128m): python3 (process 1) was killed\r\n"
+    );
+    let script = format!("python3 -c '{hog}'; echo $?");
+    let child = run(&["--memory", "128m", rootfs, "bash", "-c", &script]);
+    assert_eq!(String::from_utf8_lossy(&child.stdout), "137\n");
+    assert_eq!(child.status, 0);
+}
+
+#[test]
+fn a_guest_that_forks_without_end_gets_eagain() {
+    let rootfs = rootfs();
+    let bomb = "import os, time\nn = 0\ntry:\n    while True:\n        if os.fork() == 0: time.sleep(100)\n        n += 1\nexcept BlockingIOError as e: print(n, e.errno)";
+    let outcome =
+        run(&["--ulimit", "nproc=100", rootfs.to_str().unwrap(), "python3", "-S", "-c", bomb]);
+    assert_eq!(String::from_utf8_lossy(&outcome.stdout), "99 11\n", "{}", String::from_utf8_lossy(&outcome.stderr));
+}

@@ -17,6 +17,7 @@ pub mod futex;
 pub mod kernel;
 pub mod mm;
 pub mod objects;
+mod oom;
 pub mod ports;
 pub mod process;
 pub mod rlimit;
