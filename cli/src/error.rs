@@ -22,9 +22,9 @@ pub enum Error {
         /// The host's error.
         source: io::Error,
     },
-    /// The root file system cannot be read.
+    /// The image cannot be opened.
     #[error("{0}")]
-    Rootfs(#[from] friscy_vfs::native::RootfsError),
+    Image(#[from] friscy_image::ImageError),
     /// The first process cannot be started.
     #[error("{0}")]
     Spawn(#[from] SpawnError),

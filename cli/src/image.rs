@@ -1,9 +1,9 @@
-//! The image: which kind it is, and the tree of files made of it.
+//! The image, and the tree of files made of it.
 
 use crate::error::Error;
 use friscy_abi::Errno;
+use friscy_image::{Config, Options};
 use friscy_kernel::fs::mount_system;
-use friscy_vfs::native::{ImageKind, MappedFile, Rootfs};
 use friscy_vfs::{Clock, Creds, FileSystem, FixedClock, MountFlags, PathContext, Vfs};
 use std::path::Path;
 use std::rc::Rc;
@@ -16,8 +16,8 @@ pub struct Image {
     pub clock: Rc<FixedClock>,
     /// The file system of /dev/pts.
     pub devpts: Rc<FileSystem>,
-    /// The path of the program, when the image is nothing else.
-    pub program: Option<Vec<u8>>,
+    /// What the image says about how it is run.
+    pub config: Config,
 }
 
 impl Image {
@@ -28,21 +28,14 @@ impl Image {
     pub fn open(path: &Path) -> Result<Image, Error> {
         let file_clock = Rc::new(FixedClock::default());
         let clock: Rc<dyn Clock> = file_clock.clone();
-        let kind = ImageKind::of(path).map_err(|error| Error::host(path, error))?;
-        let (root, program) = if kind == ImageKind::Elf {
-            let (root, program) = single_program(path, &clock)?;
-            (root, Some(program))
-        } else {
-            let rootfs = Rootfs::from_path(path)?;
-            let root = FileSystem::overlay(clock.clone(), Rc::clone(rootfs.lower()))
-                .map_err(|errno| Error::Other(format!("{}: {errno}", path.display())))?;
-            (root, None)
-        };
+        let image = friscy_image::open(path, &Options::from_env())?;
+        let root = FileSystem::overlay(clock.clone(), image.lower)
+            .map_err(|errno| Error::Other(format!("{}: {errno}", path.display())))?;
         let vfs = Rc::new(Vfs::new(clock.clone(), root));
         let devpts = mount_system(&vfs, &clock).map_err(|errno| {
             Error::Other(format!("{}: /proc, /sys and /dev cannot be mounted: {errno}", path.display()))
         })?;
-        Ok(Image { vfs, clock: file_clock, devpts, program })
+        Ok(Image { vfs, clock: file_clock, devpts, config: image.config })
     }
 
     /// The whole of a file, or nothing if it cannot be read.
@@ -120,19 +113,4 @@ impl Image {
         let root = self.vfs.root();
         PathContext { root: root.clone(), cwd: root, creds: Creds::root() }
     }
-}
-
-/// A tree with one program in it, at the root, and `/tmp`.
-fn single_program(path: &Path, clock: &Rc<dyn Clock>) -> Result<(Rc<FileSystem>, Vec<u8>), Error> {
-    use std::os::unix::ffi::OsStrExt;
-    let name = path.file_name().map_or(&b"program"[..], |name| name.as_bytes());
-    let program = [b"/", name].concat();
-    let file = MappedFile::open(path).map_err(|error| Error::host(path, error))?;
-    let len = file.bytes().len() as u64;
-    let root = FileSystem::tmpfs(Rc::clone(clock), 0o755);
-    let made = root
-        .add_file(&program, 0o755, Rc::new(file), 0, len)
-        .and_then(|_| root.add(b"tmp", friscy_vfs::NewNode::Directory, 0o1777));
-    made.map_err(|errno| Error::Other(format!("{}: {errno}", path.display())))?;
-    Ok((root, program))
 }

@@ -17,7 +17,7 @@ pub struct Cli {
 /// The commands.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Runs a command in a root file system, or one ELF file.
+    /// Runs a command in an image, or one ELF file.
     ///
     /// When standard input and output are terminals, the command gets a terminal of its own; otherwise it gets pipes. The
     /// exit status is the command's, 128+N when signal N killed it, 127 when it was not found, 126 when it cannot be
@@ -66,11 +66,11 @@ pub struct RunOptions {
     #[arg(long, value_name = "FILE")]
     pub env_file: Vec<PathBuf>,
 
-    /// The working directory; it is made if it does not exist [default: /].
+    /// The working directory; it is made if it does not exist [default: the image's, or /].
     #[arg(short, long, value_name = "DIR")]
     pub workdir: Option<String>,
 
-    /// The user, by name or number [default: root].
+    /// The user, by name or number [default: the image's, or root].
     #[arg(short, long, value_name = "USER[:GROUP]")]
     pub user: Option<String>,
 
@@ -107,15 +107,16 @@ pub struct RunOptions {
     #[arg(short, long)]
     pub tty: bool,
 
-    /// The program to start, before the arguments of the command line.
+    /// The program to start in place of the image's entry point, before the arguments of the command line.
     #[arg(long, value_name = "CMD")]
     pub entrypoint: Option<String>,
 
-    /// A folder or a tar of a root file system, or an ELF file.
+    /// A `docker save` or OCI archive, an OCI layout folder, a tar or folder of a root file system, or an ELF file;
+    /// archives may be compressed. FILE:NAME chooses among several images in one.
     #[arg(value_name = "IMAGE")]
     pub image: PathBuf,
 
-    /// The command and its arguments [default: bash or sh].
+    /// The command and its arguments [default: the image's, or bash or sh].
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD ARG")]
     pub command: Vec<std::ffi::OsString>,
 }

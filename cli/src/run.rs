@@ -162,14 +162,12 @@ fn shell_status(status: ExitStatus) -> u8 {
 
 /// The first process, from the command line and the image.
 fn program(options: &RunOptions, image: &Image, mode: Mode) -> Result<Program, Error> {
-    let identity = users::look_up(image, options.user.as_deref().unwrap_or("0"))?;
+    let config = &image.config;
+    let said = |text: &'_ str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let user = options.user.clone().or_else(|| said(&config.user));
+    let identity = users::look_up(image, user.as_deref().unwrap_or("0"))?;
     let command: Vec<Vec<u8>> = options.command.iter().map(|arg| arg.clone().into_vec()).collect();
-    let mut argv: Vec<Vec<u8>> = Vec::new();
-    argv.extend(options.entrypoint.iter().map(|entry| entry.clone().into_bytes()));
-    if argv.is_empty() {
-        argv.extend(image.program.clone());
-    }
-    argv.extend(command);
+    let mut argv = config.argv(options.entrypoint.as_deref(), &command);
     if argv.is_empty() {
         let shell = SHELLS.into_iter().find(|shell| image.exists(shell)).ok_or_else(|| {
             Error::Other(format!(
@@ -179,13 +177,13 @@ fn program(options: &RunOptions, image: &Image, mode: Mode) -> Result<Program, E
         })?;
         argv.push(shell.into());
     }
-    let cwd = options.workdir.clone().unwrap_or_default().into_bytes();
-    let envp = environment(options, &identity.home, mode)?;
+    let cwd = options.workdir.clone().or_else(|| said(&config.working_dir)).unwrap_or_default().into_bytes();
+    let envp = environment(options, image, &identity.home, mode)?;
     Ok(Program { argv, envp, cwd, user: identity.user })
 }
 
-/// The environment: docker's defaults, then what files and options say.
-fn environment(options: &RunOptions, home: &str, mode: Mode) -> Result<Vec<Vec<u8>>, Error> {
+/// The environment: docker's defaults, then what the image, files and options say.
+fn environment(options: &RunOptions, image: &Image, home: &str, mode: Mode) -> Result<Vec<Vec<u8>>, Error> {
     let mut variables = Variables(Vec::new());
     variables.set(b"PATH", DEFAULT_PATH.as_bytes());
     variables.set(b"HOSTNAME", options.hostname.as_deref().unwrap_or("friscy").as_bytes());
@@ -193,6 +191,11 @@ fn environment(options: &RunOptions, home: &str, mode: Mode) -> Result<Vec<Vec<u
         variables.set(b"TERM", b"xterm");
     }
     variables.set(b"HOME", home.as_bytes());
+    for variable in &image.config.env {
+        if let Some((name, value)) = variable.split_once('=') {
+            variables.set(name.as_bytes(), value.as_bytes());
+        }
+    }
     for path in &options.env_file {
         let text = fs::read(path).map_err(|error| Error::host(path, error))?;
         for line in text.split(|&byte| byte == b'\n') {

@@ -1,10 +1,9 @@
 //! What a bundle starts: from the command line, with defaults from the image.
 
 use crate::PackError;
-use crate::first::resolve;
 use crate::layout::read_file;
 use crate::manifest::Entry;
-use friscy_vfs::{FileType, Lower};
+use friscy_vfs::{FileType, Lower, resolve};
 
 /// Where programs without a slash in their name are looked for, and what `PATH` says unless it is given.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -68,7 +67,9 @@ pub fn complete(lower: &dyn Lower, wishes: &Wishes) -> Result<Entry, PackError> 
         None if is_dir(lower, &user.home) => user.home.clone(),
         None => "/".into(),
     };
-    if !cwd.starts_with('/') || !is_dir(lower, &cwd) {
+    // A directory that is missing is made when the program starts, as docker does.
+    let taken = !is_dir(lower, &cwd) && resolve(lower, cwd.as_bytes()).is_some();
+    if !cwd.starts_with('/') || taken {
         return Err(PackError::NoEntry(format!("{cwd} is not a directory in the image")));
     }
     Ok(Entry { argv, env, cwd, uid: user.uid, gid: user.gid, hostname })
@@ -119,7 +120,7 @@ impl User {
 }
 
 fn text(lower: &dyn Lower, path: &str) -> String {
-    let bytes = resolve(lower, path).and_then(|id| {
+    let bytes = resolve(lower, path.as_bytes()).and_then(|id| {
         let stat = lower.stat(id).ok()?;
         (stat.file_type == FileType::Regular).then(|| read_file(lower, id, path.as_bytes(), stat.size).ok())?
     });
@@ -127,7 +128,7 @@ fn text(lower: &dyn Lower, path: &str) -> String {
 }
 
 fn is_type(lower: &dyn Lower, path: &str, file_type: FileType) -> bool {
-    resolve(lower, path).and_then(|id| lower.stat(id).ok()).is_some_and(|stat| stat.file_type == file_type)
+    resolve(lower, path.as_bytes()).and_then(|id| lower.stat(id).ok()).is_some_and(|stat| stat.file_type == file_type)
 }
 
 fn is_file(lower: &dyn Lower, path: &str) -> bool {

@@ -15,7 +15,7 @@ pub enum PackError {
     },
     /// The image could not be opened.
     #[error(transparent)]
-    Image(#[from] friscy_vfs::native::RootfsError),
+    Image(#[from] friscy_image::ImageError),
     /// A file inside the image could not be read.
     #[error("/{path} in the image: {reason}")]
     Content {

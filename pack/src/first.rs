@@ -4,7 +4,7 @@
 //! ncurses read when they start. A file that is missing here is fetched when it is read; a file too many costs time.
 
 use crate::layout::read_file;
-use friscy_vfs::{FileType, Lower, LowerId};
+use friscy_vfs::{FileType, Lower, LowerId, resolve};
 use goblin::elf::Elf;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -41,46 +41,6 @@ const USUAL: [&str; 19] = [
     "root/.bash_profile",
 ];
 
-/// How many symbolic links a path may cross, as in Linux.
-const MAX_LINKS: u32 = 40;
-
-/// Finds a file by its path inside the image, following symbolic links within it.
-#[must_use]
-pub fn resolve(lower: &dyn Lower, path: &str) -> Option<LowerId> {
-    let mut todo: VecDeque<Vec<u8>> = path.split('/').map(|name| name.as_bytes().to_vec()).collect();
-    let mut at = vec![lower.root()];
-    let mut links = 0;
-    while let Some(name) = todo.pop_front() {
-        match name.as_slice() {
-            b"" | b"." => continue,
-            b".." => {
-                if at.len() > 1 {
-                    at.pop();
-                }
-                continue;
-            }
-            _ => {}
-        }
-        let child = lower.lookup(*at.last()?, &name).ok()??;
-        if lower.stat(child).ok()?.file_type == FileType::Symlink {
-            links += 1;
-            if links > MAX_LINKS {
-                return None;
-            }
-            let target = lower.read_link(child).ok()?;
-            if target.first() == Some(&b'/') {
-                at.truncate(1);
-            }
-            for part in target.split(|&b| b == b'/').rev() {
-                todo.push_front(part.to_vec());
-            }
-        } else {
-            at.push(child);
-        }
-    }
-    at.last().copied()
-}
-
 /// The files that `program`, an absolute path inside the image, needs at its start: libraries first needed first, then
 /// what is usual.
 #[must_use]
@@ -89,7 +49,7 @@ pub fn needed(lower: &dyn Lower, program: &str) -> Vec<LowerId> {
     let mut found = Vec::new();
     let mut todo = VecDeque::from([program.to_owned()]);
     while let Some(path) = todo.pop_front() {
-        let Some(id) = resolve(lower, &path) else { continue };
+        let Some(id) = resolve(lower, path.as_bytes()) else { continue };
         let Ok(stat) = lower.stat(id) else { continue };
         if stat.file_type != FileType::Regular || !seen.insert(id) {
             continue;
@@ -106,13 +66,13 @@ pub fn needed(lower: &dyn Lower, program: &str) -> Vec<LowerId> {
                 let place = LIBRARY_FOLDERS
                     .iter()
                     .map(|folder| format!("{folder}/{library}"))
-                    .find(|path| resolve(lower, path).is_some());
+                    .find(|path| resolve(lower, path.as_bytes()).is_some());
                 todo.extend(place);
             }
         }
     }
     for path in USUAL {
-        if let Some(id) = resolve(lower, path) {
+        if let Some(id) = resolve(lower, path.as_bytes()) {
             if lower.stat(id).is_ok_and(|stat| stat.file_type == FileType::Regular) && seen.insert(id) {
                 found.push(id);
             }

@@ -1,10 +1,10 @@
 //! The command `friscy-pack`.
 
 use clap::Parser;
+use friscy_image::Config;
 use friscy_pack::bundle::{self, Options};
 use friscy_pack::entry::{self, Wishes};
 use friscy_pack::{PackError, assets};
-use friscy_vfs::native::Rootfs;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,10 +16,11 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(name = "friscy-pack", version, max_term_width = 100)]
 struct Arguments {
-    /// The root file system: a folder or a tar file.
+    /// An image: a `docker save` or OCI archive, an OCI layout folder, a tar or folder of a root file system, or an ELF
+    /// file. Archives may be compressed.
     image: PathBuf,
 
-    /// The program to start and its arguments; a shell if there are none.
+    /// The command and its arguments [default: the image's, or a shell].
     #[arg(trailing_var_arg = true, value_name = "CMD ARG")]
     command: Vec<String>,
 
@@ -27,7 +28,7 @@ struct Arguments {
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
 
-    /// The program to start, before the arguments of the command line.
+    /// The program to start in place of the image's entry point, before the arguments of the command line.
     #[arg(long, value_name = "CMD")]
     entrypoint: Option<String>,
 
@@ -35,11 +36,11 @@ struct Arguments {
     #[arg(short, long, value_name = "NAME=VALUE")]
     env: Vec<String>,
 
-    /// The working directory [default: the user's home].
+    /// The working directory [default: the image's, or the user's home].
     #[arg(short, long, value_name = "DIR")]
     workdir: Option<String>,
 
-    /// The user, by name or number [default: root].
+    /// The user, by name or number [default: the image's, or root].
     #[arg(short, long, value_name = "USER[:GROUP]")]
     user: Option<String>,
 
@@ -72,15 +73,9 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), PackError> {
     let assets = assets::find(arguments.assets.as_deref())?;
-    let rootfs = Rootfs::from_path(&arguments.image)?;
-    let lower = &**rootfs.lower();
-    let wishes = Wishes {
-        command: arguments.entrypoint.iter().chain(&arguments.command).cloned().collect(),
-        env: arguments.env.clone(),
-        cwd: arguments.workdir.clone(),
-        user: arguments.user.clone(),
-        hostname: arguments.hostname.clone(),
-    };
+    let image = friscy_image::open(&arguments.image, &friscy_image::Options::from_env())?;
+    let lower = &*image.lower;
+    let wishes = wishes(arguments, &image.config);
     let entry = entry::complete(lower, &wishes)?;
     let fallback = arguments.image.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let name = arguments.name.clone().unwrap_or_else(|| entry::display_name(lower, &fallback));
@@ -107,4 +102,18 @@ fn run(arguments: &Arguments) -> Result<(), PackError> {
         );
     }
     Ok(())
+}
+
+/// What the command line says, completed by the image's configuration as docker does.
+fn wishes(arguments: &Arguments, config: &Config) -> Wishes {
+    let command: Vec<Vec<u8>> = arguments.command.iter().map(|word| word.clone().into_bytes()).collect();
+    let argv = config.argv(arguments.entrypoint.as_deref(), &command);
+    let said = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    Wishes {
+        command: argv.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect(),
+        env: config.env.iter().chain(&arguments.env).cloned().collect(),
+        cwd: arguments.workdir.clone().or_else(|| said(&config.working_dir)),
+        user: arguments.user.clone().or_else(|| said(&config.user)),
+        hostname: arguments.hostname.clone(),
+    }
 }

@@ -23,7 +23,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("friscy-kernel", &["friscy-abi", "friscy-boundary", "friscy-vfs"]),
     ("friscy-syscalls", &["friscy-abi", "friscy-boundary", "friscy-kernel", "friscy-vfs"]),
     ("friscy-engine", &["friscy-abi", "friscy-boundary", "friscy-kernel", "friscy-syscalls", "friscy-vfs"]),
-    ("friscy-pack", &["friscy-vfs"]),
+    ("friscy-image", &["friscy-vfs"]),
+    ("friscy-pack", &["friscy-image", "friscy-vfs"]),
     ("friscy-web-messages", &["friscy-boundary"]),
     ("friscy-web-cpu", &["friscy-boundary", "friscy-cpu", "friscy-interp", "friscy-seam", "friscy-web-messages"]),
     (
@@ -44,6 +45,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "friscy-abi",
             "friscy-cpu",
             "friscy-engine",
+            "friscy-image",
             "friscy-interp",
             "friscy-isa",
             "friscy-kernel",

@@ -11,10 +11,12 @@
 //! * [`Vfs`] holds the mounts and does everything that begins with a path.
 #![warn(missing_docs)]
 
+mod builder;
 mod content;
 mod devfs;
 mod dir;
 mod file;
+mod flat;
 mod fs;
 mod inode;
 mod lower;
@@ -31,16 +33,18 @@ mod types;
 mod walk;
 mod xattr;
 
+pub use builder::{TreeBuilder, TreeError, TreeLimits};
 pub use content::{ChunkId, Content, ContentId, ContentSource, ExternalContent, MemorySource, ReadError};
 pub use devfs::devfs;
+pub use flat::{FlatError, FlatLower, flatten};
 pub use fs::{FileSystem, NewNode, SuperBlock};
 pub use inode::{Inode, InodeId, InodeRef};
-pub use lower::{Lower, LowerId, LowerStat, WalkEntry, Xattrs, walk};
+pub use lower::{Lower, LowerId, LowerStat, WalkEntry, Xattrs, resolve, walk};
 pub use mount::{Location, Mount, MountFlags, MountInfo, MountRef, PathName, Vfs};
 pub use open::OpenFile;
 pub use synth::{SynthAttr, SynthDir, SynthFile, SynthLink, SynthNode, synthetic};
-pub use tar_index::{TarError, index_tar};
-pub use tree::{Extent, FileTree, NodeKind, TreeBuilder, TreeError, TreeLower, TreeNode};
+pub use tar_index::{TarError, add_layer, index_tar, is_tar};
+pub use tree::{Extent, FileTree, NodeKind, TreeLower, TreeNode};
 pub use types::{
     Access, Clock, Creds, DirEntry, FileType, FixedClock, Metadata, Name, SetTime, StatFs, Timestamp, makedev,
 };

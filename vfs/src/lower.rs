@@ -3,7 +3,7 @@
 use crate::content::ContentSource;
 use crate::types::{FileType, Name, Timestamp};
 use friscy_abi::Errno;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 /// Names a file of a lower tree. Hard links to one file have the same id.
@@ -125,4 +125,44 @@ pub fn walk<E: From<Errno>>(lower: &dyn Lower, visit: &mut dyn FnMut(WalkEntry) 
         }
     }
     Ok(())
+}
+
+/// How many symbolic links a path may cross, as in Linux.
+const MAX_LINKS: u32 = 40;
+
+/// Finds a file by its path inside the tree, following symbolic links within it; the root's parent is the root.
+#[must_use]
+pub fn resolve(lower: &dyn Lower, path: &[u8]) -> Option<LowerId> {
+    let mut todo: VecDeque<Vec<u8>> = path.split(|&b| b == b'/').map(<[u8]>::to_vec).collect();
+    let mut at = vec![lower.root()];
+    let mut links = 0;
+    while let Some(name) = todo.pop_front() {
+        match name.as_slice() {
+            b"" | b"." => continue,
+            b".." => {
+                if at.len() > 1 {
+                    at.pop();
+                }
+                continue;
+            }
+            _ => {}
+        }
+        let child = lower.lookup(*at.last()?, &name).ok()??;
+        if lower.stat(child).ok()?.file_type == FileType::Symlink {
+            links += 1;
+            if links > MAX_LINKS {
+                return None;
+            }
+            let target = lower.read_link(child).ok()?;
+            if target.first() == Some(&b'/') {
+                at.truncate(1);
+            }
+            for part in target.split(|&b| b == b'/').rev() {
+                todo.push_front(part.to_vec());
+            }
+        } else {
+            at.push(child);
+        }
+    }
+    at.last().copied()
 }

@@ -3,11 +3,14 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests run on the host")]
 
 use friscy_abi::Errno;
-use friscy_vfs::native::{Folder, ImageKind, Rootfs};
+use friscy_vfs::native::{Folder, MappedFile};
 use friscy_vfs::{
-    Extent, FileTree, FileType, Lower, NodeKind, Timestamp, TreeBuilder, TreeError, TreeNode, index_tar, makedev, walk,
+    Extent, FileTree, FileType, FlatLower, Lower, MemorySource, NodeKind, Timestamp, TreeBuilder, TreeError, TreeLimits,
+    TreeLower, TreeNode, add_layer, flatten, index_tar, is_tar, makedev, resolve, walk,
 };
-use std::io::{Cursor, Write};
+use proptest::prelude::*;
+use std::io::Cursor;
+use std::rc::Rc;
 use tar::{Builder, EntryType, Header};
 
 fn header(kind: EntryType, size: usize) -> Header {
@@ -101,9 +104,15 @@ fn show(lower: &dyn Lower) -> String {
     text
 }
 
+/// The same tree as bytes.
+fn flat(tree: &FileTree, contents: &[u8]) -> FlatLower {
+    let bytes = [b"before", flatten(tree).as_slice()].concat();
+    FlatLower::new(Rc::new(MemorySource(bytes.into())), 6, Rc::new(MemorySource(contents.into()))).unwrap()
+}
+
 #[test]
 fn contents_stay_where_they_are() {
-    let tar = Tar::new().dir("./", 0o711).dir("./etc/", 0o750).file("./etc/name", b"friscy\n");
+    let tar = Tar::new().raw(b"/", EntryType::Directory, b"").dir("./", 0o711).dir("./etc/", 0o750).file("./etc/name", b"friscy\n");
     let bytes = tar.bytes();
     let tree = index_tar(Cursor::new(&bytes)).unwrap();
     assert_eq!(node(&tree, "").mode, 0o711);
@@ -230,6 +239,15 @@ fn damage_is_named() {
     builder.append(&head, &[][..]).unwrap();
     let error = index_tar(Cursor::new(builder.into_inner().unwrap())).unwrap_err().to_string();
     assert_eq!(error, r#"entry "holes": sparse files are not supported"#);
+    // Blank numbers are none that were damaged.
+    let mut blank = Header::new_old();
+    blank.set_mode(0o600);
+    blank.set_size(0);
+    raw_name(&mut blank, b"blank");
+    let mut builder = Builder::new(Vec::new());
+    builder.append(&blank, &[][..]).unwrap();
+    let tree = index_tar(Cursor::new(builder.into_inner().unwrap())).unwrap();
+    assert_eq!((node(&tree, "blank").mode, node(&tree, "blank").uid), (0o600, 0));
 }
 
 #[test]
@@ -261,10 +279,10 @@ fn a_tar_and_the_folder_it_unpacks_to_are_the_same_tree() {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(unpacked.join(made), mode).unwrap();
     }
-    let (tar, folder) = (Rootfs::from_path(&path).unwrap(), Rootfs::from_path(&unpacked).unwrap());
-    assert!(tar.tree().is_some() && folder.tree().is_none());
-    let text = show(&**tar.lower());
-    assert_eq!(text, show(&**folder.lower()));
+    let tree = Rc::new(index_tar(Cursor::new(&bytes)).unwrap());
+    let text = show(&TreeLower::new(Rc::clone(&tree), Rc::new(MappedFile::open(&path).unwrap())));
+    assert_eq!(text, show(&Folder::open(&unpacked).unwrap()));
+    assert_eq!(text, show(&flat(&tree, &bytes)));
     assert!(text.starts_with("/ Directory 755 0\n/bin Directory 755 0\n/bin/box Regular 644 8 links 2 \"contents\"\n"));
     assert!(text.contains("/bin/sh Regular 644 8 links 2 again"));
     assert!(text.contains("/sh Symlink 777 7 links 1 -> /bin/sh\n"));
@@ -297,22 +315,168 @@ fn a_folder_is_never_left() {
     assert_eq!(source.read_at(base, &mut [0; 4]), Err(Errno::ELOOP.into()));
 }
 
+/// Puts layers on one another and shows the result.
+fn layered(layers: Vec<Tar>) -> String {
+    let mut builder = TreeBuilder::new();
+    let mut contents = Vec::new();
+    for layer in layers {
+        let bytes = layer.bytes();
+        add_layer(&mut builder, Cursor::new(&bytes), contents.len() as u64).unwrap();
+        contents.extend(bytes);
+    }
+    let tree = Rc::new(builder.finish());
+    let text = show(&TreeLower::new(Rc::clone(&tree), Rc::new(MemorySource(contents.as_slice().into()))));
+    assert_eq!(text, show(&flat(&tree, &contents)));
+    text
+}
+
 #[test]
-fn what_is_not_a_root_file_system_says_so() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("image");
-    let complaint = |data: &[u8]| {
-        std::fs::File::create(&path).unwrap().write_all(data).unwrap();
-        let error = Rootfs::from_path(&path).err().map(|error| error.to_string()).unwrap_or_default();
-        error.strip_prefix(path.to_str().unwrap()).unwrap_or(&error).to_owned()
+fn whiteouts_hide_what_is_below_and_nothing_else() {
+    let base = || {
+        Tar::new()
+            .dir("d", 0o700)
+            .file("d/a", b"a")
+            .file("d/b", b"b")
+            .dir("e/f", 0o755)
+            .file("e/f/g", b"g")
+            .link(EntryType::Link, "again", "e/f/g")
     };
-    assert_eq!(complaint(b"\x1f\x8b\x08"), ": compressed with gzip; decompress it first");
-    assert_eq!(complaint(b"\x7fELF\x02"), ": an ELF file, not a root file system");
-    assert_eq!(complaint(b"hello"), ": neither a folder nor a tar");
-    let oci = Tar::new().file("oci-layout", b"{}").bytes();
-    assert_eq!(complaint(&oci), ": an image archive; only a tar or folder of its root file system is understood");
-    assert_eq!(complaint(&Tar::new().bytes()), "");
-    assert_eq!(ImageKind::of(&path).unwrap(), ImageKind::Tar);
-    let missing = Rootfs::from_path(&dir.path().join("none")).err().unwrap().to_string();
-    assert!(missing.ends_with("none: No such file or directory (os error 2)"), "{missing}");
+    let names = |text: String| -> String {
+        text.lines().map(|line| line.split(' ').next().unwrap_or_default().to_owned() + " ").collect()
+    };
+    let over = |layer: Tar| names(layered(vec![base(), layer]));
+    assert_eq!(over(Tar::new()), "/ /again /d /d/a /d/b /e /e/f /e/f/g ");
+    assert_eq!(over(Tar::new().file("d/.wh.a", b"")), "/ /again /d /d/b /e /e/f /e/f/g ");
+    assert_eq!(over(Tar::new().file(".wh.e", b"").file("d/.wh.none", b"")), "/ /again /d /d/a /d/b ");
+    assert_eq!(over(Tar::new().file("d/.wh..wh..opq", b"")), "/ /again /d /e /e/f /e/f/g ");
+    assert_eq!(over(Tar::new().file(".wh..wh..opq", b"")), "/ ");
+    // What a layer adds stays, whether it comes before or after the whiteout.
+    for first in [true, false] {
+        let opaque = |tar: Tar| tar.file("d/.wh..wh..opq", b"").file("e/.wh.f", b"");
+        let adds = |tar: Tar| tar.file("d/c", b"c").file("e/f/h", b"h").file("d/a", b"new");
+        let layer = if first { adds(opaque(Tar::new())) } else { opaque(adds(Tar::new())) };
+        let text = layered(vec![base(), layer]);
+        assert!(text.contains("/d/a Regular 644 3 links 1 \"new\""), "{text}");
+        assert_eq!(names(text), "/ /again /d /d/a /d/c /e /e/f /e/f/h ");
+    }
+    // A hard link's other name keeps the file, and the count is right.
+    assert!(layered(vec![base(), Tar::new().file(".wh.e", b"")]).contains("/again Regular 644 1 links 1 \"g\""));
+    // What aufs kept for itself is no file.
+    assert_eq!(over(Tar::new().dir(".wh..wh.plnk", 0o755).file(".wh..wh.plnk/12.34", b"")), over(Tar::new()));
+    let mut builder = TreeBuilder::new();
+    let bad = Tar::new().raw(b"d/.wh...", EntryType::Regular, b"").bytes();
+    let error = add_layer(&mut builder, Cursor::new(bad), 0).unwrap_err().to_string();
+    assert_eq!(error, r#"entry "d/.wh...": the name is not a path below the root (it holds `..`)"#);
+}
+
+#[test]
+fn links_on_the_way_are_followed_inside_the_tree() {
+    let base = || Tar::new().dir("usr/lib", 0o755).link(EntryType::Symlink, "lib", "usr/lib");
+    let text = layered(vec![base(), Tar::new().file("lib/x", b"x")]);
+    assert!(text.contains("/usr/lib/x Regular") && text.contains("/lib Symlink"), "{text}");
+    let text = layered(vec![base(), Tar::new().file("lib/x", b"x"), Tar::new().file("lib/.wh.x", b"")]);
+    assert!(!text.contains("/x "), "{text}");
+    // Out of the root is the root.
+    for target in ["../../..", "/", "/../usr/.."] {
+        let text = layered(vec![Tar::new().link(EntryType::Symlink, "up", target), Tar::new().file("up/etc/x", b"x")]);
+        assert!(text.contains("/etc/x Regular"), "{text}");
+    }
+    // One that leads to itself leads nowhere.
+    let looped = Tar::new().link(EntryType::Symlink, "l", "l/m").file("l/x", b"");
+    assert_eq!(looped.error(), r#"entry "l/x": "l" is not a directory"#);
+    // A directory takes the place of a link.
+    let text = layered(vec![base(), Tar::new().dir("lib", 0o711)]);
+    assert!(text.contains("/lib Directory 711"), "{text}");
+}
+
+#[test]
+fn paths_are_resolved_as_in_a_chroot() {
+    let tar = Tar::new().file("usr/bin/x", b"").link(EntryType::Symlink, "bin", "../usr/./bin").link(EntryType::Symlink, "l", "l");
+    let bytes = tar.bytes();
+    let tree = index_tar(Cursor::new(&bytes)).unwrap();
+    let lower = flat(&tree, &bytes);
+    let there = resolve(&lower, b"/usr/bin/x");
+    assert!(there.is_some());
+    assert_eq!(resolve(&lower, b"bin/../bin/x"), there);
+    assert_eq!(resolve(&lower, b"l"), None);
+    assert_eq!(resolve(&lower, b"bin/y"), None);
+}
+
+#[test]
+fn a_tree_has_limits() {
+    let limits = TreeLimits { nodes: 3, bytes: 1000 };
+    let error = |tar: Tar| {
+        add_layer(&mut TreeBuilder::with_limits(limits), Cursor::new(tar.bytes()), 0).unwrap_err().to_string()
+    };
+    let many = Tar::new().file("a", b"").file("b", b"").file("c", b"");
+    assert_eq!(error(many), r#"entry "c": more than 3 files and directories"#);
+    let long = Tar::new().link(EntryType::Symlink, "a", &"x".repeat(1000));
+    assert_eq!(error(long), r#"entry "a": names and attributes of more than 1000 bytes"#);
+    let deep = Tar::new().file(&"d/".repeat(2100), b"");
+    assert_eq!(
+        index_tar(Cursor::new(deep.bytes())).unwrap_err().to_string().rsplit(": ").next(),
+        Some("the name is not a path below the root (it is longer than 4095 bytes)")
+    );
+    // A name of 5 MiB is not read into memory.
+    let mut head = header(EntryType::GNULongName, 5 << 20);
+    raw_name(&mut head, b"././@LongLink");
+    let mut builder = Builder::new(Vec::new());
+    builder.append(&head, &vec![b'x'; 5 << 20][..]).unwrap();
+    let error = index_tar(Cursor::new(builder.into_inner().unwrap())).unwrap_err().to_string();
+    assert_eq!(error, r#"after entry "": a name or an extended header is longer than 4 MiB"#);
+    // A chain of links in the worst order takes no time that grows with its square.
+    let mut chain = Tar::new();
+    for at in 0..20_000 {
+        chain = chain.link(EntryType::Link, &format!("l{at}"), &format!("l{}", at + 1));
+    }
+    let tree = chain.file("l20000", b"").tree();
+    assert_eq!(node(&tree, "l0").nlink, 20_001);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn no_tar_panics_and_no_bytes_are_trusted(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+        tree_changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+    ) {
+        let long = "n/".repeat(120);
+        let good = Tar::new().dir("d", 0o755).file(&long, b"1").file("d/.wh.x", b"").link(EntryType::Link, "h", "d/f")
+            .file("d/f", &[7; 700]).link(EntryType::Symlink, "s", "d").file("s/t", b"t").bytes();
+        let mut bytes = good.clone();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            // The checksum of the header is set right, or only it would ever be looked at.
+            bytes[at] = byte;
+            let block = at / 512 * 512;
+            if let Some(header) = bytes.get_mut(block..block + 512) {
+                let mut fixed = Header::from_byte_slice(header).clone();
+                fixed.set_cksum();
+                header.copy_from_slice(fixed.as_bytes());
+            }
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        let _ = is_tar(&bytes);
+        let mut builder = TreeBuilder::new();
+        let _ = add_layer(&mut builder, Cursor::new(&bytes), 0);
+        let _ = flatten(&builder.finish());
+
+        let mut flattened = flatten(&index_tar(Cursor::new(&good)).unwrap());
+        for (at, byte) in tree_changes {
+            let at = at.index(flattened.len());
+            flattened[at] = byte;
+        }
+        let source = Rc::new(MemorySource(good.as_slice().into()));
+        if let Ok(lower) = FlatLower::new(Rc::new(MemorySource(flattened.into())), 0, source) {
+            for id in 0..20 {
+                let id = friscy_vfs::LowerId(id);
+                let _ = (lower.stat(id), lower.list(id), lower.lookup(id, b"f"), lower.xattrs(id));
+                let _ = (lower.read_link(id), lower.content(id).is_ok());
+            }
+        }
+    }
 }

@@ -12,6 +12,8 @@ pub enum Need {
     Rootfs,
     /// The referee of tests, and a compiler for test programs.
     Guests,
+    /// Makers of images, for tests of reading them.
+    Images,
     /// A browser.
     Browser,
     /// node and npm.
@@ -21,7 +23,7 @@ pub enum Need {
 }
 
 /// Everything.
-pub const ALL: [Need; 5] = [Need::Rootfs, Need::Guests, Need::Browser, Need::Node, Need::Wasm];
+pub const ALL: [Need; 6] = [Need::Rootfs, Need::Guests, Need::Images, Need::Browser, Need::Node, Need::Wasm];
 
 /// What builds the demonstration.
 pub const DEMO: [Need; 3] = [Need::Rootfs, Need::Node, Need::Wasm];
@@ -37,6 +39,7 @@ impl Need {
                 "libc6-dev-riscv64-cross",
                 "tmux",
             ],
+            Need::Images => &["umoci", "skopeo", "buildah", "docker-registry", "jq", "zstd"],
             Need::Browser => &["chromium", "fonts-dejavu-core"],
             Need::Node => {
                 if succeeds(Command::new("npm").arg("--version")) {

@@ -1,4 +1,4 @@
-//! What reads the host: mapped files, host folders, and telling root file systems apart.
+//! What reads the host: mapped files and host folders.
 //!
 //! Nothing outside this module touches the host. Files and folders given here must not change while they are in use: a
 //! mapped file that is cut short makes reading it fail with the host's `SIGBUS`.
@@ -7,8 +7,6 @@
 
 mod folder;
 mod mapped;
-mod rootfs;
 
 pub use folder::Folder;
 pub use mapped::MappedFile;
-pub use rootfs::{ImageKind, Rootfs, RootfsError};

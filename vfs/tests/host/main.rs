@@ -7,8 +7,10 @@
 mod ops;
 
 use friscy_abi::{Errno, fcntl};
-use friscy_vfs::native::Rootfs;
-use friscy_vfs::{Creds, FileSystem, FileType, FixedClock, NewNode, OpenFile, PathContext, ReadError, Vfs};
+use friscy_vfs::native::{Folder, MappedFile};
+use friscy_vfs::{
+    Creds, FileSystem, FileType, FixedClock, Lower, NewNode, OpenFile, PathContext, ReadError, TreeLower, Vfs, index_tar,
+};
 use ops::{Op, op};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -359,7 +361,13 @@ fn compare(before: &[(Op, bool)], ops: &[(Op, bool)], overlay: bool) {
             assert!(!is_root);
             return;
         }
-        FileSystem::overlay(clock.clone(), Rootfs::from_path(&below).unwrap().lower().clone()).unwrap()
+        let lower: Rc<dyn Lower> = if below.is_dir() {
+            Rc::new(Folder::open(&below).unwrap())
+        } else {
+            let file = MappedFile::open(&below).unwrap();
+            Rc::new(TreeLower::new(Rc::new(index_tar(std::io::Cursor::new(file.bytes())).unwrap()), Rc::new(file)))
+        };
+        FileSystem::overlay(clock.clone(), lower).unwrap()
     } else {
         let fs = FileSystem::tmpfs(clock.clone(), 0o755);
         fs.add(nest().as_bytes(), NewNode::Directory, 0o777).unwrap();
