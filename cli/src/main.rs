@@ -3,6 +3,7 @@
 //! It chooses the tiers, the image and the host's ports that a machine is made of; what a machine does is the engine's
 //! business. Host files, clocks, threads and the environment are used here and nowhere below.
 
+mod cache;
 mod crash;
 mod docs;
 mod error;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse_or_exit().command {
         Command::Run(options) => run::run(&options),
         Command::Serve(options) => serve::serve(&options),
+        Command::Cache(options) => cache::cache(&options),
         Command::Syscalls => inspect::syscalls(),
         Command::Disasm(options) => inspect::disasm(&options),
         Command::Lift(options) => inspect::lift(&options),

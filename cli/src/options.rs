@@ -25,6 +25,8 @@ pub enum Command {
     Run(RunOptions),
     /// Serves a folder that friscy-pack wrote to browsers on this machine.
     Serve(ServeOptions),
+    /// Lists or removes what images left in the cache folder.
+    Cache(CacheOptions),
     /// Prints the table of system calls as a Markdown page.
     Syscalls,
     /// Disassembles code of an ELF file.
@@ -119,6 +121,27 @@ pub struct RunOptions {
     /// The command and its arguments [default: the image's, or bash or sh].
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD ARG")]
     pub command: Vec<std::ffi::OsString>,
+}
+
+/// `friscy cache`.
+#[derive(Args)]
+pub struct CacheOptions {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: CacheCommand,
+}
+
+/// The commands of `friscy cache`.
+#[derive(Subcommand)]
+pub enum CacheCommand {
+    /// Lists images: size, last use, and how they were named when they came; layers may be shared.
+    Ls,
+    /// Removes what runs that were killed left, and layers that no image in the cache needs.
+    Prune {
+        /// Removes everything.
+        #[arg(long)]
+        all: bool,
+    },
 }
 
 /// `friscy serve`.

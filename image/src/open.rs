@@ -329,7 +329,10 @@ pub(crate) fn load(blobs: &dyn Blobs, found: &Found, shown: &str, options: &Opti
 /// A layer's tar, verified now or before.
 fn layer_file(blobs: &dyn Blobs, layer: &LayerRef, part: &str, options: &Options) -> Result<Mapped, Problem> {
     let cache = options.cache.as_ref();
-    let cached = |cache: &Cache| cache.layer(&layer.diff_id, None);
+    // No record vouches for it: it may have been damaged since it was written.
+    let cached = |cache: &Cache| {
+        cache.layer(&layer.diff_id, None).filter(|file| layer.diff_id.same_of(file.bytes()) == layer.diff_id)
+    };
     if let Some(file) = cache.and_then(cached) {
         return Ok(Rc::new(file));
     }

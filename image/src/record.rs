@@ -69,7 +69,7 @@ pub struct CachedImage {
 }
 
 impl Cache {
-    /// The images in the cache, last used first.
+    /// The images whose layers are all in the cache, last used first.
     #[must_use]
     pub fn images(&self) -> Vec<CachedImage> {
         let mut images: Vec<CachedImage> = self
@@ -78,6 +78,8 @@ impl Cache {
             .filter(|file| file.kind == Kind::Image)
             .filter_map(|file| {
                 let head = read_head(&File::open(&file.path).ok()?)?;
+                let there = |layer: &LayerHead| self.path(Kind::Layer, layer.diff_id.hex()).exists();
+                head.layers.iter().all(there).then_some(())?;
                 let layers: u64 = head.layers.iter().map(|layer| layer.bytes).sum();
                 Some(CachedImage {
                     key: file.path.file_name()?.to_string_lossy().into_owned(),
@@ -102,7 +104,8 @@ impl Cache {
     pub(crate) fn source(&self, name: &str) -> Option<String> {
         let mut text = String::new();
         self.open(Kind::Source, name)?.take(200).read_to_string(&mut text).ok()?;
-        Some(text)
+        let is_key = !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());
+        is_key.then_some(text)
     }
 
     /// Forgets a record that turned out to be of no use.

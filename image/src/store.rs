@@ -138,9 +138,7 @@ impl Cache {
             let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
             flock(&file, FlockOperation::LockExclusive)?;
             // Whoever had the lock may have given the file its name, or removed it.
-            let same = fs::metadata(&path)
-                .is_ok_and(|at| file.metadata().is_ok_and(|is| at.dev() == is.dev() && at.ino() == is.ino()));
-            if same {
+            if is_at(&file, &path) {
                 file.set_len(0)?;
                 return Ok(Pending { file, place: Some((self.clone(), path)) });
             }
@@ -182,7 +180,8 @@ impl Cache {
         let mut gone = 0;
         for entry in fs::read_dir(self.dir.join(PARTS)).into_iter().flatten().flatten() {
             let Ok(file) = OpenOptions::new().write(true).open(entry.path()) else { continue };
-            if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() && fs::remove_file(entry.path()).is_ok() {
+            let locked = flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+            if locked && is_at(&file, &entry.path()) && fs::remove_file(entry.path()).is_ok() {
                 gone += file.metadata().map_or(0, |meta| meta.len());
             }
         }
@@ -290,6 +289,11 @@ impl Drop for Pending {
             let _ = fs::remove_file(path);
         }
     }
+}
+
+/// Whether the open file is the one that has this path now.
+fn is_at(file: &File, path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|at| file.metadata().is_ok_and(|is| at.dev() == is.dev() && at.ino() == is.ino()))
 }
 
 /// Sets the time of last use.
