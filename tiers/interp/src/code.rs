@@ -57,6 +57,8 @@ struct SiteData {
 pub(crate) struct CodeSpace {
     /// Never grows beyond its capacity, so that instructions do not move.
     arena: Vec<Ins>,
+    /// The greatest length it had when it was cleared.
+    cleared_at: usize,
     /// In order of position.
     units: Vec<Unit>,
     /// Rows of all instructions that may fault, in order of position.
@@ -91,6 +93,7 @@ impl CodeSpace {
     pub fn new(max_bytes: usize) -> CodeSpace {
         CodeSpace {
             arena: Vec::with_capacity(max_bytes / size_of::<Ins>()),
+            cleared_at: 0,
             units: Vec::new(),
             faults: Vec::new(),
             by_page: BTreeMap::new(),
@@ -101,6 +104,11 @@ impl CodeSpace {
 
     pub fn bytes(&self) -> usize {
         self.arena.len() * size_of::<Ins>()
+    }
+
+    /// The most bytes of code there have been at once.
+    pub fn most_bytes(&self) -> usize {
+        self.cleared_at.max(self.arena.len()) * size_of::<Ins>()
     }
 
     /// The jump cache that indirect jumps of regions of this class look into.
@@ -212,6 +220,7 @@ impl CodeSpace {
     }
 
     pub fn clear(&mut self) {
+        self.cleared_at = self.cleared_at.max(self.arena.len());
         self.arena.clear();
         self.units.clear();
         self.faults.clear();

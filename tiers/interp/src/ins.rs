@@ -1,7 +1,6 @@
 //! The layout of interpreter code, and how a handler goes on to the next.
 
 use friscy_seam::State;
-use std::mem::MaybeUninit;
 
 /// One instruction: 16 bytes on 64-bit hosts, 12 on wasm32. Longer ones use the following element for data.
 #[repr(C)]
@@ -80,7 +79,8 @@ impl Ins {
 }
 
 /// Fills the argument registers that host shifts and multiplications want for themselves.
-pub(crate) type Pad = MaybeUninit<u64>;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) type Pad = std::mem::MaybeUninit<u64>;
 
 /// A handler. On x86-64 `ip` is in rdi, `st` in rsi, `mem` in r8 and fuel in r9, which the fault landing relies on;
 /// rdx and rcx stay free. The result is an exit code of [`exit`].

@@ -90,4 +90,8 @@ impl Tier for Interp {
     fn code_bytes(&self) -> usize {
         self.code.bytes()
     }
+
+    fn most_code_bytes(&self) -> usize {
+        self.code.most_bytes()
+    }
 }

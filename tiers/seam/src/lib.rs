@@ -158,4 +158,7 @@ pub trait Tier {
 
     /// Bytes of host memory that translated code takes.
     fn code_bytes(&self) -> usize;
+
+    /// The most bytes of it there have been at once: a tier that keeps code in one place has not written beyond.
+    fn most_code_bytes(&self) -> usize;
 }

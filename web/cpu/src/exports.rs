@@ -8,9 +8,6 @@ use friscy_seam::access::page;
 use friscy_web_messages::decode;
 use std::cell::UnsafeCell;
 
-/// Bytes that translated code may take. They are copied by a fork.
-const CODE_BYTES: usize = 12 << 20;
-
 /// The bit of a page byte that says that the page may not be zero (`friscy_cpu::soft::Run::bits`).
 const USED: u8 = 128;
 
@@ -71,13 +68,25 @@ fn globals() -> &'static mut Globals {
 /// Sets the instance up in a memory that is zero above the static data.
 #[unsafe(no_mangle)]
 extern "C" fn init() {
-    globals().instance = Some(Instance::new(Window, Box::new(Interp::new(CODE_BYTES))));
+    globals().instance = Some(Instance::new(Window, Box::new(Interp::new(heap::CODE_BYTES))));
 }
 
-/// The end of the instance's own data in use.
+/// The end of the instance's own data in use, but for translated code.
 #[unsafe(no_mangle)]
 extern "C" fn high_water() -> usize {
     heap::high_water()
+}
+
+/// Where translated code is.
+#[unsafe(no_mangle)]
+extern "C" fn code_base() -> usize {
+    heap::CODE_BASE
+}
+
+/// How many bytes from [`code_base`] on were ever written.
+#[unsafe(no_mangle)]
+extern "C" fn code_written() -> usize {
+    globals().instance.as_mut().map_or(0, Instance::code_written)
 }
 
 /// A buffer for a request of `len` bytes.

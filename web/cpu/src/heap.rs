@@ -3,18 +3,25 @@
 use crate::{GAP, WINDOW_BASE};
 use dlmalloc::{Allocator, Dlmalloc};
 use std::alloc::{GlobalAlloc, Layout};
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::ptr::null_mut;
 
 /// Granularity of what dlmalloc is given.
 const CHUNK: usize = 65536;
+
+/// Bytes that translated code may take. What is written of them is copied by a fork.
+pub(crate) const CODE_BYTES: usize = 12 << 20;
+
+/// Where the block of [`CODE_BYTES`] is: apart from all others, at the end, so that copies of the instance's data leave
+/// out what is not written of it.
+pub(crate) const CODE_BASE: usize = WINDOW_BASE - GAP - CODE_BYTES;
 
 unsafe extern "C" {
     /// The end of the instance's static data, from the linker.
     static __heap_base: u8;
 }
 
-/// Hands out what lies between the static data and the gap below the window, upwards.
+/// Hands out what lies between the static data and the place of translated code, upwards.
 struct BelowWindow {
     next: UnsafeCell<usize>,
 }
@@ -35,7 +42,7 @@ unsafe impl Allocator for BelowWindow {
     fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
         let at = self.next();
         match size.checked_next_multiple_of(CHUNK).and_then(|size| Some((size, at.checked_add(size)?))) {
-            Some((size, end)) if end <= WINDOW_BASE - GAP => {
+            Some((size, end)) if end <= CODE_BASE => {
                 // SAFETY: as in `next`.
                 unsafe { *self.next.get() = end };
                 (at as *mut u8, size, 0)
@@ -70,39 +77,65 @@ unsafe impl Allocator for BelowWindow {
 }
 
 /// The global allocator.
-struct Heap(UnsafeCell<Dlmalloc<BelowWindow>>);
+struct Heap {
+    blocks: UnsafeCell<Dlmalloc<BelowWindow>>,
+    /// Whether the block at [`CODE_BASE`] is in use.
+    code: Cell<bool>,
+}
 
 // SAFETY: the instance has one thread.
 unsafe impl Sync for Heap {}
 
-// SAFETY: dlmalloc's promises are those of `GlobalAlloc`; one thread, and no call of it re-enters.
+// SAFETY: dlmalloc's promises are those of `GlobalAlloc`; one thread, and no call of it re-enters. The block at
+// `CODE_BASE` is aligned to 64 KiB, nothing else uses it, and it is given to one at a time.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if layout.size() == CODE_BYTES && layout.align() <= CHUNK && !self.code.replace(true) {
+            return CODE_BASE as *mut u8;
+        }
         // SAFETY: see the impl.
-        unsafe { (*self.0.get()).malloc(layout.size(), layout.align()) }
+        unsafe { (*self.blocks.get()).malloc(layout.size(), layout.align()) }
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        if ptr as usize == CODE_BASE {
+            self.code.set(false);
+            return;
+        }
         // SAFETY: see the impl.
-        unsafe { (*self.0.get()).free(ptr, layout.size(), layout.align()) }
+        unsafe { (*self.blocks.get()).free(ptr, layout.size(), layout.align()) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: see the impl.
-        unsafe { (*self.0.get()).calloc(layout.size(), layout.align()) }
+        unsafe { (*self.blocks.get()).calloc(layout.size(), layout.align()) }
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        if ptr as usize == CODE_BASE {
+            // SAFETY: the caller's promises; the sizes say how much both blocks have.
+            unsafe {
+                let new = (*self.blocks.get()).malloc(new_size, layout.align());
+                if !new.is_null() {
+                    new.copy_from_nonoverlapping(ptr, new_size.min(CODE_BYTES));
+                    self.code.set(false);
+                }
+                return new;
+            }
+        }
         // SAFETY: see the impl.
-        unsafe { (*self.0.get()).realloc(ptr, layout.size(), layout.align(), new_size) }
+        unsafe { (*self.blocks.get()).realloc(ptr, layout.size(), layout.align(), new_size) }
     }
 }
 
 #[global_allocator]
-static HEAP: Heap = Heap(UnsafeCell::new(Dlmalloc::new_with_allocator(BelowWindow { next: UnsafeCell::new(0) })));
+static HEAP: Heap = Heap {
+    blocks: UnsafeCell::new(Dlmalloc::new_with_allocator(BelowWindow { next: UnsafeCell::new(0) })),
+    code: Cell::new(false),
+};
 
-/// The end of what the instance uses below the window: bytes from there to the window are zero.
+/// The end of what the instance uses below [`CODE_BASE`]: bytes from there on are zero.
 pub(crate) fn high_water() -> usize {
     // SAFETY: one thread; the reference does not outlive the statement.
-    unsafe { (*HEAP.0.get()).allocator().next() }
+    unsafe { (*HEAP.blocks.get()).allocator().next() }
 }

@@ -37,6 +37,11 @@ impl<M: Committed> Instance<M> {
         (self.space.pages(), (WINDOW_SIZE / friscy_boundary::PAGE_SIZE) as usize)
     }
 
+    /// The most bytes of translated code there have been at once.
+    pub fn code_written(&mut self) -> usize {
+        self.translations.tier().most_code_bytes()
+    }
+
     /// Does what a request asks; returns the encoded reply.
     pub fn handle(&mut self, request: Request<'_>) -> Vec<u8> {
         let reply = match request {

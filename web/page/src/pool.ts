@@ -21,8 +21,12 @@ interface CpuExports {
   __stack_pointer: WebAssembly.Global;
   /** Sets the instance up; called once on a fresh memory. */
   init(): void;
-  /** The end of the instance's own data in use; the bytes from there to the window are zero. */
+  /** The end of the instance's own data in use, but for code; the bytes from there to {@link code_base} are zero. */
   high_water(): number;
+  /** Where translated code is; it ends before the window. */
+  code_base(): number;
+  /** How many bytes of it were ever written; those after them are zero. */
+  code_written(): number;
   /** A buffer for a request of `len` bytes. */
   request(len: number): number;
   /** Does what the request in the buffer asks and returns the reply's length. */
@@ -35,12 +39,16 @@ interface CpuExports {
   ranges(): number;
 }
 
+/** A part of a memory: where it begins, and its length in bytes. */
+type Part = [at: number, len: number];
+
 /** A memory and the instance in it. */
 class Slot {
   readonly memory = new WebAssembly.Memory({ initial: PAGES_BELOW_WINDOW, maximum: ALL_PAGES });
   readonly exports: CpuExports;
-  /** The fresh instance's own data. */
+  /** The fresh instance's own data, from `stackTop` on. */
   private readonly pristine: Uint8Array;
+  /** Where the instance's stack ends and its data begins. Below lies nothing that lives while no call is active. */
   private readonly stackTop: number;
   private view = new Uint8Array(0);
   /** The address space that is loaded, or 0. */
@@ -52,8 +60,8 @@ class Slot {
     const instance = new WebAssembly.Instance(module, { env: { memory: this.memory } });
     this.exports = instance.exports as unknown as CpuExports;
     this.exports.init();
-    this.pristine = this.bytes.slice(0, this.highWater);
     this.stackTop = this.exports.__stack_pointer.value as number;
+    this.pristine = this.bytes.slice(this.stackTop, this.highWater);
   }
 
   /** The whole memory as it is now: it grows. */
@@ -67,11 +75,14 @@ class Slot {
     return this.exports.high_water() >>> 0;
   }
 
-  /** The ranges that hold something of the guest's, as addresses in the memory. */
-  ranges(): [number, number][] {
-    const count = this.exports.collect_ranges();
-    const found = new Uint32Array(this.memory.buffer, this.exports.ranges() >>> 0, count * 2);
-    return Array.from({ length: count }, (_, i) => [WINDOW_BASE + (found[2 * i] ?? 0), found[2 * i + 1] ?? 0]);
+  /** What holds the address space: the instance's data, its code, and the guest's pages. All else is zero. */
+  parts(): Part[] {
+    this.assertAtRest();
+    const { exports, stackTop } = this;
+    const count = exports.collect_ranges();
+    const found = new Uint32Array(this.memory.buffer, exports.ranges() >>> 0, count * 2);
+    const pages = Array.from({ length: count }, (_, i): Part => [WINDOW_BASE + (found[2 * i] ?? 0), found[2 * i + 1] ?? 0]);
+    return [[stackTop, this.highWater - stackTop], [exports.code_base() >>> 0, exports.code_written()], ...pages];
   }
 
   /** Makes the memory reach as far as `end`. */
@@ -82,41 +93,27 @@ class Slot {
 
   /** What is in it: a copy that another slot, or this one later, can load. */
   save(): Parked {
-    this.assertAtRest();
-    const bytes = this.bytes;
-    return {
-      data: bytes.slice(0, this.highWater),
-      ranges: this.ranges().map(([at, len]) => ({ at, bytes: bytes.slice(at, at + len) })),
-    };
+    return this.parts().map(([at, len]) => ({ at, bytes: this.bytes.slice(at, at + len) }));
   }
 
   /** Loads what another slot saved into this wiped one. */
   load(parked: Parked): void {
-    const last = parked.ranges.at(-1);
-    if (last) this.reach(last.at + last.bytes.length);
-    this.bytes.set(parked.data);
-    for (const { at, bytes } of parked.ranges) this.bytes.set(bytes, at);
+    this.reach(parked.reduce((end, { at, bytes }) => Math.max(end, at + bytes.length), 0));
+    for (const { at, bytes } of parked) this.bytes.set(bytes, at);
   }
 
   /** Makes this wiped slot a copy of another one. */
   copy(from: Slot): void {
-    from.assertAtRest();
-    const ranges = from.ranges();
-    const last = ranges.at(-1);
-    if (last) this.reach(last[0] + last[1]);
+    const parts = from.parts();
+    this.reach(parts.reduce((end, [at, len]) => Math.max(end, at + len), 0));
     const [source, target] = [from.bytes, this.bytes];
-    target.set(source.subarray(0, from.highWater));
-    for (const [at, len] of ranges) target.set(source.subarray(at, at + len), at);
+    for (const [at, len] of parts) target.set(source.subarray(at, at + len), at);
   }
 
   /** Leaves the memory as a fresh instance has it. */
   wipe(): void {
-    this.assertAtRest();
-    const ranges = this.ranges();
-    const bytes = this.bytes;
-    bytes.fill(0, 0, this.highWater);
-    bytes.set(this.pristine);
-    for (const [at, len] of ranges) bytes.fill(0, at, at + len);
+    for (const [at, len] of this.parts()) this.bytes.fill(0, at, at + len);
+    this.bytes.set(this.pristine, this.stackTop);
     this.space = 0;
   }
 
@@ -127,10 +124,8 @@ class Slot {
   }
 }
 
-interface Parked {
-  data: Uint8Array;
-  ranges: { at: number; bytes: Uint8Array }[];
-}
+/** Copies of the parts of a memory. */
+type Parked = { at: number; bytes: Uint8Array }[];
 
 interface Space {
   slot: Slot | undefined;
@@ -148,7 +143,7 @@ export interface PoolStats {
 
 export class Pool {
   private readonly module: WebAssembly.Module;
-  private readonly size: number;
+  private size = 2;
   private readonly onTrap: (error: unknown) => void;
   private readonly slots: Slot[] = [];
   private readonly spaces = new Map<number, Space>();
@@ -157,10 +152,19 @@ export class Pool {
   private parks = 0;
   private forks = 0;
 
-  constructor(module: WebAssembly.Module, size: number, onTrap: (error: unknown) => void) {
+  constructor(module: WebAssembly.Module, onTrap: (error: unknown) => void) {
     this.module = module;
-    this.size = Math.max(2, size);
     this.onTrap = onTrap;
+  }
+
+  /** How many memories there may be; two are the least that a fork can do with. */
+  limit(size: number): void {
+    this.size = Math.max(2, size);
+  }
+
+  /** Makes the first memory, which the first process then finds. */
+  prepare(): void {
+    if (this.slots.length === 0) this.slots.push(new Slot(this.module));
   }
 
   stats(): PoolStats {
