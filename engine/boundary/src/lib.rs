@@ -3,6 +3,7 @@
 //! In the browser the two sides are different wasm instances with different memories, so everything that crosses is
 //! plain data. Natively a call of [`Cpu`] is a direct call. This crate knows neither side.
 
+mod regs;
 pub mod serialised;
 
 use serde::{Deserialize, Serialize};
@@ -28,7 +29,7 @@ pub struct MmId(pub u32);
 pub struct ObjectId(pub u32);
 
 /// The user-visible registers of a task.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Regs {
     /// `x0` to `x31`; `x[0]` is zero.
     pub x: [u64; 32],
