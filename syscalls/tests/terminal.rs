@@ -9,7 +9,7 @@ use friscy_abi::poll::{POLLIN, POLLOUT};
 use friscy_abi::tty::*;
 use friscy_kernel::ports::WindowSize;
 use friscy_kernel::signal::{SIGHUP, SIGINT, SIGTTOU, SIGWINCH};
-use support::{Done, Guest};
+use support::{Done, Guest, Host};
 
 const WINDOW: WindowSize = WindowSize { rows: 24, cols: 80, xpixel: 0, ypixel: 0 };
 
@@ -76,6 +76,22 @@ fn the_window_changes() {
     assert!(guest.kernel.pending_set(1).has(SIGWINCH));
     guest.ok("ioctl", &[1, u64::from(TIOCGWINSZ), at]);
     assert_eq!(guest.get_struct::<Winsize>(at), Winsize { ws_row: 30, ws_col: 100, ..Winsize::default() });
+}
+
+/// A page makes its terminal while the first program runs already.
+#[test]
+fn who_asks_for_a_window_that_is_to_come_waits() {
+    let mut guest = Guest::on(Host { window: Some(WINDOW), window_pending: true, ..Host::default() });
+    let action = guest.put_struct(&[0x1000u64, 0, 0]);
+    guest.ok("rt_sigaction", &[u64::from(SIGWINCH), action, 0, 8]);
+    let at = guest.room(8);
+    guest.waits("ioctl", &[1, u64::from(TIOCGWINSZ), at]);
+    guest.host.borrow_mut().window = Some(WindowSize { rows: 30, cols: 100, xpixel: 0, ypixel: 0 });
+    guest.host.borrow_mut().window_pending = false;
+    type_bytes(&mut guest, b"");
+    guest.ok("ioctl", &[1, u64::from(TIOCGWINSZ), at]);
+    assert_eq!(guest.get_struct::<Winsize>(at), Winsize { ws_row: 30, ws_col: 100, ..Winsize::default() });
+    assert!(!guest.kernel.pending_set(1).has(SIGWINCH), "nobody knew another size");
 }
 
 fn set(guest: &mut Guest, change: impl FnOnce(&mut Termios)) {

@@ -71,6 +71,12 @@ pub trait Terminal {
 
     /// The terminal's size, or `None` when the streams are not a terminal.
     fn window(&self) -> Option<WindowSize>;
+
+    /// Whether the terminal's size is still to come: what [`Terminal::window`] says is of no use until then, and who
+    /// asks for it waits for the next event of the host.
+    fn window_pending(&self) -> bool {
+        false
+    }
 }
 
 /// Random bytes from a seed, for deterministic runs: SplitMix64. Not for cryptography.

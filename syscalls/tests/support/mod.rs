@@ -137,6 +137,8 @@ pub struct Host {
     pub output: Vec<u8>,
     /// The window; none when the streams are no terminal.
     pub window: Option<WindowSize>,
+    /// The window is still to come.
+    pub window_pending: bool,
 }
 
 struct HostTerminal(Rc<RefCell<Host>>);
@@ -162,6 +164,9 @@ impl Terminal for HostTerminal {
     }
     fn window(&self) -> Option<WindowSize> {
         self.0.borrow().window
+    }
+    fn window_pending(&self) -> bool {
+        self.0.borrow().window_pending
     }
 }
 
@@ -194,11 +199,16 @@ impl Guest {
 
     /// A guest whose descriptors 0 to 2 are a terminal, when a window is given.
     pub fn with_window(window: Option<WindowSize>) -> Guest {
+        Guest::on(Host { window, ..Host::default() })
+    }
+
+    /// A guest on such a host.
+    pub fn on(host: Host) -> Guest {
         let clock = Rc::new(FixedClock::default());
         let dyn_clock: Rc<dyn friscy_vfs::Clock> = clock.clone();
         let vfs = Rc::new(Vfs::new(dyn_clock.clone(), FileSystem::tmpfs(dyn_clock.clone(), 0o755)));
         let pts = friscy_kernel::fs::mount_system(&vfs, &dyn_clock).unwrap();
-        let host = Rc::new(RefCell::new(Host { window, ..Host::default() }));
+        let host = Rc::new(RefCell::new(host));
         let config = KernelConfig { deterministic: true, ..KernelConfig::default() };
         let cpu = FlatCpu { memory: vec![0; SIZE], objects: BTreeMap::new(), next: 0 };
         let mut kernel = Kernel::new(

@@ -95,8 +95,8 @@ impl Entropy for WebEntropy {
     }
 }
 
-/// The page's terminal. Its size is shared with who hears of changes.
-pub(crate) struct WebTerminal(pub Rc<Cell<WindowSize>>);
+/// The page's terminal. Its size is shared with who hears of it, and of changes.
+pub(crate) struct WebTerminal(pub Rc<Cell<Option<WindowSize>>>);
 
 impl Terminal for WebTerminal {
     fn read(&mut self, buf: &mut [u8]) -> Input {
@@ -122,6 +122,10 @@ impl Terminal for WebTerminal {
     }
 
     fn window(&self) -> Option<WindowSize> {
-        Some(self.0.get())
+        Some(self.0.get().unwrap_or(WindowSize { rows: 24, cols: 80, xpixel: 0, ypixel: 0 }))
+    }
+
+    fn window_pending(&self) -> bool {
+        self.0.get().is_none()
     }
 }

@@ -21,8 +21,6 @@ const FUEL: u64 = 1 << 17;
 struct Boot {
     #[serde(flatten)]
     entry: Entry,
-    cols: u16,
-    rows: u16,
     chunks: usize,
 }
 
@@ -38,7 +36,8 @@ pub(crate) enum Next {
 pub(crate) struct Session {
     machine: Machine,
     chunks: Rc<RefCell<Chunks>>,
-    window: Rc<Cell<WindowSize>>,
+    /// The terminal's size, once the page has said it.
+    window: Rc<Cell<Option<WindowSize>>>,
     /// The first program, until it is started.
     program: Option<Program>,
     deadline: Option<u64>,
@@ -53,7 +52,7 @@ impl Session {
     /// What is wrong with the bundle, for a person.
     pub fn new(config: &[u8], index: &[u8]) -> Result<Session, String> {
         std::panic::set_hook(Box::new(|info| log(&info.to_string())));
-        let Boot { entry, cols, rows, chunks: count } =
+        let Boot { entry, chunks: count } =
             serde_json::from_slice(config).map_err(|error| format!("manifest: {error}"))?;
         let Index { format, tree, chunk_ends } =
             postcard::from_bytes(index).map_err(|error| format!("index of files: {error}"))?;
@@ -68,7 +67,8 @@ impl Session {
         let root = FileSystem::overlay(clock.clone(), Rc::new(lower)).map_err(|errno| format!("root: {errno}"))?;
         let vfs = Rc::new(Vfs::new(clock.clone(), root));
         let devpts = mount_system(&vfs, &clock).map_err(|errno| format!("mounts: {errno}"))?;
-        let window = Rc::new(Cell::new(WindowSize { rows, cols, xpixel: 0, ypixel: 0 }));
+        // The first program runs while the page still makes its terminal.
+        let window = Rc::new(Cell::new(None));
         let kernel = KernelConfig {
             hwcap: friscy_isa::hwcap(),
             isa: friscy_isa::isa_string(),
@@ -117,9 +117,9 @@ impl Session {
         self.machine.host_event();
     }
 
-    /// The terminal has another size.
+    /// The terminal has a size, or another one.
     pub fn resize(&mut self, cols: u16, rows: u16) {
-        self.window.set(WindowSize { rows, cols, xpixel: 0, ypixel: 0 });
+        self.window.set(Some(WindowSize { rows, cols, xpixel: 0, ypixel: 0 }));
         self.machine.host_event();
     }
 

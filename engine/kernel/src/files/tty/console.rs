@@ -26,13 +26,18 @@ impl Kernel {
             self.wake(WaitKey::Terminal);
             return;
         };
-        if let Some(size) = self.terminal.window() {
-            terminal.resize(Winsize {
-                ws_row: size.rows,
-                ws_col: size.cols,
-                ws_xpixel: size.xpixel,
-                ws_ypixel: size.ypixel,
-            });
+        if let Some(size) = self.terminal.window()
+            && !self.terminal.window_pending()
+        {
+            let window =
+                Winsize { ws_row: size.rows, ws_col: size.cols, ws_xpixel: size.xpixel, ws_ypixel: size.ypixel };
+            if terminal.window() == Winsize::default() {
+                // Nobody has been told another size: this is no change.
+                terminal.set_window(window);
+                self.wake(WaitKey::Terminal);
+            } else {
+                terminal.resize(window);
+            }
         }
         let mut buf = [0; 1024];
         loop {

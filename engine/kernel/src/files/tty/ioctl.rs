@@ -1,7 +1,8 @@
 //! Requests of ioctl(2) on terminals, ioctl_tty(2).
 
 use super::{Terminal, termios};
-use crate::files::IoResult;
+use crate::error::WaitKey;
+use crate::files::{IoError, IoResult};
 use crate::{Ctx, Kernel, Pid};
 use friscy_abi::Errno;
 use friscy_abi::layout::{Termios, Termios2};
@@ -34,6 +35,9 @@ impl Terminal {
             TCSETS2 | TCSETSW2 | TCSETSF2 => {
                 let full: Termios2 = cx.read_struct(arg)?;
                 self.set_termios(cx, full, request == TCSETSF2, master)?;
+            }
+            TIOCGWINSZ if self.is_host() && cx.kernel.terminal.window_pending() => {
+                return Err(IoError::WaitFor(WaitKey::Terminal));
             }
             TIOCGWINSZ => cx.write_struct(arg, &self.window())?,
             TIOCSWINSZ => {

@@ -164,6 +164,11 @@ impl Terminal {
         self.window.get()
     }
 
+    /// Sets the size of its window when it becomes known.
+    pub(super) fn set_window(&self, window: Winsize) {
+        self.window.set(window);
+    }
+
     /// Changes the size of its window, and tells the foreground group of a change (SIGWINCH).
     pub fn resize(&self, window: Winsize) {
         if self.window.replace(window) != window {
