@@ -128,7 +128,12 @@ impl<G: Glue> WebCpu<G> {
                 Some((start, run)) if *start + run.len() as u64 == addr && run.len() < MAX_BYTES => {
                     run.extend_from_slice(bytes);
                 }
-                _ => runs.push((addr, bytes.to_vec())),
+                _ => {
+                    let most = ((last - number) * PAGE_SIZE).min(MAX_BYTES as u64);
+                    let mut run = Vec::with_capacity(most as usize);
+                    run.extend_from_slice(bytes);
+                    runs.push((addr, run));
+                }
             }
         }
         for (addr, run) in runs {

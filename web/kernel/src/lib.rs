@@ -9,6 +9,8 @@ mod areas;
 mod cpu;
 #[cfg(target_arch = "wasm32")]
 mod exports;
+#[cfg(target_arch = "wasm32")]
+mod heap;
 mod object;
 #[cfg(target_arch = "wasm32")]
 mod ports;
