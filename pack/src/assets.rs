@@ -13,8 +13,8 @@ pub const KERNEL: &str = "kernel.wasm";
 pub const CPU: &str = "cpu.wasm";
 
 /// The files that go into a bundle as they are.
-pub const PAGE_FILES: [&str; 6] =
-    ["index.html", "main.js", "worker.js", "page.css", "main.js.LEGAL.txt", "page.css.LEGAL.txt"];
+pub const PAGE_FILES: [&str; 7] =
+    ["index.html", "early.js", "main.js", "worker.js", "page.css", "main.js.LEGAL.txt", "page.css.LEGAL.txt"];
 
 /// Finds the web runtime: the folder `named`, else the one that [`ASSETS_VARIABLE`] names, else `web-assets` beside or
 /// above the program (`target/web-assets` for one that cargo built), else `../share/friscy/web`.

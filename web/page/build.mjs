@@ -8,7 +8,7 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 const out = process.argv[2] ?? `${here}dist`;
 await mkdir(out, { recursive: true });
 await build({
-  entryPoints: [`${here}src/main.ts`, `${here}src/worker.ts`, `${here}src/page.css`],
+  entryPoints: [`${here}src/early.ts`, `${here}src/main.ts`, `${here}src/worker.ts`, `${here}src/page.css`],
   outdir: out,
   bundle: true,
   minify: true,

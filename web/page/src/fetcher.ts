@@ -12,30 +12,42 @@ const STALL_MS = 20_000;
 /** SHA-256 for pages without `crypto.subtle` (plain http); the kernel instance provides it. */
 export type Hasher = (bytes: Uint8Array) => string;
 
+/** How often is looked whether files can be kept, and the longest that they wait for it. */
+const KEEP_LOOK_MS = 200;
+const KEEP_LATEST_MS = 15_000;
+
 export class Fetcher {
   private readonly base: string;
-  private cache: Promise<Cache | undefined> | undefined;
+  /** The cache and what is in it. */
+  private readonly cache: Promise<{ cache: Cache; urls: Set<string> } | undefined>;
+  /** What came and is not kept yet: keeping costs the worker's thread several milliseconds a file. */
+  private readonly unkept: { url: string; bytes: Uint8Array<ArrayBuffer>; since: number }[] = [];
   /** Set once the kernel instance exists. */
   fallbackHash: Hasher | undefined;
 
   /** `base` is the manifest's address. */
   constructor(base: string) {
     this.base = base;
+    this.cache = openCache();
+  }
+
+  /** Keeps what comes in Cache Storage from now on, while `idle` says that nothing waits for the thread. */
+  keepWhen(idle: () => boolean): void {
+    const look = async (): Promise<void> => {
+      const next = this.unkept[0];
+      if (next && (idle() || performance.now() - next.since > KEEP_LATEST_MS)) {
+        this.unkept.shift();
+        const opened = await this.cache;
+        await opened?.cache.put(next.url, new Response(next.bytes)).catch(() => undefined);
+      }
+      setTimeout(() => void look(), KEEP_LOOK_MS);
+    };
+    void look();
   }
 
   /** The bytes of a file. `progress` is called with the bytes that arrived since it was last called. */
   async get(file: FileRef, progress?: (bytes: number) => void): Promise<Uint8Array<ArrayBuffer>> {
     const url = new URL(pathOf(file), this.base).href;
-    const cache = await this.openCache();
-    const kept = await cache?.match(url).catch(() => undefined);
-    if (kept) {
-      const bytes = new Uint8Array(await kept.arrayBuffer());
-      if (bytes.length === file.bytes && (await this.matches(bytes, file.sha256))) {
-        progress?.(bytes.length);
-        return bytes;
-      }
-      await cache?.delete(url).catch(() => false);
-    }
     let reason = '';
     for (let attempt = 0; attempt < TRIES; attempt++) {
       if (attempt > 0) await pause(FIRST_PAUSE_MS * 2 ** (attempt - 1));
@@ -43,7 +55,17 @@ export class Fetcher {
       const watch = new Watch(STALL_MS);
       try {
         // After a wrong answer, caches on the way are asked to look again.
-        const response = await fetch(url, { signal: watch.signal, cache: attempt > 0 ? 'reload' : 'default' });
+        const asked = fetch(url, { signal: watch.signal, cache: attempt > 0 ? 'reload' : 'default' });
+        if (attempt === 0) {
+          const kept = await this.fromCache(url, file, asked);
+          if (kept) {
+            asked.catch(() => undefined);
+            watch.abort();
+            progress?.(kept.length);
+            return kept;
+          }
+        }
+        const response = await asked;
         if (!response.ok) {
           reason = `${response.status} ${response.statusText}`.trim();
           if (response.status === 404 || response.status === 403) break;
@@ -55,7 +77,7 @@ export class Fetcher {
           progress?.(n);
         });
         if (bytes.length === file.bytes && (await this.matches(bytes, file.sha256))) {
-          cache?.put(url, new Response(bytes)).catch(() => undefined);
+          this.unkept.push({ url, bytes, since: performance.now() });
           return bytes;
         }
         reason = `${bytes.length} of ${file.bytes} bytes, or not the bytes that were packed`;
@@ -73,15 +95,19 @@ export class Fetcher {
     });
   }
 
-  private openCache(): Promise<Cache | undefined> {
-    this.cache ??= (async () => {
-      try {
-        return typeof caches === 'undefined' ? undefined : await caches.open(CACHE);
-      } catch {
-        return undefined;
-      }
-    })();
-    return this.cache;
+  /**
+   * The file from the cache, if it is there. Opening the cache takes longer than a server nearby: the cache is not
+   * waited for once there is an answer to what was `asked` of the server, unless there is none.
+   */
+  private async fromCache(url: string, file: FileRef, asked: Promise<Response>): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const answered = asked.then((response) => (response.ok ? undefined : this.cache), () => this.cache);
+    const opened = await Promise.race([this.cache, answered]);
+    const kept = opened?.urls.has(url) ? await opened.cache.match(url).catch(() => undefined) : undefined;
+    if (!kept) return undefined;
+    const bytes = new Uint8Array(await kept.arrayBuffer());
+    if (bytes.length === file.bytes && (await this.matches(bytes, file.sha256))) return bytes;
+    await opened?.cache.delete(url).catch(() => false);
+    return undefined;
   }
 
   private async matches(bytes: Uint8Array<ArrayBuffer>, sha256: string): Promise<boolean> {
@@ -91,6 +117,17 @@ export class Fetcher {
     }
     // The kernel itself comes before there is anything to hash with; its length was compared.
     return this.fallbackHash ? this.fallbackHash(bytes) === sha256 : true;
+  }
+}
+
+/** The cache, if there is one, and what is in it: asking for each file alone takes longer. */
+async function openCache(): Promise<{ cache: Cache; urls: Set<string> } | undefined> {
+  try {
+    if (typeof caches === 'undefined') return undefined;
+    const cache = await caches.open(CACHE);
+    return { cache, urls: new Set((await cache.keys()).map((request) => request.url)) };
+  } catch {
+    return undefined;
   }
 }
 
@@ -116,6 +153,10 @@ class Watch {
 
   stop(): void {
     clearTimeout(this.timer);
+  }
+
+  abort(): void {
+    this.controller.abort();
   }
 }
 

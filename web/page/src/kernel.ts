@@ -124,10 +124,8 @@ export class Kernel {
   }
 
   /** Sets the machine up; returns why not, or nothing. */
-  boot(manifest: Manifest, size: { cols: number; rows: number }, index: Uint8Array): string | undefined {
-    const config = new TextEncoder().encode(
-      JSON.stringify({ ...manifest.entry, ...size, chunks: manifest.chunks.length }),
-    );
+  boot(manifest: Manifest, index: Uint8Array): string | undefined {
+    const config = new TextEncoder().encode(JSON.stringify({ ...manifest.entry, chunks: manifest.chunks.length }));
     this.put(config, index);
     return this.exports.boot(config.length) === 0 ? undefined : this.message();
   }

@@ -1,6 +1,7 @@
 /** The page: its four states (loading, running, error, exited) and the terminal. */
 
 import type { Problem, ToPage, ToWorker } from './protocol';
+import type {} from './early';
 import { Screen } from './terminal';
 
 type State = 'loading' | 'running' | 'error' | 'exited';
@@ -17,6 +18,8 @@ const KEYS: Record<string, string> = {
 const body = document.body;
 const query = new URLSearchParams(location.search);
 let worker: Worker | undefined;
+/** The worker that `early.js` began with, until it is used. */
+let early = globalThis.friscyEarly;
 let command = '';
 
 const send = (message: ToWorker): void => worker?.postMessage(message);
@@ -118,7 +121,7 @@ function start(): void {
     });
     return;
   }
-  const own = new Worker(new URL('worker.js', document.baseURI), { type: 'module' });
+  const own = early?.worker ?? new Worker(new URL('worker.js', document.baseURI), { type: 'module' });
   worker = own;
   own.onmessage = ({ data }: MessageEvent<ToPage>) => {
     if (worker === own) receive(data);
@@ -131,9 +134,14 @@ function start(): void {
       detail: event.message || `${new URL('worker.js', document.baseURI).href} could not be loaded`,
     });
   };
+  const failed = early?.failed;
+  early = undefined;
+  if (failed) {
+    own.onerror(failed);
+    return;
+  }
   send({
     type: 'start',
-    manifest: new URL('manifest.json', document.baseURI).href,
     cols: screen.terminal.cols,
     rows: screen.terminal.rows,
     pool: Number(query.get('pool')) || 32,

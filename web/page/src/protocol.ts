@@ -2,7 +2,8 @@
 
 /** What the page says. */
 export type ToWorker =
-  | { type: 'start'; manifest: string; cols: number; rows: number; pool: number }
+  /** The page listens, and the terminal has this size. Until then the worker is silent. */
+  | { type: 'start'; cols: number; rows: number; pool: number }
   | { type: 'input'; bytes: Uint8Array }
   | { type: 'resize'; cols: number; rows: number }
   /** The terminal has taken so many bytes of output. */

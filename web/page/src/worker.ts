@@ -1,9 +1,15 @@
-/** The worker: fetches the bundle, runs the machine in slices, and carries bytes between it and the page. */
+/**
+ * The worker: runs the machine in slices, and carries bytes between it and the page.
+ *
+ * It begins to fetch the bundle, which lies beside it, as soon as it exists; what it has to say before the page says
+ * `start` waits for that.
+ */
 
 import { Fetcher, inflate } from './fetcher';
-import { InputQueue, Kernel, Next } from './kernel';
-import { type FileRef, type Manifest, parseManifest } from './manifest';
-import { Pool } from './pool';
+import { InputQueue, type Kernel, Next } from './kernel';
+import { load } from './load';
+import type { Manifest } from './manifest';
+import type { Pool } from './pool';
 import { Failure, type ToPage, type ToWorker } from './protocol';
 
 /** The longest the machine runs before keys, fetches and timers get their turn. */
@@ -11,7 +17,13 @@ const SLICE_MS = 8;
 /** Output that the terminal has not shown yet is bounded, so that `yes` does not fill the memory. */
 const MAX_PENDING_OUTPUT = 256 * 1024;
 
-const post = (message: ToPage, transfer: Transferable[] = []): void => self.postMessage(message, { transfer });
+/** What waits until the page listens. */
+let untold: ToPage[] | undefined = [];
+
+function post(message: ToPage, transfer: Transferable[] = []): void {
+  if (untold) untold.push(message);
+  else self.postMessage(message, { transfer });
+}
 
 /** A promise that settles when something came for the machine. */
 class Bell {
@@ -62,19 +74,19 @@ class Yielder {
 class Session {
   private readonly bell = new Bell();
   private readonly input = new InputQueue();
+  private manifest: Manifest | undefined;
+  private fetcher: Fetcher | undefined;
   private kernel: Kernel | undefined;
+  private pool: Pool | undefined;
+  private poolSize: number | undefined;
   private pendingOutput = 0;
   private outputFull = false;
   private outgoing: Uint8Array[] = [];
-  private size: { cols: number; rows: number };
+  private size: { cols: number; rows: number } | undefined;
   private readonly fetching = new Set<number>();
   private shownFetching = 0;
   private failure: Failure | undefined;
   private readonly counts = { slices: 0, next: -1, timerMs: -1 };
-
-  constructor(size: { cols: number; rows: number }) {
-    this.size = size;
-  }
 
   type(bytes: Uint8Array): void {
     this.input.push(bytes);
@@ -97,55 +109,32 @@ class Session {
     }
   }
 
-  async run(manifestUrl: string, poolSize: number): Promise<void> {
-    const manifest = await fetchManifest(manifestUrl);
-    post({ type: 'title', name: manifest.name, command: manifest.entry.argv.join(' ') });
-    const fetcher = new Fetcher(manifestUrl);
-
-    const first = manifest.first.filter((number) => manifest.chunks[number]);
-    const files: FileRef[] = [manifest.kernel, manifest.cpu, manifest.index];
-    const all = [...files, ...first.map((number) => manifest.chunks[number] as FileRef)];
-    const totalBytes = all.reduce((sum, file) => sum + file.bytes, 0);
-    let doneBytes = 0;
-    const progress = (bytes: number): void => {
-      doneBytes += bytes;
-      post({ type: 'progress', doneBytes, totalBytes });
-    };
-    progress(0);
-    const compiled = async (file: FileRef): Promise<WebAssembly.Module> =>
-      WebAssembly.compile(await inflated(file));
-    const inflated = async (file: FileRef): Promise<Uint8Array<ArrayBuffer>> => inflate(await fetcher.get(file, progress));
-    const [kernelModule, cpuModule, index, ...contents] = await Promise.all([
-      compiled(manifest.kernel),
-      compiled(manifest.cpu),
-      inflated(manifest.index),
-      ...first.map((number) => inflated(manifest.chunks[number] as FileRef)),
-    ]).catch(explain);
-
-    const pool = new Pool(cpuModule, poolSize, (error) => console.error('a process ended by a fault of the engine:', error));
-    const kernel = new Kernel(kernelModule, {
-      pool,
-      input: this.input,
-      output: (bytes) => this.output(bytes),
-      want: (number) => void this.fetchChunk(fetcher, manifest, number),
-      log: (line) => console.warn(line),
+  /** Runs the first program to its end. It need not wait for the page: who asks how large the terminal is does. */
+  async run(manifestUrl: string): Promise<void> {
+    const { manifest, fetcher, kernel, pool } = await load(manifestUrl, {
+      title: (name, command) => post({ type: 'title', name, command }),
+      progress: (doneBytes, totalBytes) => post({ type: 'progress', doneBytes, totalBytes }),
+      machine: {
+        input: this.input,
+        output: (bytes) => this.output(bytes),
+        want: (number) => void this.fetchChunk(number),
+        log: (line) => console.warn(line),
+      },
     });
-    fetcher.fallbackHash = (bytes) => kernel.sha256(bytes);
-    const problem = kernel.boot(manifest, this.size, index);
-    if (problem !== undefined) {
-      throw new Failure({
-        title: 'The machine could not be set up.',
-        advice: 'Pack the image again with the same version of friscy as the page.',
-        detail: problem,
-      });
-    }
-    contents.forEach((bytes, i) => kernel.chunk(first[i] as number, bytes));
-    this.kernel = kernel;
-    kernel.resize(this.size.cols, this.size.rows);
+    Object.assign(this, { manifest, fetcher, kernel, pool });
+    if (this.size) kernel.resize(this.size.cols, this.size.rows);
+    if (this.poolSize) pool.limit(this.poolSize);
     post({ type: 'running' });
     // For tests, and for the curious at the console.
     Object.assign(globalThis, { friscyStats: () => ({ ...pool.stats(), fetching: [...this.fetching], ...this.counts }) });
+    fetcher.keepWhen(() => this.counts.next === Next.Wait);
     await this.loop(kernel);
+  }
+
+  /** The page says how many memories there may be. */
+  limit(poolSize: number): void {
+    this.poolSize = poolSize;
+    this.pool?.limit(poolSize);
   }
 
   private async loop(kernel: Kernel): Promise<void> {
@@ -203,9 +192,10 @@ class Session {
     post({ type: 'output', bytes }, [bytes.buffer]);
   }
 
-  private async fetchChunk(fetcher: Fetcher, manifest: Manifest, number: number): Promise<void> {
-    const file = manifest.chunks[number];
-    if (!file || this.fetching.has(number)) return;
+  private async fetchChunk(number: number): Promise<void> {
+    const { manifest, fetcher } = this;
+    const file = manifest?.chunks[number];
+    if (!file || !fetcher || this.fetching.has(number)) return;
     this.fetching.add(number);
     try {
       const contents = await inflate(await fetcher.get(file));
@@ -225,34 +215,6 @@ class Session {
   }
 }
 
-async function fetchManifest(url: string): Promise<Manifest> {
-  let detail: string;
-  try {
-    const response = await fetch(url);
-    if (response.ok) return parseManifest(await response.text(), url);
-    detail = `${response.status} ${response.statusText}`.trim();
-  } catch (error) {
-    if (error instanceof Failure) throw error;
-    detail = String(error);
-  }
-  throw new Failure({
-    title: 'There is no bundle here.',
-    advice: 'The file manifest.json, which friscy-pack writes beside this page, could not be fetched. Check that the whole folder was uploaded and that you are online.',
-    detail: `${url}: ${detail}`,
-  });
-}
-
-function explain(error: unknown): never {
-  if (error instanceof WebAssembly.CompileError) {
-    throw new Failure({
-      title: 'This browser cannot run the machine.',
-      advice: 'It needs WebAssembly with tail calls: Chrome or Edge 112, Firefox 121, Safari 18.2, or newer.',
-      detail: String(error),
-    });
-  }
-  throw error;
-}
-
 function asFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;
   const memory = error instanceof RangeError;
@@ -265,24 +227,27 @@ function asFailure(error: unknown): Failure {
   });
 }
 
-let session: Session | undefined;
+const session = new Session();
+session.run(new URL('manifest.json', self.location.href).href).catch((error: unknown) => {
+  post({ type: 'error', problem: asFailure(error).problem });
+});
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   switch (data.type) {
     case 'start':
-      session = new Session({ cols: data.cols, rows: data.rows });
-      session.run(data.manifest, data.pool).catch((error: unknown) => {
-        post({ type: 'error', problem: asFailure(error).problem });
-      });
+      session.limit(data.pool);
+      session.resize(data.cols, data.rows);
+      untold?.splice(0).forEach((message) => self.postMessage(message));
+      untold = undefined;
       break;
     case 'input':
-      session?.type(data.bytes);
+      session.type(data.bytes);
       break;
     case 'resize':
-      session?.resize(data.cols, data.rows);
+      session.resize(data.cols, data.rows);
       break;
     case 'taken':
-      session?.taken(data.bytes);
+      session.taken(data.bytes);
       break;
   }
 };
