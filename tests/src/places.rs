@@ -78,3 +78,20 @@ pub fn rootfs_folder() -> PathBuf {
         })
         .clone()
 }
+
+/// A file of the web runtime, as `cargo xtask web` builds it.
+///
+/// # Panics
+/// If it was not built.
+pub fn web_asset(name: &str) -> PathBuf {
+    let assets = env::var_os("FRISCY_WEB_ASSETS").map_or_else(
+        || {
+            let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);
+            target.join("web-assets")
+        },
+        PathBuf::from,
+    );
+    let path = assets.join(name);
+    assert!(path.is_file(), "{} is not there: `cargo xtask web` makes it", path.display());
+    path
+}
