@@ -35,13 +35,15 @@ export function program(name) {
   return path;
 }
 
-/** Packs the root file system, serves it and starts a browser. */
+/** Packs a root file system, serves it and starts a browser. */
 export class Site {
-  static async start() {
+  /** `image` is a tar or a folder; `command` is the program and its arguments, a shell if there are none. */
+  static async start({ image = rootfs(), command = [] } = {}) {
     const site = new Site();
     site.dir = mkdtempSync(join(tmpdir(), 'friscy-web-'));
     site.bundle = join(site.dir, 'bundle');
-    site.summary = execFileSync(program('friscy-pack'), [rootfs(), '-o', site.bundle], { encoding: 'utf8' });
+    const pack = ['-o', site.bundle, image, ...command];
+    site.summary = execFileSync(program('friscy-pack'), pack, { encoding: 'utf8' });
     site.server = spawn(program('friscy'), ['serve', '-p', '0', site.bundle], { stdio: ['ignore', 'pipe', 'inherit'] });
     const lines = createInterface({ input: site.server.stdout });
     site.url = await new Promise((resolve, reject) => {

@@ -2,9 +2,10 @@
 // native tests (tests/programs). Programs that print what depends on package versions are compared with `friscy run`.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
-import { extname } from 'node:path';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Site, program, rootfs } from './harness.mjs';
 
@@ -57,3 +58,43 @@ for (const name of readdirSync(folder).filter((name) => !name.endsWith('.out')).
     assert.deepEqual(tab.problems, []);
   });
 }
+
+/** Debian's musl in a root file system of its own: the library, which is the loader, and a program, as in tests/tests/loading.rs. */
+test('a dynamic program of musl', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'friscy-musl-'));
+  let own;
+  try {
+    const image = join(dir, 'root');
+    mkdirSync(join(image, 'lib'), { recursive: true });
+    const loader = join(image, 'lib/ld-musl-riscv64.so.1');
+    if (rootfs().endsWith('.tar')) {
+      execFileSync('tar', ['-xf', rootfs(), '-C', dir, '--wildcards', '*usr/lib/riscv64-linux-musl/libc.so']);
+      copyFileSync(join(dir, 'usr/lib/riscv64-linux-musl/libc.so'), loader);
+    } else {
+      copyFileSync(join(rootfs(), 'usr/lib/riscv64-linux-musl/libc.so'), loader);
+    }
+    // The library has no soname: the name that it is linked by is the name that the loader looks for.
+    copyFileSync(loader, join(dir, 'libc.so'));
+    const source = fileURLToPath(new URL('../../tests/loading/musl.c', import.meta.url));
+    const flags = [
+      '-O2', '-pie', '-fPIE', '-nostdlib', '-nostdinc', '-fno-builtin', '-fno-stack-protector',
+      '-Wl,--dynamic-linker=/lib/ld-musl-riscv64.so.1', '-Wl,--hash-style=both',
+    ];
+    execFileSync('riscv64-linux-gnu-gcc', ['-o', join(image, 'program'), source, ...flags, `-L${dir}`, '-l:libc.so']);
+    const args = ['one', 'two words'];
+    const referee = spawnSync('qemu-riscv64-static', ['-L', image, '-E', 'A=1', join(image, 'program'), ...args]);
+    assert.equal(referee.status, 3, String(referee.stderr));
+
+    own = await Site.start({ image, command: ['/program', ...args] });
+    const tab = await own.open({ entry: { env: ['A=1'] } });
+    await tab.reach('exited');
+    assert.equal(await tab.page.textContent('#status-text'), 'Exited · 3');
+    // The terminal ends lines with a carriage return too.
+    assert.equal(String(await tab.output()).replaceAll('\r\n', '\n'), String(referee.stdout));
+    assert.deepEqual(tab.problems, []);
+    await tab.close();
+  } finally {
+    await own?.stop();
+    rmSync(dir, { recursive: true, force: true });
+  }
+});

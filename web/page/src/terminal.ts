@@ -75,7 +75,7 @@ export class Screen {
     this.terminal = new Terminal({
       allowProposedApi: false,
       cursorBlink: !matchMedia('(prefers-reduced-motion: reduce)').matches,
-      fontFamily: "ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace",
+      fontFamily: "'DejaVu Sans Mono', ui-monospace, Menlo, Consolas, monospace",
       fontSize: innerWidth < NARROW_PX ? 12 : 14,
       lineHeight: 1.25,
       minimumContrastRatio: 4.5,
