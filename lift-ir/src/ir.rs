@@ -337,13 +337,25 @@ impl Region {
 
     /// Appends an instruction to the table without placing it in a block, making a value for its result.
     pub fn make_inst(&mut self, op: Op, args: [Value; 3], imm: i64, guest_index: u16) -> InstId {
+        self.make_with_result(op, args, imm, guest_index).0
+    }
+
+    /// As [`Region::make_inst`]; also returns the result, or [`Value::NONE`].
+    #[inline]
+    pub(crate) fn make_with_result(
+        &mut self,
+        op: Op,
+        args: [Value; 3],
+        imm: i64,
+        guest_index: u16,
+    ) -> (InstId, Value) {
         let id = InstId(self.insts.len() as u32);
         let result = match op.info().result {
             Some(ty) => self.make_value(ty, Def::Inst(id)),
             None => Value::NONE,
         };
         self.insts.push(Inst { op, guest_index, args, result, imm });
-        id
+        (id, result)
     }
 
     /// Makes the definitions of a block's parameters agree with their places, after some were removed or the block moved.
@@ -353,6 +365,7 @@ impl Region {
         }
     }
 
+    #[inline]
     fn make_value(&mut self, ty: Type, def: Def) -> Value {
         let v = Value(self.values.len() as u32);
         self.values.push(ValueData { ty, def });

@@ -11,12 +11,14 @@ mod csr;
 mod float;
 mod integer;
 mod memory;
+mod straight;
 mod visit;
 
 use crate::cfg;
 use crate::ir::{Block, Edge, ExitKind, InstId, JumpKind, Region, RoundingClass, Target, Term};
 use builder::{Builder, Flow};
 use std::collections::BTreeMap;
+use straight::Straight;
 
 /// The guest's code, as instruction fetch sees it.
 pub trait CodeSource {
@@ -60,6 +62,7 @@ pub struct Lifter {
     queue: Vec<(u64, bool)>,
     /// The block that starts at an address.
     starts: BTreeMap<u64, Block>,
+    straight: Straight,
 }
 
 impl Lifter {
@@ -85,7 +88,7 @@ impl Lifter {
         if limits.max_blocks <= 1 {
             let block = out.push_block(pc);
             out.blocks[0].entry = true;
-            lift_block(out, block, src, &mut budget, u64::MAX);
+            lift_block(out, block, src, &mut budget, u64::MAX, None);
             return;
         }
         self.starts.clear();
@@ -99,6 +102,26 @@ impl Lifter {
             }
         }
         self.arrange(out);
+    }
+
+    /// Lifts the basic block at `pc`, of at most `max_insts` instructions, into `out`, which is reset first, and
+    /// simplifies it: the result is what [`crate::passes::Simplifier`] makes of the block that [`Lifter::lift`] yields
+    /// for [`Limits::COLD`], at a lower cost.
+    pub fn lift_simplified(
+        &mut self,
+        pc: u64,
+        rounding: RoundingClass,
+        src: &mut dyn CodeSource,
+        max_insts: u32,
+        out: &mut Region,
+    ) {
+        out.reset(pc, rounding);
+        let block = out.push_block(pc);
+        out.blocks[0].entry = true;
+        self.straight.begin();
+        let mut budget = max_insts.max(1);
+        lift_block(out, block, src, &mut budget, u64::MAX, Some(&mut self.straight));
+        self.straight.finish(out, block);
     }
 
     /// The block that starts at `pc`: known, split off another, or lifted now. `None` beyond the limits and where the
@@ -129,7 +152,7 @@ impl Lifter {
         let stop = self.starts.range(pc..).next().map_or(u64::MAX, |(&start, _)| start);
         let block = out.push_block(pc);
         self.starts.insert(pc, block);
-        lift_block(out, block, src, budget, stop);
+        lift_block(out, block, src, budget, stop, None);
         let data = &out.blocks[block.index()];
         for edge in cfg::edges(&data.term).into_iter().flatten() {
             if let Target::Pc(to) = edge.target {
@@ -177,10 +200,19 @@ fn resume_pc(region: &Region, block: Block) -> Option<u64> {
 }
 
 /// Lifts instructions into an empty block until one ends it, the next is at `stop`, or the budget is used up.
-fn lift_block(region: &mut Region, block: Block, src: &mut dyn CodeSource, budget: &mut u32, stop: u64) {
-    let start = region.blocks[block.index()].pc;
+fn lift_block(
+    region: &mut Region,
+    block: Block,
+    src: &mut dyn CodeSource,
+    budget: &mut u32,
+    stop: u64,
+    straight: Option<&mut Straight>,
+) {
+    let data = &mut region.blocks[block.index()];
+    let start = data.pc;
+    let (insts, mut offsets) = (std::mem::take(&mut data.insts), std::mem::take(&mut data.guest_offsets));
     let rounding = region.rounding;
-    let mut b = Builder { region, block, pc: start, next_pc: start, index: 0, rounding };
+    let mut b = Builder { region, block, insts, pc: start, next_pc: start, index: 0, rounding, straight };
     let limit = (*budget).min(MAX_BLOCK_INSTS);
     let mut count = 0;
     loop {
@@ -200,8 +232,7 @@ fn lift_block(region: &mut Region, block: Block, src: &mut dyn CodeSource, budge
         };
         b.index = count as u16;
         count += 1;
-        let offset = b.pc.wrapping_sub(start) as u16;
-        b.region.blocks[block.index()].guest_offsets.push(offset);
+        offsets.push(b.pc.wrapping_sub(start) as u16);
         let flow = match friscy_isa::decode(bits) {
             Some(inst) => {
                 b.next_pc = b.pc.wrapping_add(inst.len as u64);
@@ -214,7 +245,9 @@ fn lift_block(region: &mut Region, block: Block, src: &mut dyn CodeSource, budge
         }
         b.pc = b.next_pc;
     }
-    region.blocks[block.index()].retired = count;
+    let insts = b.insts;
+    let data = &mut region.blocks[block.index()];
+    (data.insts, data.guest_offsets, data.retired) = (insts, offsets, count);
     *budget -= count;
 }
 

@@ -93,9 +93,13 @@ fn every_form_of_a_program_does_the_same() {
 
         // One block at a time, as cold code runs.
         let (mut m, mut mem) = (machine.clone(), memory.clone());
+        let mut at_once = Region::new(0, RoundingClass::Rne);
         loop {
             lifter.lift(m.pc, rounding, &mut code, &Limits::COLD, &mut region);
             simplifier.run(&mut region);
+            lifter.lift_simplified(m.pc, rounding, &mut code, Limits::COLD.max_insts, &mut at_once);
+            checked(&at_once, "simplified while lifting");
+            assert_eq!(at_once.to_string(), region.to_string(), "seed {seed}, simplified while lifting");
             let leave = m.run(&region, &mut mem);
             let arrived = leave == raw_leave && m.pc == raw_machine.pc && m.fuel == raw_machine.fuel;
             if leave != Leave::Goto || arrived || m.fuel < raw_machine.fuel {

@@ -2,19 +2,14 @@
 
 use crate::translate::{CodeMemory, Key};
 use friscy_lift_ir::lift::{CodeSource, FetchFault, Lifter, Limits};
-use friscy_lift_ir::passes::Simplifier;
 use friscy_lift_ir::{Region, RoundingClass};
 
-/// Bytes of code that are copied out of guest memory at once: what a cold block can be long.
-const CHUNK_BYTES: usize = 256;
+/// Bytes of code that are copied out of guest memory at once: most blocks are shorter.
+const CHUNK_BYTES: usize = 64;
 
-/// What is tried when a tier refuses a region: a region of one instruction.
-const SMALLEST: Limits = Limits { max_insts: 1, max_blocks: 1, follow_calls_return_site: false };
-
-/// The lifter and the passes with their buffers, and the region they work on.
+/// The lifter with its buffers, and the region it works on.
 pub struct Translator {
     lifter: Lifter,
-    simplifier: Simplifier,
     region: Region,
 }
 
@@ -22,23 +17,22 @@ impl Default for Translator {
     fn default() -> Translator {
         Translator {
             lifter: Lifter::new(),
-            simplifier: Simplifier::new(),
             region: Region::new(0, RoundingClass::Rne),
         }
     }
 }
 
 impl Translator {
-    /// How far regions go, in the order in which they are tried.
-    pub fn limits(&self) -> [Limits; 2] {
-        [Limits::COLD, SMALLEST]
+    /// How many instructions long blocks may be, in the order in which it is tried: when a tier refuses a block, one
+    /// of a single instruction is.
+    pub fn lengths(&self) -> [u32; 2] {
+        [Limits::COLD.max_insts, 1]
     }
 
-    /// Lifts the code that `key` names and simplifies it.
-    pub fn lift(&mut self, key: Key, memory: &dyn CodeMemory, limits: &Limits) -> &Region {
+    /// Lifts the block that `key` names, of at most `max_insts` instructions, and simplifies it.
+    pub fn lift(&mut self, key: Key, memory: &dyn CodeMemory, max_insts: u32) -> &Region {
         let mut source = Chunk { memory, start: key.pc, len: 0, bytes: [0; CHUNK_BYTES] };
-        self.lifter.lift(key.pc, key.rounding, &mut source, limits, &mut self.region);
-        self.simplifier.run(&mut self.region);
+        self.lifter.lift_simplified(key.pc, key.rounding, &mut source, max_insts, &mut self.region);
         &self.region
     }
 }

@@ -249,8 +249,8 @@ impl Translations {
         // No tier ever sees a region that begins with a fetch fault, so that mapping a page need forget nothing.
         fetch_bits(memory, key.pc).map_err(Untranslatable::Fetch)?;
         let mut why = "no limits";
-        for limits in translator.limits() {
-            let region = translator.lift(key, memory, &limits);
+        for max_insts in translator.lengths() {
+            let region = translator.lift(key, memory, max_insts);
             let pages = pages_of(region, memory);
             let image = if self.shared { Some(self.common_image(&pages, memory)?) } else { None };
             let mut prepared = self.tier.prepare(region);

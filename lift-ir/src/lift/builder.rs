@@ -1,6 +1,7 @@
 //! What lifting an instruction is made of: operands from guest registers, results to them, ends of blocks.
 
-use crate::ir::{Block, Edge, ExitKind, Region, RoundingClass, Target, Term, Value};
+use super::straight::Straight;
+use crate::ir::{Block, Edge, ExitKind, InstId, Region, RoundingClass, Target, Term, Value};
 use crate::op::Op;
 
 /// Whether a block goes on after an instruction.
@@ -16,6 +17,8 @@ pub enum Flow {
 pub struct Builder<'a> {
     pub(super) region: &'a mut Region,
     pub(super) block: Block,
+    /// The block's instructions, until it is finished.
+    pub(super) insts: Vec<InstId>,
     /// Address of the instruction being lifted.
     pub(super) pc: u64,
     /// Address after it.
@@ -23,62 +26,84 @@ pub struct Builder<'a> {
     /// How many instructions of the block come before it.
     pub(super) index: u16,
     pub(super) rounding: RoundingClass,
+    /// What is known so far, if the block is simplified while it is made.
+    pub(super) straight: Option<&'a mut Straight>,
 }
 
 const NONE: Value = Value::NONE;
 
 impl Builder<'_> {
-    fn emit(&mut self, op: Op, args: [Value; 3], imm: i64) -> Value {
-        let id = self.region.make_inst(op, args, imm, self.index);
-        self.region.blocks[self.block.index()].insts.push(id);
-        self.region.insts[id.index()].result
+    /// Appends an instruction.
+    pub(super) fn emit(&mut self, op: Op, args: [Value; 3], imm: i64) -> Value {
+        let (id, result) = self.region.make_with_result(op, args, imm, self.index);
+        self.insts.push(id);
+        result
+    }
+
+    /// An instruction that is neither a constant nor a register's `get` or `set`.
+    fn op(&mut self, op: Op, args: [Value; 3], imm: i64) -> Value {
+        if self.straight.is_some() { self.emit_folded(op, args, imm) } else { self.emit(op, args, imm) }
     }
 
     /// The constant `imm`.
     pub(super) fn iconst(&mut self, imm: i64) -> Value {
-        self.emit(Op::Iconst, [NONE; 3], imm)
+        if self.straight.is_some() { self.constant(imm) } else { self.emit(Op::Iconst, [NONE; 3], imm) }
     }
 
     /// Integer register `r`; `x0` reads as zero.
     pub(super) fn x(&mut self, r: u8) -> Value {
-        if r == 0 { self.iconst(0) } else { self.emit(Op::GetX, [NONE; 3], r as i64) }
+        if r == 0 { self.iconst(0) } else { self.get(Op::GetX, r) }
     }
 
     /// Sets integer register `r`; writes to `x0` have no effect.
     pub(super) fn set_x(&mut self, r: u8, v: Value) {
         if r != 0 {
-            self.emit(Op::SetX, [v, NONE, NONE], r as i64);
+            self.set(Op::SetX, r, v);
+        } else if let Some(straight) = &mut self.straight {
+            straight.note_unused();
         }
     }
 
     /// Floating-point register `r`, all 64 bits.
     pub(super) fn f(&mut self, r: u8) -> Value {
-        self.emit(Op::GetF, [NONE; 3], r as i64)
+        self.get(Op::GetF, r)
     }
 
     /// Sets floating-point register `r`.
     pub(super) fn set_f(&mut self, r: u8, v: Value) {
-        self.emit(Op::SetF, [v, NONE, NONE], r as i64);
+        self.set(Op::SetF, r, v);
+    }
+
+    fn get(&mut self, op: Op, r: u8) -> Value {
+        if self.straight.is_some() { self.get_known(op, r) } else { self.emit(op, [NONE; 3], r as i64) }
+    }
+
+    fn set(&mut self, op: Op, r: u8, v: Value) {
+        if self.straight.is_some() {
+            self.set_known(op, r, v);
+        } else {
+            self.emit(op, [v, NONE, NONE], r as i64);
+        }
     }
 
     /// An op without operands.
     pub(super) fn nullary(&mut self, op: Op, imm: i64) -> Value {
-        self.emit(op, [NONE; 3], imm)
+        self.op(op, [NONE; 3], imm)
     }
 
     /// An op of one operand.
     pub(super) fn unary(&mut self, op: Op, a: Value, imm: i64) -> Value {
-        self.emit(op, [a, NONE, NONE], imm)
+        self.op(op, [a, NONE, NONE], imm)
     }
 
     /// An op of two operands.
     pub(super) fn binary(&mut self, op: Op, a: Value, b: Value, imm: i64) -> Value {
-        self.emit(op, [a, b, NONE], imm)
+        self.op(op, [a, b, NONE], imm)
     }
 
     /// An op of three operands.
     pub(super) fn ternary(&mut self, op: Op, args: [Value; 3], imm: i64) -> Value {
-        self.emit(op, args, imm)
+        self.op(op, args, imm)
     }
 
     /// An edge to `pc`; edges become edges to blocks once all blocks are known.

@@ -4,11 +4,11 @@
 //! Cold code takes [`Simplifier`] alone. [`optimise`] is what compiled tiers pay for.
 
 mod dce;
-mod fold;
+pub(crate) mod fold;
 mod loads;
 mod promote;
 mod sets;
-mod simplify;
+pub(crate) mod simplify;
 
 pub use dce::{remove_dead_code, remove_unreachable_blocks};
 pub use loads::remove_redundant_loads;

@@ -8,7 +8,7 @@ use crate::ir::{Block, Edge, ExitKind, InstId, JumpKind, Region, Target, Term, V
 use crate::op::{Effects, Op};
 
 /// Marks an instruction's place as empty until the block is compacted.
-const DROPPED: InstId = InstId(u32::MAX);
+pub(crate) const DROPPED: InstId = InstId(u32::MAX);
 const CONST_SLOTS: usize = 16;
 
 /// The pass, with its buffers.
@@ -28,36 +28,62 @@ pub struct Simplifier {
 }
 
 /// What is known of the guest registers while going through a block.
-struct Registers {
+pub(crate) struct Registers {
     /// The value that each register holds, integer registers first: `get` and `set` as an index of 0 to 63.
-    value: [Value; 64],
+    pub value: [Value; 64],
     /// Where in the block's new list each register was last set.
-    set_at: [u32; 64],
+    pub set_at: [u32; 64],
     /// The value of `epoch` when it was set there; nothing observed the set while they are equal.
-    set_epoch: [u32; 64],
-    epoch: u32,
+    pub set_epoch: [u32; 64],
+    pub epoch: u32,
 }
 
 impl Registers {
-    fn new() -> Registers {
+    pub fn new() -> Registers {
         Registers { value: [Value::NONE; 64], set_at: [0; 64], set_epoch: [0; 64], epoch: 1 }
     }
 
-    fn clear(&mut self) {
+    /// Forgets everything, for the next block.
+    pub fn clear(&mut self) {
         self.value = [Value::NONE; 64];
         self.epoch += 1;
     }
 }
 
 /// Constants already in the block, by a hash of their bits.
-struct Constants {
-    slots: [(i64, Value); CONST_SLOTS],
+pub(crate) struct Constants {
+    constants: [i64; CONST_SLOTS],
+    values: [Value; CONST_SLOTS],
 }
 
 impl Constants {
+    /// None.
+    pub fn new() -> Constants {
+        Constants { constants: [0; CONST_SLOTS], values: [Value::NONE; CONST_SLOTS] }
+    }
+
+    /// Forgets everything, for the next block.
+    pub fn clear(&mut self) {
+        self.values = [Value::NONE; CONST_SLOTS];
+    }
+
     fn slot(imm: i64) -> usize {
         let bits = imm as u64;
         ((bits ^ (bits >> 4) ^ (bits >> 12)) as usize) % CONST_SLOTS
+    }
+
+    /// The value that is `imm`, if one is known.
+    pub fn get(&self, imm: i64) -> Option<Value> {
+        let slot = Constants::slot(imm);
+        let v = self.values[slot];
+        (v != Value::NONE && self.constants[slot] == imm).then_some(v)
+    }
+
+    /// Notes that `v` is `imm`.
+    pub fn insert(&mut self, imm: i64, v: Value) {
+        let slot = Constants::slot(imm);
+        self.constants[slot] = imm;
+        self.values[slot] = v;
     }
 }
 
@@ -79,12 +105,12 @@ impl Simplifier {
             registers.clear();
             self.forward(region, block, &mut registers);
         }
-        self.sweep(region, &order);
+        sweep(region, &order, &mut self.uses);
         self.order = order;
     }
 
     fn forward(&mut self, region: &mut Region, block: Block, registers: &mut Registers) {
-        let mut constants = Constants { slots: [(0, Value::NONE); CONST_SLOTS] };
+        let mut constants = Constants::new();
         let mut out = std::mem::take(&mut self.scratch);
         out.clear();
         let old = std::mem::take(&mut region.blocks[block.index()].insts);
@@ -118,12 +144,11 @@ impl Simplifier {
                     registers.set_epoch[at] = registers.epoch;
                 }
                 Op::Iconst => {
-                    let slot = &mut constants.slots[Constants::slot(inst.imm)];
-                    if slot.1 != Value::NONE && slot.0 == inst.imm {
-                        self.replacement[inst.result.index()] = slot.1;
+                    if let Some(v) = constants.get(inst.imm) {
+                        self.replacement[inst.result.index()] = v;
                         continue;
                     }
-                    *slot = (inst.imm, inst.result);
+                    constants.insert(inst.imm, inst.result);
                 }
                 _ => {
                     let effects = inst.op.info().effects;
@@ -153,12 +178,11 @@ impl Simplifier {
                             continue;
                         }
                         if inst.op == Op::Iconst {
-                            let slot = &mut constants.slots[Constants::slot(inst.imm)];
-                            if slot.1 != Value::NONE && slot.0 == inst.imm {
-                                self.replacement[inst.result.index()] = slot.1;
+                            if let Some(v) = constants.get(inst.imm) {
+                                self.replacement[inst.result.index()] = v;
                                 continue;
                             }
-                            *slot = (inst.imm, inst.result);
+                            constants.insert(inst.imm, inst.result);
                         }
                     }
                 }
@@ -168,95 +192,97 @@ impl Simplifier {
         }
         region.blocks[block.index()].insts = out;
         self.scratch = old;
-        self.terminator(region, block);
-    }
-
-    fn terminator(&mut self, region: &mut Region, block: Block) {
         let replacement = &self.replacement;
         let term = &mut region.blocks[block.index()].term;
         cfg::for_each_term_value(term, |v| *v = replacement[v.index()]);
-        if let Term::Indirect { base, disp, kind } = *term {
-            if let Some(base) = region.as_const(base) {
-                self.direct_jump(region, block, base.wrapping_add(disp as i64) as u64 & !1, kind);
-            }
-            return;
-        }
-        let Term::Branch { cond, args, .. } = *term else { return };
-        let (cond, args) = fold::fold_condition(region, cond, args);
-        let known = match (region.as_const(args[0]), region.as_const(args[1])) {
-            (Some(a), Some(b)) => Some(cond.holds(a as u64, b as u64)),
-            _ if args[0] == args[1] => Some(cond.holds(0, 0)),
-            _ => None,
-        };
-        let term = &mut region.blocks[block.index()].term;
-        match (known, term) {
-            (Some(taken), term) => {
-                let placeholder = Term::Exit { kind: ExitKind::Illegal, pc: 0 };
-                if let Term::Branch { then, els, .. } = std::mem::replace(term, placeholder) {
-                    *term = Term::Jump(if taken { then } else { els });
-                }
-            }
-            (None, Term::Branch { cond: c, args: a, .. }) => {
-                *c = cond;
-                *a = args;
-            }
-            _ => {}
-        }
+        terminator(region, block);
     }
+}
 
-    /// `auipc` and `jalr` make a call or jump to a known place.
-    fn direct_jump(&mut self, region: &mut Region, block: Block, pc: u64, kind: JumpKind) {
+/// Simplifies a block's terminator by what defines its operands; tells whether any may have lost a use.
+pub(crate) fn terminator(region: &mut Region, block: Block) -> bool {
+    let term = &region.blocks[block.index()].term;
+    if let Term::Indirect { base, disp, kind } = *term {
+        if let Some(base) = region.as_const(base) {
+            return direct_jump(region, block, base.wrapping_add(disp as i64) as u64 & !1, kind);
+        }
+        return false;
+    }
+    let Term::Branch { cond: before, args: compared, .. } = *term else { return false };
+    let (cond, args) = fold::fold_condition(region, before, compared);
+    let known = match (region.as_const(args[0]), region.as_const(args[1])) {
+        (Some(a), Some(b)) => Some(cond.holds(a as u64, b as u64)),
+        _ if args[0] == args[1] => Some(cond.holds(0, 0)),
+        _ => None,
+    };
+    let term = &mut region.blocks[block.index()].term;
+    match (known, term) {
+        (Some(taken), term) => {
+            let placeholder = Term::Exit { kind: ExitKind::Illegal, pc: 0 };
+            if let Term::Branch { then, els, .. } = std::mem::replace(term, placeholder) {
+                *term = Term::Jump(if taken { then } else { els });
+            }
+        }
+        (None, Term::Branch { cond: c, args: a, .. }) => {
+            *c = cond;
+            *a = args;
+        }
+        _ => {}
+    }
+    known.is_some() || args != compared
+}
+
+/// `auipc` and `jalr` make a call or jump to a known place.
+fn direct_jump(region: &mut Region, block: Block, pc: u64, kind: JumpKind) -> bool {
+    let data = &region.blocks[block.index()];
+    // The instruction that sets the link register, if the `jalr` has one, is the block's last.
+    let link = data
+        .insts
+        .last()
+        .map(|id| region.insts[id.index()])
+        .filter(|inst| inst.op == Op::SetX && inst.guest_index as usize + 1 == data.guest_offsets.len());
+    let term = match (kind, link.and_then(|inst| region.as_const(inst.args[0]))) {
+        (JumpKind::Jump, None) => Term::Jump(Edge { target: Target::Pc(pc), preempt: true }),
+        (JumpKind::Call, Some(return_pc)) => Term::Call { pc, return_pc: return_pc as u64 },
+        _ => return false,
+    };
+    region.blocks[block.index()].term = term;
+    true
+}
+
+/// Removes what is dropped or unused.
+pub(crate) fn sweep(region: &mut Region, order: &[Block], uses: &mut Vec<u32>) {
+    uses.clear();
+    uses.resize(region.values.len(), 0);
+    for &block in order {
         let data = &region.blocks[block.index()];
-        // The instruction that sets the link register, if the `jalr` has one, is the block's last.
-        let link = data.insts.last().map(|id| region.insts[id.index()]).filter(|inst| {
-            inst.op == Op::SetX && inst.guest_index as usize + 1 == data.guest_offsets.len()
-        });
-        let term = match (kind, link.and_then(|inst| region.as_const(inst.args[0]))) {
-            (JumpKind::Jump, None) => Term::Jump(Edge { target: Target::Pc(pc), preempt: true }),
-            (JumpKind::Call, Some(return_pc)) => Term::Call { pc, return_pc: return_pc as u64 },
-            _ => return,
-        };
-        region.blocks[block.index()].term = term;
+        for &id in &data.insts {
+            if id != DROPPED {
+                for arg in region.insts[id.index()].args {
+                    if arg != Value::NONE {
+                        uses[arg.index()] += 1;
+                    }
+                }
+            }
+        }
+        cfg::for_each_term_value_ref(&data.term, |v| uses[v.index()] += 1);
     }
-
-    /// Removes what is dropped or unused.
-    fn sweep(&mut self, region: &mut Region, order: &[Block]) {
-        let uses = &mut self.uses;
-        uses.clear();
-        uses.resize(region.values.len(), 0);
-        for &block in order {
-            let data = &region.blocks[block.index()];
-            for &id in &data.insts {
-                if id != DROPPED {
-                    for arg in region.insts[id.index()].args {
-                        if arg != Value::NONE {
-                            uses[arg.index()] += 1;
-                        }
+    for &block in order.iter().rev() {
+        let data = &mut region.blocks[block.index()];
+        for slot in data.insts.iter_mut().rev() {
+            if *slot == DROPPED {
+                continue;
+            }
+            let inst = &region.insts[slot.index()];
+            if inst.result != Value::NONE && uses[inst.result.index()] == 0 && inst.op.info().effects.removable() {
+                for arg in inst.args {
+                    if arg != Value::NONE {
+                        uses[arg.index()] -= 1;
                     }
                 }
+                *slot = DROPPED;
             }
-            cfg::for_each_term_value_ref(&data.term, |v| uses[v.index()] += 1);
         }
-        for &block in order.iter().rev() {
-            let data = &mut region.blocks[block.index()];
-            for slot in data.insts.iter_mut().rev() {
-                if *slot == DROPPED {
-                    continue;
-                }
-                let inst = &region.insts[slot.index()];
-                if inst.result != Value::NONE
-                    && uses[inst.result.index()] == 0
-                    && inst.op.info().effects.removable()
-                {
-                    for arg in inst.args {
-                        if arg != Value::NONE {
-                            uses[arg.index()] -= 1;
-                        }
-                    }
-                    *slot = DROPPED;
-                }
-            }
-            data.insts.retain(|&id| id != DROPPED);
-        }
+        data.insts.retain(|&id| id != DROPPED);
     }
 }
