@@ -34,6 +34,10 @@ impl From<Errno> for ReadError {
     }
 }
 
+/// Names an open file of the host. Natively it is a descriptor, open as long as the source that told it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HostFile(pub i32);
+
 /// Bytes that never change, read by offset: a tar, a host file, chunks that are fetched on demand.
 pub trait ContentSource {
     /// Reads up to `buf.len()` bytes at `off` and returns how many; fewer than asked only at the end of the source, or
@@ -42,6 +46,11 @@ pub trait ContentSource {
     /// # Errors
     /// [`ReadError::NotYet`] when not even one byte is here; `EIO` when the source fails.
     fn read_at(&self, off: u64, buf: &mut [u8]) -> Result<usize, ReadError>;
+
+    /// The file of the host that these bytes are, and nothing else, if there is one that is open.
+    fn host_file(&self) -> Option<HostFile> {
+        None
+    }
 
     /// The bytes themselves, where the source has them in memory as one slice.
     fn slice(&self, off: u64, len: u64) -> Option<&[u8]> {

@@ -1,6 +1,6 @@
 //! Reading and writing regular files by their inodes.
 
-use crate::content::{Content, ContentId, ExternalContent, ReadError};
+use crate::content::{Content, ContentId, ExternalContent, HostFile, ReadError};
 use crate::inode::{Inode, Node};
 use crate::lower::LowerId;
 use crate::tree::Extent;
@@ -47,6 +47,14 @@ impl Inode {
     /// them. `None` if they are not in one slice; then [`Inode::read_at`] serves.
     pub fn with_slice<R>(&self, off: u64, len: u64, use_slice: impl FnOnce(&[u8]) -> R) -> Option<R> {
         self.content().ok()?.borrow().lower_slice(off, len).map(use_slice)
+    }
+
+    /// The host's file that holds the contents of a file that nobody wrote to, from its beginning to its end.
+    #[must_use]
+    pub fn host_file(&self) -> Option<HostFile> {
+        let content = self.content().ok()?.borrow();
+        let part = content.lower_only()?;
+        if part.base == 0 { part.source.host_file() } else { None }
     }
 
     /// Where the contents of a file that nobody wrote to begin and end in the lower tree's source.

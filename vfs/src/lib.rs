@@ -34,7 +34,7 @@ mod walk;
 mod xattr;
 
 pub use builder::{TreeBuilder, TreeError, TreeLimits};
-pub use content::{ChunkId, Content, ContentId, ContentSource, ExternalContent, MemorySource, ReadError};
+pub use content::{ChunkId, Content, ContentId, ContentSource, ExternalContent, HostFile, MemorySource, ReadError};
 pub use devfs::devfs;
 pub use flat::{FlatError, FlatLower, flatten};
 pub use fs::{FileSystem, NewNode, SuperBlock};

@@ -265,6 +265,16 @@ pub trait Cpu {
     /// [`MemError::NoMemory`].
     fn object_create(&mut self, len: u64) -> Result<ObjectId, MemError>;
 
+    /// Makes an object of the `len` bytes of a file of the host, which nobody changes or writes to; `file` is its
+    /// descriptor, needed during the call only. Whoever cannot do that says so, and the caller copies.
+    ///
+    /// # Errors
+    /// [`MemError`].
+    fn object_of_file(&mut self, file: i32, len: u64) -> Result<ObjectId, MemError> {
+        let _ = (file, len);
+        Err(MemError::NoSuch)
+    }
+
     /// Reads from an object; bytes beyond its end are not read.
     /// Returns how many bytes were read.
     fn object_read(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> usize;

@@ -79,6 +79,10 @@ impl CpuRef {
         self.0.borrow_mut().object_create(len)
     }
 
+    pub fn object_of_file(&self, file: i32, len: u64) -> Result<ObjectId, MemError> {
+        self.0.borrow_mut().object_of_file(file, len)
+    }
+
     pub fn object_read(&self, object: ObjectId, offset: u64, buf: &mut [u8]) -> usize {
         self.0.borrow_mut().object_read(object, offset, buf)
     }
@@ -113,6 +117,15 @@ impl ObjectRef {
     /// [`MemError::NoMemory`].
     pub fn create(cpu: &CpuRef, len: u64) -> Result<ObjectRef, MemError> {
         let id = cpu.object_create(len)?;
+        Ok(ObjectRef(Rc::new(OwnedObject { id, cpu: cpu.clone() })))
+    }
+
+    /// Makes an object of the `len` bytes of an open file of the host, where that can be had.
+    ///
+    /// # Errors
+    /// [`MemError`].
+    pub fn of_file(cpu: &CpuRef, file: i32, len: u64) -> Result<ObjectRef, MemError> {
+        let id = cpu.object_of_file(file, len)?;
         Ok(ObjectRef(Rc::new(OwnedObject { id, cpu: cpu.clone() })))
     }
 

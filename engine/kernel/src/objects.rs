@@ -1,7 +1,7 @@
 //! Memory objects of files: a file that is mapped has its bytes in one object, so that every mapping of it is the same
 //! pages.
 //!
-//! A file that nobody has written to is copied into an object once. Any other file, and any file that is mapped shared
+//! A file that nobody has written to is copied into an object once, or an object is made of the host's file that it is. Any other file, and any file that is mapped shared
 //! and writable, hands its contents over to the object: reads and writes of the file go to it from then on.
 
 use crate::cpu::ObjectRef;
@@ -87,7 +87,8 @@ impl Kernel {
             let content = self.file_objects.handed_over.get(&key).and_then(Weak::upgrade);
             return content.map(|content| content.object.clone()).ok_or(SysError::Errno(Errno::ENODEV));
         }
-        let unmodified = inode.unmodified().is_some();
+        let host = inode.host_file();
+        let unmodified = inode.unmodified().is_some() || host.is_some();
         if unmodified
             && !writable
             && let Some((version, object)) = self.file_objects.copies.get(&key)
@@ -95,7 +96,11 @@ impl Kernel {
         {
             return Ok(object.clone());
         }
-        let object = self.fill_object(inode)?;
+        let shown = host.filter(|_| !writable).and_then(|file| ObjectRef::of_file(&self.cpu, file.0, inode.len()).ok());
+        let object = match shown {
+            Some(object) => object,
+            None => self.fill_object(inode)?,
+        };
         if unmodified && !writable {
             self.file_objects.copies.insert(key, (inode.version(), object.clone()));
         } else {

@@ -1,14 +1,16 @@
 //! A host file, mapped.
 
-use crate::content::{ContentSource, ReadError, read_slice, sub_slice};
+use crate::content::{ContentSource, HostFile, ReadError, read_slice, sub_slice};
 use memmap2::Mmap;
 use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 
 /// A host file mapped for reading; its pages are read by the host as they are touched.
 pub struct MappedFile {
     map: Mmap,
+    file: File,
 }
 
 impl MappedFile {
@@ -28,7 +30,7 @@ impl MappedFile {
         // SAFETY: the mapping is private to this value and only ever read; the module's contract is that the file does
         // not change in the meantime.
         let map = unsafe { Mmap::map(file)? };
-        Ok(MappedFile { map })
+        Ok(MappedFile { map, file: file.try_clone()? })
     }
 
     /// All bytes of the file.
@@ -41,6 +43,10 @@ impl MappedFile {
 impl ContentSource for MappedFile {
     fn read_at(&self, off: u64, buf: &mut [u8]) -> Result<usize, ReadError> {
         Ok(read_slice(&self.map, off, buf))
+    }
+
+    fn host_file(&self) -> Option<HostFile> {
+        Some(HostFile(self.file.as_raw_fd()))
     }
 
     fn slice(&self, off: u64, len: u64) -> Option<&[u8]> {

@@ -87,6 +87,13 @@ impl NativeCpu {
         self.spaces.get_mut(&mm).ok_or(MemError::NoSuch)
     }
 
+    fn add_object(&mut self, file: Memfd) -> ObjectId {
+        let id = ObjectId(self.next_object);
+        self.next_object += 1;
+        self.objects.insert(id, Rc::new(file));
+        id
+    }
+
     fn add(&mut self, space: Space) -> MmId {
         let mm = MmId(self.next_space);
         self.next_space += 1;
@@ -275,11 +282,11 @@ impl Cpu for NativeCpu {
     }
 
     fn object_create(&mut self, len: u64) -> Result<ObjectId, MemError> {
-        let file = Rc::new(Memfd::new(c"friscy-object", len)?);
-        let id = ObjectId(self.next_object);
-        self.next_object += 1;
-        self.objects.insert(id, file);
-        Ok(id)
+        Ok(self.add_object(Memfd::new(c"friscy-object", len)?))
+    }
+
+    fn object_of_file(&mut self, file: i32, len: u64) -> Result<ObjectId, MemError> {
+        Ok(self.add_object(Memfd::of_file(file, len)?))
     }
 
     fn object_read(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> usize {

@@ -52,6 +52,35 @@ impl Memfd {
         Ok(file)
     }
 
+    /// The host's file that `fd` is open on, if it has `len` bytes. It can be read and mapped, not written.
+    ///
+    /// # Errors
+    /// [`MemError::NoSuch`] if it is no such file, or the host refuses.
+    pub fn of_file(fd: RawFd, len: u64) -> Result<Memfd, MemError> {
+        // SAFETY: plain system call; the descriptor is checked by the host.
+        let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 0) };
+        if copy < 0 {
+            return Err(MemError::NoSuch);
+        }
+        // SAFETY: `copy` was just made and belongs to nobody else.
+        let fd = unsafe { OwnedFd::from_raw_fd(copy) };
+        // SAFETY: an all-zero stat is a valid value, which the call fills.
+        let (result, stat) = unsafe {
+            let mut stat: libc::stat = std::mem::zeroed();
+            (libc::fstat(copy, &mut stat), stat)
+        };
+        if result != 0 || stat.st_mode & libc::S_IFMT != libc::S_IFREG || u64::try_from(stat.st_size) != Ok(len) {
+            return Err(MemError::NoSuch);
+        }
+        Ok(Memfd {
+            fd,
+            len: Cell::new(len),
+            number: MADE.fetch_add(1, Ordering::Relaxed),
+            version: Cell::new(0),
+            guest_writes: Cell::new(false),
+        })
+    }
+
     /// The descriptor.
     pub fn raw(&self) -> RawFd {
         self.fd.as_raw_fd()

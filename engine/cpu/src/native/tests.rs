@@ -317,3 +317,23 @@ fn the_count_of_mappings_is_never_too_low() {
         assert!(space.host_mappings() >= host_count(&space));
     }
 }
+
+#[test]
+fn a_file_of_the_host_is_mapped_itself() {
+    let host = file(2);
+    host.resize(2 * PAGE - 100).unwrap();
+    // A length that is not the file's would show bytes that are none of the object's, or hide some.
+    for len in [0, 2 * PAGE - 101, 2 * PAGE] {
+        assert_eq!(Memfd::of_file(host.raw(), len).err(), Some(MemError::NoSuch));
+    }
+    assert_eq!(Memfd::of_file(-1, 0).err(), Some(MemError::NoSuch));
+    let object = Rc::new(Memfd::of_file(host.raw(), 2 * PAGE - 100).unwrap());
+    let mut space = space();
+    map(&mut space, pages(0, 3), Prot::RW, Pages::Private(object.clone(), 0));
+    assert_eq!([byte(&space, A), byte(&space, A + 2 * PAGE - 101)], [Some(b'a'), Some(b'b')]);
+    assert_eq!([byte(&space, A + 2 * PAGE - 1), byte(&space, A + 2 * PAGE)], [Some(0), None]);
+    put(&space, A, b'x');
+    let mut buf = [0; 2];
+    assert_eq!(object.read(0, &mut buf), 2);
+    assert_eq!(buf, *b"aa");
+}
