@@ -46,6 +46,16 @@ struct Chunk<'a> {
 }
 
 impl Chunk<'_> {
+    /// The four bytes at `pc`, if the copy has them.
+    #[inline]
+    fn word(&self, pc: u64) -> Option<u32> {
+        let at = usize::try_from(pc.wrapping_sub(self.start)).ok()?;
+        match self.bytes[..self.len].get(at..at.checked_add(4)?) {
+            Some(&[a, b, c, d]) => Some(u32::from_le_bytes([a, b, c, d])),
+            _ => None,
+        }
+    }
+
     fn half(&mut self, pc: u64) -> Result<u16, FetchFault> {
         if pc < self.start || pc - self.start + 2 > self.len as u64 {
             self.start = pc;
@@ -61,6 +71,9 @@ impl Chunk<'_> {
 
 impl CodeSource for Chunk<'_> {
     fn fetch(&mut self, pc: u64) -> Result<u32, FetchFault> {
+        if let Some(bits) = self.word(pc) {
+            return Ok(if bits & 3 == 3 { bits } else { bits & 0xffff });
+        }
         let low = u32::from(self.half(pc)?);
         if low & 3 != 3 {
             return Ok(low);

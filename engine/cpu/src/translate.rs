@@ -15,6 +15,9 @@ use std::ops::Range;
 /// Log2 of the guest's page size.
 const PAGE_BITS: u32 = 12;
 
+/// How many translations there is room for from the start: what a small program's start takes.
+const ROOM: usize = if cfg!(target_arch = "wasm32") { 0 } else { 896 };
+
 /// The bits of an address within its page.
 const PAGE_MASK: u64 = (1 << PAGE_BITS) - 1;
 
@@ -96,11 +99,13 @@ pub enum Untranslatable {
     Refused(&'static str),
 }
 
-/// Where a translation is, and the number of the last page that it has code from.
+/// Where a translation is, and how many pages beyond its first it has code from.
 #[derive(Clone, Copy)]
 struct Entry {
     code: Code,
-    last_page: u64,
+    more_pages: u32,
+    /// The layout in which its pages were seen last, of shared translations.
+    layout: u64,
 }
 
 /// What is known of a page that has been translated from.
@@ -130,6 +135,8 @@ pub struct Translations {
     layout: u64,
     translated: u64,
     clears: u64,
+    /// The pages of the region being translated.
+    touched: Vec<u64>,
 }
 
 impl Translations {
@@ -138,12 +145,13 @@ impl Translations {
         Translations {
             tier,
             shared: false,
-            codes: FxHashMap::default(),
+            codes: FxHashMap::with_capacity_and_hasher(ROOM, Default::default()),
             pages: BTreeMap::new(),
             order: Vec::new(),
             layout: 0,
             translated: 0,
             clears: 0,
+            touched: Vec::new(),
         }
     }
 
@@ -232,9 +240,14 @@ impl Translations {
         memory: &dyn CodeMemory,
         translator: &mut Translator,
     ) -> Result<Code, Untranslatable> {
-        match self.codes.get(&key) {
-            Some(entry) if !self.shared => Ok(entry.code),
-            Some(&entry) => check_present(key.pc, entry.last_page, memory).map(|()| entry.code),
+        let layout = self.layout;
+        match self.codes.get_mut(&key) {
+            Some(entry) if !self.shared || entry.layout == layout => Ok(entry.code),
+            Some(entry) => {
+                check_present(key.pc, entry.more_pages, memory)?;
+                entry.layout = layout;
+                Ok(entry.code)
+            }
             None => self.translate(key, memory, translator),
         }
     }
@@ -246,12 +259,16 @@ impl Translations {
         memory: &dyn CodeMemory,
         translator: &mut Translator,
     ) -> Result<Code, Untranslatable> {
-        // No tier ever sees a region that begins with a fetch fault, so that mapping a page need forget nothing.
-        fetch_bits(memory, key.pc).map_err(Untranslatable::Fetch)?;
         let mut why = "no limits";
+        let mut pages = std::mem::take(&mut self.touched);
         for max_insts in translator.lengths() {
             let region = translator.lift(key, memory, max_insts);
-            let pages = pages_of(region, memory);
+            // No tier ever sees a region that begins with a fetch fault, so that mapping a page need forget nothing.
+            if region.blocks.iter().all(|block| block.guest_offsets.is_empty()) {
+                let fault = fetch_bits(memory, key.pc).err().unwrap_or(key.pc);
+                return Err(Untranslatable::Fetch(fault));
+            }
+            pages_of(region, memory, &mut pages);
             let image = if self.shared { Some(self.common_image(&pages, memory)?) } else { None };
             let mut prepared = self.tier.prepare(region);
             if prepared == Prepared::Full {
@@ -261,6 +278,7 @@ impl Translations {
             match prepared {
                 Prepared::Ready(code) => {
                     self.note(key, code, &pages, image);
+                    self.touched = pages;
                     return Ok(code);
                 }
                 Prepared::Full => why = "code memory too small",
@@ -296,8 +314,9 @@ impl Translations {
             });
             known.keys.push(key);
         }
-        let last_page = pages.iter().copied().max().unwrap_or(key.pc >> PAGE_BITS);
-        self.codes.insert(key, Entry { code, last_page });
+        let last_page = pages.iter().copied().max().unwrap_or(0);
+        let more_pages = last_page.saturating_sub(key.pc >> PAGE_BITS) as u32;
+        self.codes.insert(key, Entry { code, more_pages, layout: self.layout });
         self.translated += 1;
     }
 
@@ -313,7 +332,11 @@ impl Translations {
     /// A direct jump may be linked in shared translations if where it is there is also where it leads.
     fn may_link(&self, site: Site, key: Key) -> bool {
         let image = |pc: u64| self.pages.get(&(pc >> PAGE_BITS)).and_then(|code| code.image);
-        !self.shared || image(self.tier.site_pc(site)) == image(key.pc)
+        if !self.shared {
+            return true;
+        }
+        let from = self.tier.site_pc(site);
+        from >> PAGE_BITS == key.pc >> PAGE_BITS || image(from) == image(key.pc)
     }
 
     /// Forgets translations that have code from pages in `range`.
@@ -346,9 +369,9 @@ fn page_numbers(range: &Range<u64>) -> Range<u64> {
     first..range.end.div_ceil(1 << PAGE_BITS).max(first)
 }
 
-/// The numbers of the pages that a region was lifted from.
-fn pages_of(region: &Region, memory: &dyn CodeMemory) -> Vec<u64> {
-    let mut pages: Vec<u64> = Vec::new();
+/// Puts the numbers of the pages that a region was lifted from into `pages`.
+fn pages_of(region: &Region, memory: &dyn CodeMemory, pages: &mut Vec<u64>) {
+    pages.clear();
     for block in &region.blocks {
         let last = block.pc.wrapping_add(u64::from(block.guest_offsets.last().copied().unwrap_or(0)));
         // The last instruction may lie in two pages.
@@ -360,14 +383,13 @@ fn pages_of(region: &Region, memory: &dyn CodeMemory) -> Vec<u64> {
             }
         }
     }
-    pages
 }
 
-/// Whether code from `pc` to `last_page` is executable in an address space that the translations fit.
-fn check_present(pc: u64, last_page: u64, memory: &dyn CodeMemory) -> Result<(), Untranslatable> {
+/// Whether code at `pc` and `more_pages` pages behind is executable in an address space that the translations fit.
+fn check_present(pc: u64, more_pages: u32, memory: &dyn CodeMemory) -> Result<(), Untranslatable> {
     let is_code = |page: u64| memory.source(page << PAGE_BITS) != PageSource::NotCode;
     if !is_code(pc >> PAGE_BITS) {
         return Err(Untranslatable::Fetch(pc));
     }
-    if last_page == pc >> PAGE_BITS || is_code(last_page) { Ok(()) } else { Err(Untranslatable::Elsewhere) }
+    if more_pages == 0 || is_code((pc >> PAGE_BITS) + u64::from(more_pages)) { Ok(()) } else { Err(Untranslatable::Elsewhere) }
 }

@@ -40,17 +40,27 @@ struct Unit {
     pc: u64,
     /// Guest addresses from its first instruction to its last.
     span: Range<u64>,
-    incoming: Vec<Site>,
+    /// The last site that was linked to it, or [`NO_SITE`]; each site leads to the one before.
+    incoming: u32,
     alive: bool,
 }
+
+/// No site.
+const NO_SITE: u32 = u32::MAX;
 
 /// A place that leaves for a known guest address.
 struct SiteData {
     /// The element whose field is patched, in the arena.
     at: u32,
     field: PatchField,
+    /// The unit that it is in.
+    unit: u32,
     /// The element that exits, which is the target while the site is not linked.
     stub: u32,
+    /// The site that was linked to the same unit before this one was, or [`NO_SITE`].
+    next_incoming: u32,
+    /// Whether it is linked, and thus in a unit's list.
+    linked: bool,
 }
 
 /// All code of one interpreter.
@@ -69,6 +79,10 @@ pub(crate) struct CodeSpace {
     /// By class of rounding mode; made when a region of the class is.
     caches: [Option<Box<[JumpEntry]>>; 3],
 }
+
+/// How many entries of each table there is room for from the start. Natively, tables of that size get pages of their own,
+/// which are there once they are touched, and grow without being copied.
+const ROOM: usize = if cfg!(target_arch = "wasm32") { 0 } else { 1 << 14 };
 
 const EMPTY: JumpEntry = JumpEntry { key: 0, ip: std::ptr::null() };
 
@@ -94,10 +108,10 @@ impl CodeSpace {
         CodeSpace {
             arena: Vec::with_capacity(max_bytes / size_of::<Ins>()),
             cleared_at: 0,
-            units: Vec::new(),
-            faults: Vec::new(),
+            units: Vec::with_capacity(ROOM),
+            faults: Vec::with_capacity(ROOM),
             by_page: BTreeMap::new(),
-            sites: Vec::new(),
+            sites: Vec::with_capacity(ROOM),
             caches: [None, None, None],
         }
     }
@@ -137,7 +151,9 @@ impl CodeSpace {
             let site = self.sites.len() as u32;
             let stub = start as u32 + patch.stub;
             self.arena[stub as usize].imm = site as i32;
-            self.sites.push(SiteData { at: start as u32 + patch.at, field: patch.field, stub });
+            let at = start as u32 + patch.at;
+            let field = patch.field;
+            self.sites.push(SiteData { at, field, unit: code.0, stub, next_incoming: NO_SITE, linked: false });
         }
         self.faults.extend(lowered.faults.iter().map(|row| FaultRow { index: start as u32 + row.index, ..*row }));
         // From the first instruction to the end of the last one.
@@ -154,14 +170,20 @@ impl CodeSpace {
                 self.by_page.entry(page).or_default().push(code);
             }
         }
-        self.units.push(Unit { start: start as u32, pc: region.pc, span, incoming: Vec::new(), alive: true });
+        self.units.push(Unit { start: start as u32, pc: region.pc, span, incoming: NO_SITE, alive: true });
         Prepared::Ready(code)
     }
 
     pub fn link(&mut self, site: Site, code: Code) {
-        let target = self.units[code.0 as usize].start;
+        let unit = &mut self.units[code.0 as usize];
+        let data = &mut self.sites[site.0 as usize];
+        // A site is in one list, that of the unit it leads to; who left by its stub found it not linked.
+        if std::mem::replace(&mut data.linked, true) {
+            return;
+        }
+        data.next_incoming = std::mem::replace(&mut unit.incoming, site.0);
+        let target = unit.start;
         self.patch(site, target);
-        self.units[code.0 as usize].incoming.push(site);
     }
 
     pub fn link_indirect(&mut self, pc: u64, rounding: RoundingClass, code: Code) {
@@ -192,8 +214,12 @@ impl CodeSpace {
                     continue;
                 }
                 unit.alive = false;
-                for site in std::mem::take(&mut unit.incoming) {
-                    let stub = self.sites[site.0 as usize].stub;
+                let mut next = std::mem::replace(&mut unit.incoming, NO_SITE);
+                while let Some(data) = self.sites.get_mut(next as usize) {
+                    let site = Site(next);
+                    next = std::mem::replace(&mut data.next_incoming, NO_SITE);
+                    data.linked = false;
+                    let stub = data.stub;
                     self.patch(site, stub);
                 }
             }
@@ -213,10 +239,7 @@ impl CodeSpace {
 
     /// The entry of the region that a site is in.
     pub fn site_pc(&self, site: Site) -> u64 {
-        let at = self.sites[site.0 as usize].at;
-        let after = self.units.partition_point(|unit| unit.start <= at);
-        // Code that leaves for somewhere else has instructions.
-        after.checked_sub(1).map_or(0, |unit| self.units[unit].pc)
+        self.units[self.sites[site.0 as usize].unit as usize].pc
     }
 
     pub fn clear(&mut self) {

@@ -9,7 +9,7 @@ mod tests;
 
 use crate::code::{FaultForm, FaultRow};
 use crate::float::usual_rounding;
-use crate::handlers::{Kind, PairIndex, forward, number_of};
+use crate::handlers::{Kind, forward, number_of, pair};
 use crate::ins::{Ins, JumpEntry, Word};
 use friscy_lift_ir::op::Effects;
 use friscy_lift_ir::{Block, BlockData, Edge, ExitKind, Inst, Op, Region, Target, Term, Value};
@@ -93,7 +93,6 @@ pub(crate) struct Lower {
     ending: Vec<u16>,
     /// Cost from each element to its block's end, for choosing pairs.
     cost: Vec<u32>,
-    pairs: PairIndex,
     /// Whether frequent pairs of instructions get a handler of their own.
     pub fuses: bool,
 }
@@ -114,7 +113,6 @@ impl Default for Lower {
             fresh: SCRATCH,
             ending: Vec::new(),
             cost: Vec::new(),
-            pairs: PairIndex::default(),
             fuses: true,
         }
     }
@@ -693,7 +691,7 @@ impl Lower {
             let ends_too = matches!(second, Kind::Jump(_) | Kind::Branch(..) | Kind::Indirect);
             let after = if ends_too { 0 } else { self.cost[next + 1] };
             if 1 + after < single {
-                if let Some(handler) = self.pairs.pair(kind, second, forwards) {
+                if let Some(handler) = pair(kind, second, forwards) {
                     self.cost[i] = 1 + after;
                     self.code[i].h = Word { handler };
                 }

@@ -10,7 +10,7 @@ mod steps;
 mod table;
 
 pub(crate) use control::number_of;
-pub(crate) use pairs::PairIndex;
+pub(crate) use pairs::pair;
 pub(crate) use table::Kind;
 
 use crate::ins::{Ins, Next, finish, get};

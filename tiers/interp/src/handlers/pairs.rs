@@ -133,38 +133,38 @@ firsts! {
     Kind::Fp3(Op::FmaD), Fp3<{ n(Op::FmaD) }>;
 }
 
-/// Positions of kinds in `FIRSTS` and `SECONDS`, by [`Kind::key`].
-pub(crate) struct PairIndex {
-    first: Vec<u8>,
-    second: Vec<u8>,
-}
-
 /// Marks a kind that is not in a list.
 const ABSENT: u8 = u8::MAX;
 
-impl Default for PairIndex {
-    fn default() -> PairIndex {
-        let index = |kinds: &[Kind]| {
-            let mut positions = vec![ABSENT; Kind::KEYS];
-            for (n, kind) in kinds.iter().enumerate() {
-                positions[kind.key()] = n as u8;
-            }
-            positions
-        };
-        PairIndex { first: index(FIRSTS), second: index(SECONDS) }
+/// Positions of kinds in a list, by [`Kind::key`].
+type Positions = [u8; Kind::KEYS];
+
+const fn positions(kinds: &[Kind]) -> Positions {
+    let mut positions = [ABSENT; Kind::KEYS];
+    let mut n = 0;
+    while n < kinds.len() {
+        positions[kinds[n].key()] = n as u8;
+        n += 1;
     }
+    positions
 }
 
-impl PairIndex {
-    /// The handler that executes `first` and then `second`, the latter with the operand that `forward` names taken
-    /// from the former's result.
-    pub fn pair(&self, first: Kind, second: Kind, forward: u8) -> Option<Handler> {
-        let (a, b) = (self.first[first.key()], self.second[second.key()]);
-        if a == ABSENT || b == ABSENT {
-            return None;
-        }
-        Some(PAIRS[a as usize][b as usize][forward as usize])
+static FIRST: Positions = positions(FIRSTS);
+static SECOND: Positions = positions(SECONDS);
+
+/// The handler that executes `first` and then `second`, the latter with the operand that `forward` names taken from the
+/// former's result.
+#[inline]
+pub(crate) fn pair(first: Kind, second: Kind, forward: u8) -> Option<Handler> {
+    let a = FIRST[first.key()];
+    if a == ABSENT {
+        return None;
     }
+    let b = SECOND[second.key()];
+    if b == ABSENT {
+        return None;
+    }
+    Some(PAIRS[a as usize][b as usize][forward as usize])
 }
 
 const _: () = assert!(FIRSTS.len() < ABSENT as usize && SECONDS.len() < ABSENT as usize);

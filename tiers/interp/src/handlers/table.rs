@@ -3,6 +3,7 @@
 use super::control::{Branch, Exit, Indirect, Jump, ModeChange, Stub};
 use super::steps::*;
 use super::{end, one};
+use crate::entry::KINDS;
 use crate::ins::Handler;
 use friscy_lift_ir::{Cond, Op};
 
@@ -109,12 +110,82 @@ macro_rules! per_number {
     };
 }
 
+/// How many keys kinds of one form take: as many as there are ops, which are more than there is of anything else.
+const FORM_KEYS: usize = Op::ALL.len();
+
+/// The handlers by [`Kind::key`].
+static HANDLERS: [Option<Handler>; Kind::KEYS] = {
+    let mut handlers = [None; Kind::KEYS];
+    let mut n = 0;
+    while n < Op::ALL.len() {
+        let op = Op::ALL[n];
+        let kinds = [
+            Kind::Rr(op),
+            Kind::Ri(op),
+            Kind::Un(op),
+            Kind::Load(op),
+            Kind::Store(op),
+            Kind::Amo(op),
+            Kind::Fp2(op),
+            Kind::Fp2Rm(op),
+            Kind::Fp3(op),
+            Kind::Fp3Rm(op),
+            Kind::Fp1(op),
+            Kind::Fp1Rm(op),
+        ];
+        enter_handlers(&mut handlers, &kinds);
+        n += 1;
+    }
+    let mut n = 0;
+    while n < Cond::ALL.len() {
+        let cond = Cond::ALL[n];
+        enter_handlers(&mut handlers, &[Kind::Branch(cond, false), Kind::Branch(cond, true)]);
+        n += 1;
+    }
+    let mut n = 0;
+    while n < KINDS.len() {
+        enter_handlers(&mut handlers, &[Kind::Exit(n as u8), Kind::ModeChange(n as u8)]);
+        n += 1;
+    }
+    let others = [
+        Kind::Move,
+        Kind::Const,
+        Kind::Const64,
+        Kind::ShlAdd,
+        Kind::Select,
+        Kind::Lr(false),
+        Kind::Lr(true),
+        Kind::Sc(false),
+        Kind::Sc(true),
+        Kind::Canonical,
+        Kind::GetFflags,
+        Kind::SetFflags,
+        Kind::GetFrm,
+        Kind::SetFrm,
+        Kind::Jump(false),
+        Kind::Jump(true),
+        Kind::Indirect,
+        Kind::Stub,
+    ];
+    enter_handlers(&mut handlers, &others);
+    handlers
+};
+
+const fn enter_handlers(handlers: &mut [Option<Handler>; Kind::KEYS], kinds: &[Kind]) {
+    let mut n = 0;
+    while n < kinds.len() {
+        handlers[kinds[n].key()] = kinds[n].find_handler();
+        n += 1;
+    }
+}
+
 impl Kind {
     /// One more than the largest [`Kind::key`].
-    pub const KEYS: usize = 33 << 8;
+    pub const KEYS: usize = 33 * FORM_KEYS;
 
     /// A number that tells kinds apart.
-    pub fn key(self) -> usize {
+    #[inline]
+    pub const fn key(self) -> usize {
         let (form, of) = match self {
             Kind::Move => (0, 0),
             Kind::Const => (1, 0),
@@ -148,11 +219,17 @@ impl Kind {
             Kind::ModeChange(n) => (30, n as usize),
             Kind::Data => (32, 0),
         };
-        form << 8 | of
+        form * FORM_KEYS + of
     }
 
     /// The handler of this kind, if it is one that lowering may make.
+    #[inline]
     pub fn handler(self) -> Option<Handler> {
+        HANDLERS[self.key()]
+    }
+
+    /// As [`Kind::handler`], told from scratch.
+    const fn find_handler(self) -> Option<Handler> {
         Some(match self {
             Kind::Move => one::<Move> as Handler,
             Kind::Const => one::<Const>,

@@ -83,7 +83,6 @@ fn pairs_do_what_their_instructions_do() {
     let is_store = |kind: Kind| matches!(kind, Kind::Store(_));
     let is_end = |kind: Kind| matches!(kind, Kind::Jump(_) | Kind::Branch(..) | Kind::Indirect);
     let (mut taken, mut preempted) = (0, 0);
-    let index = PairIndex::default();
     for &first in FIRSTS {
         for &second in SECONDS {
             for forwards in [forward::NONE, forward::B, forward::C] {
@@ -111,7 +110,7 @@ fn pairs_do_what_their_instructions_do() {
                     let store = |kind, n: usize| is_store(kind).then_some((places[n][1], imms[n]));
                     let stores = [store(first, 0), store(second, 1)];
                     let singly = outcome(&code, &mut state, &before, fuel, &window, stores);
-                    let handler = index.pair(first, second, forwards).expect("every pair of the lists has a handler");
+                    let handler = pair(first, second, forwards).expect("every pair of the lists has a handler");
                     code[0].h = Word { handler };
                     let together = outcome(&code, &mut state, &before, fuel, &window, stores);
                     assert_eq!(singly, together, "{first:?} then {second:?}, forward {forwards}, variant {variant}");
