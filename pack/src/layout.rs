@@ -2,8 +2,9 @@
 //!
 //! The contents of all files are laid one after another and cut into chunks. What the first program needs comes first;
 //! the rest follows in the order of the tree, so that the files of a directory, which are read together, share chunks.
-//! A file begins a new chunk when it would be cut in two and the current chunk is at least half full. Files with equal
-//! contents are stored once.
+//! A file begins a new chunk when it would be cut in two and the current chunk is at least half full. What is needed as
+//! a whole, long files and what the first program needs, is cut into longer chunks: a fetch has a cost of its own. Files
+//! with equal contents are stored once.
 
 use crate::PackError;
 use crate::store::sha256_hex;
@@ -12,6 +13,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The size of a chunk before compression, in bytes, at most.
 pub const CHUNK_BYTES: u64 = 512 * 1024;
+
+/// The same of what is needed as a whole.
+pub const LONG_CHUNK_BYTES: u64 = 2048 * 1024;
+
+/// A file of so many bytes is long: it has chunks of its own.
+pub const LONG_FILE_BYTES: u64 = 1024 * 1024;
 
 /// A file's place in the order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,16 +78,27 @@ impl Cutter {
         }
     }
 
-    /// Places `len` bytes and returns where.
-    fn place(&mut self, len: u64) -> Extent {
+    /// Places a file of `len` bytes and returns where.
+    fn place_file(&mut self, len: u64) -> Extent {
+        if len < LONG_FILE_BYTES {
+            return self.place(len, CHUNK_BYTES);
+        }
+        self.close();
+        let extent = self.place(len, LONG_CHUNK_BYTES);
+        self.close();
+        extent
+    }
+
+    /// Places `len` bytes in chunks of at most `most` bytes and returns where.
+    fn place(&mut self, len: u64, most: u64) -> Extent {
         let used = self.at - self.chunk_start();
-        if used + len > CHUNK_BYTES && used >= CHUNK_BYTES / 2 {
+        if used + len > most && used >= most / 2 {
             self.close();
         }
         let extent = Extent { offset: self.at, len };
         let end = self.at + len;
-        while end - self.chunk_start() >= CHUNK_BYTES {
-            self.at = self.chunk_start() + CHUNK_BYTES;
+        while end - self.chunk_start() >= most {
+            self.at = self.chunk_start() + most;
             self.ends.push(self.at);
         }
         self.at = end;
@@ -130,7 +148,10 @@ impl Layout {
                 extent = match by_content.get(&hash) {
                     Some(extent) => *extent,
                     None => {
-                        let extent = cutter.place(len);
+                        let extent = match first_chunks {
+                            None => cutter.place(len, LONG_CHUNK_BYTES),
+                            Some(_) => cutter.place_file(len),
+                        };
                         by_content.insert(hash, extent);
                         files.push(Placed { id: entry.id, path: entry.path.clone(), extent });
                         extent
@@ -231,19 +252,21 @@ mod tests {
     fn chunks_are_cut_at_files_where_that_costs_little() {
         let mut cutter = Cutter::default();
         let half = CHUNK_BYTES / 2;
-        assert_eq!(cutter.place(half), Extent { offset: 0, len: half });
+        assert_eq!(cutter.place_file(half), Extent { offset: 0, len: half });
         // Would be cut: begins a new chunk.
-        assert_eq!(cutter.place(half + 1), Extent { offset: half, len: half + 1 });
+        assert_eq!(cutter.place_file(half + 1), Extent { offset: half, len: half + 1 });
         assert_eq!(cutter.ends, [half]);
-        // More than two chunks long: begins at a new one and is cut at their full size.
-        let long = cutter.place(2 * CHUNK_BYTES + 10);
+        // A long file has chunks of its own, which are longer.
         let start = half + half + 1;
-        assert_eq!(long.offset, start);
-        assert_eq!(cutter.ends, [half, start, start + CHUNK_BYTES, start + 2 * CHUNK_BYTES]);
+        let long = LONG_CHUNK_BYTES + 10;
+        assert_eq!(cutter.place_file(long), Extent { offset: start, len: long });
+        assert_eq!(cutter.ends, [half, start, start + LONG_CHUNK_BYTES, start + long]);
         // A chunk that is less than half full takes the beginning of the next file.
-        cutter.place(CHUNK_BYTES);
-        assert_eq!(cutter.ends.last(), Some(&(start + 3 * CHUNK_BYTES)));
+        let start = start + long;
+        cutter.place_file(10);
+        cutter.place_file(CHUNK_BYTES - 1);
+        assert_eq!(cutter.ends.last(), Some(&(start + CHUNK_BYTES)));
         cutter.close();
-        assert_eq!(cutter.ends.last(), Some(&(start + 3 * CHUNK_BYTES + 10)));
+        assert_eq!(cutter.ends.last(), Some(&(start + CHUNK_BYTES + 9)));
     }
 }

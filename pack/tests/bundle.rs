@@ -2,7 +2,7 @@
 
 use friscy_pack::bundle::{self, Options};
 use friscy_pack::entry::{self, Wishes};
-use friscy_pack::layout::CHUNK_BYTES;
+use friscy_pack::layout::{CHUNK_BYTES, LONG_CHUNK_BYTES};
 use friscy_pack::manifest::{FILES, Index, MANIFEST, Manifest};
 use friscy_pack::{PackError, assets, store};
 use friscy_vfs::{Extent, Lower, MemorySource, NodeKind, TreeBuilder, TreeLower, TreeNode};
@@ -63,7 +63,7 @@ fn inflate(bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn contents_come_back_from_the_chunks() {
     let dir = tempfile::tempdir().unwrap();
-    let long: Vec<u8> = (0..3 * CHUNK_BYTES as u32 + 17).map(|i| (i.wrapping_mul(2_654_435_769) >> 24) as u8).collect();
+    let long: Vec<u8> = (0..LONG_CHUNK_BYTES as u32 + 17).map(|i| (i.wrapping_mul(2_654_435_769) >> 24) as u8).collect();
     let files: [(&str, &[u8]); 7] = [
         ("bin/bash", b"#!/bin/true\n"),
         ("bin/true", b"true"),
@@ -96,10 +96,10 @@ fn contents_come_back_from_the_chunks() {
     for (chunk, &chunk_end) in chunks.iter().zip(&index.chunk_ends) {
         end += chunk.len() as u64;
         assert_eq!(end, chunk_end);
-        assert!(chunk.len() as u64 <= CHUNK_BYTES);
+        assert!(chunk.len() as u64 <= LONG_CHUNK_BYTES);
     }
     // Equal files are stored once.
-    assert!(end < 4 * CHUNK_BYTES);
+    assert!(end < LONG_CHUNK_BYTES + CHUNK_BYTES);
     let data = chunks.concat();
     for (path, contents) in files {
         let node = index.tree.node(index.tree.find(path.as_bytes()).unwrap()).unwrap();
