@@ -122,11 +122,16 @@ export class Tab {
   }
 
   /** The terminal's lines, as a person sees them. */
-  screen() {
+  async screen() {
+    return (await this.look()).screen;
+  }
+
+  /** The terminal's lines and the page's state, with one question: asking takes the page's time. */
+  look() {
     return this.page.evaluate(() => {
       const buffer = friscyScreen.buffer.active;
       const lines = Array.from({ length: buffer.length }, (_, i) => buffer.getLine(i).translateToString(true));
-      return lines.join('\n').replace(/\n+$/, '');
+      return { screen: lines.join('\n').replace(/\n+$/, ''), state: document.body.dataset.state };
     });
   }
 
@@ -134,11 +139,10 @@ export class Tab {
   async see(pattern, timeout = 60_000) {
     const end = performance.now() + timeout;
     for (;;) {
-      const screen = await this.screen();
+      const { screen, state } = await this.look();
       const found = pattern.exec(screen);
       if (found) return found;
       if (performance.now() > end) throw new Error(`${pattern} did not come:\n${screen}`);
-      const state = await this.state();
       if (state === 'error' || state === 'exited') throw new Error(`${state} before ${pattern}:\n${screen}`);
       await this.page.waitForTimeout(20);
     }
