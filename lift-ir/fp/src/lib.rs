@@ -1,20 +1,22 @@
 //! Exact RISC-V floating point (the F and D extensions): results, NaN boxing, rounding modes and exception flags.
 //!
-//! The crate knows numbers as raw bits and nothing else: no registers, no instructions, no host flags and no host
-//! rounding modes. Host arithmetic is used only where Rust promises IEEE 754 results (add, subtract, multiply,
-//! divide, square root, conversions, all to nearest), so every host, wasm32 included, gives the same bits.
+//! The crate knows numbers as raw bits and nothing else: no registers and no instructions. Every way of computing has
+//! the same bits and flags:
 //!
 //! - [`soft`] computes everything with integers, in every rounding mode: the definition.
-//! - [`fast`] computes with host arithmetic to nearest and proves in a few instructions that the result and the flags
-//!   are RISC-V's, or falls back to [`soft`]. Its items are also those of the crate's root.
+//! - [`fast`] computes with host arithmetic to nearest, of which it uses only what Rust promises on every host, wasm32
+//!   included, and proves in a few instructions that the result and the flags are RISC-V's.
+//! - [`sse`] computes with the instructions of x86-64, whose flags gather in a register of the host.
+//!
+//! The latter two answer `None` where the host's result may be another; then [`soft`] has to compute.
 //!
 //! Flags accumulate: an operation sets bits in the `flags` word it is given and never clears one. Every NaN result is
 //! the canonical NaN (RISC-V manual, "NaN Generation and Propagation"). Tininess is detected after rounding.
 
 pub mod fast;
 pub mod soft;
-
-pub use fast::*;
+#[cfg(target_arch = "x86_64")]
+pub mod sse;
 
 /// Inexact: the result differs from the exact one.
 pub const NX: u32 = 1;

@@ -1,6 +1,7 @@
 //! Entering interpreter code, and leaving it by an exit or a fault.
 
 use crate::code::{CodeSpace, FaultForm};
+use crate::float;
 use crate::ins::{Ins, exit, get, word};
 use friscy_lift_ir::ExitKind;
 use friscy_seam::{Code, Exit, MemoryFault, Site, State};
@@ -126,11 +127,13 @@ pub(crate) unsafe fn run(ip: *const Ins, state: &mut State) -> u64 {
     let st: *mut State = state;
     // SAFETY: as the caller promises; debug builds come back after each instruction with the next in `tier`.
     unsafe {
+        float::begin();
         let mut result = host::chain(ip, st, mem, fuel);
         while result == exit::CONTINUE {
             let ip = (*st).tier[word::IP] as *const Ins;
             result = host::chain(ip, st, mem, (*st).tier[word::FUEL] as i64);
         }
+        float::flags(&mut *st);
         result
     }
 }

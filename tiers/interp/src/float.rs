@@ -1,9 +1,82 @@
 //! Floating-point ops on slots, which hold singles NaN-boxed. What each op computes is `friscy_fp`'s; here is only
 //! which function an op is.
+//!
+//! Every op has two forms. The quick one has no result where the host's arithmetic may not give RISC-V's; the exact one
+//! always has. With the instructions of x86-64 as the quick form, its flags gather in MXCSR while code runs, and those of
+//! the exact one in `State::fflags`; outside of runs `State::fflags` has all.
 
-use friscy_fp as fp;
-use friscy_fp::{Rm, box_f32, unbox_f32};
+#[cfg(all(target_arch = "x86_64", not(feature = "software-checks")))]
+pub(crate) use by_sse::{begin, flags, has_fused, set_flags};
+#[cfg(not(all(target_arch = "x86_64", not(feature = "software-checks"))))]
+pub(crate) use by_checks::{begin, flags, has_fused, set_flags};
+#[cfg(not(all(target_arch = "x86_64", not(feature = "software-checks"))))]
+use friscy_fp::fast as quick;
+#[cfg(all(target_arch = "x86_64", not(feature = "software-checks")))]
+use friscy_fp::sse as quick;
+use friscy_fp::{Rm, box_f32, soft, unbox_f32};
 use friscy_lift_ir::Op;
+
+/// Flags that gather in MXCSR.
+#[cfg(all(target_arch = "x86_64", not(feature = "software-checks")))]
+mod by_sse {
+    use friscy_fp::sse;
+    use friscy_seam::State;
+
+    /// Whether this host has the quick form of fused multiply-adds.
+    pub(crate) fn has_fused() -> bool {
+        sse::has_fma()
+    }
+
+    /// Starts gathering flags.
+    #[inline(always)]
+    pub(crate) fn begin() {
+        sse::clear_flags();
+    }
+
+    /// The flags, also taken into the state.
+    #[inline(always)]
+    pub(crate) fn flags(st: &mut State) -> u32 {
+        st.fflags |= sse::flags();
+        st.fflags
+    }
+
+    /// Sets the flags.
+    #[inline(always)]
+    pub(crate) fn set_flags(st: &mut State, flags: u32) {
+        // Mostly they are what was read a moment ago: then what has gathered may stay, which is quicker.
+        if sse::flags() & !flags != 0 {
+            sse::clear_flags();
+        }
+        st.fflags = flags;
+    }
+}
+
+/// Flags that are in the state always.
+#[cfg(not(all(target_arch = "x86_64", not(feature = "software-checks"))))]
+mod by_checks {
+    use friscy_seam::State;
+
+    /// Whether there is a quick form of fused multiply-adds.
+    pub(crate) fn has_fused() -> bool {
+        true
+    }
+
+    /// Starts gathering flags.
+    #[inline(always)]
+    pub(crate) fn begin() {}
+
+    /// The flags.
+    #[inline(always)]
+    pub(crate) fn flags(st: &mut State) -> u32 {
+        st.fflags
+    }
+
+    /// Sets the flags.
+    #[inline(always)]
+    pub(crate) fn set_flags(st: &mut State, flags: u32) {
+        st.fflags = flags;
+    }
+}
 
 /// The rounding mode of an instruction: static, or what `frm` says.
 #[inline(always)]
@@ -13,137 +86,120 @@ pub(crate) fn rounding(rm: i32, frm: u32) -> Rm {
     Rm::from_bits(bits).unwrap_or(Rm::Rne)
 }
 
-macro_rules! single {
-    ($f:ident($($a:ident),*), $flags:ident) => { box_f32(fp::$f($(unbox_f32($a),)* $flags)) };
-    ($f:ident($($a:ident),*), $rm:ident, $flags:ident) => { box_f32(fp::$f($(unbox_f32($a),)* $rm, $flags)) };
+/// Calls a function by the form asked for, so that both have a result that may be missing.
+macro_rules! form {
+    (quick $f:ident($($arg:expr),* $(,)?) $flags:ident) => { quick::$f($($arg,)* $flags) };
+    (exact $f:ident($($arg:expr),* $(,)?) $flags:ident) => { Some(soft::$f($($arg,)* $flags)) };
 }
 
-/// An op of two floating-point operands that rounds to nearest or not at all.
-#[inline(always)]
-pub(crate) fn binary_rne(op: Op, a: u64, b: u64, flags: &mut u32) -> u64 {
-    match op {
-        Op::FaddS => single!(add_f32_rne(a, b), flags),
-        Op::FsubS => single!(sub_f32_rne(a, b), flags),
-        Op::FmulS => single!(mul_f32_rne(a, b), flags),
-        Op::FdivS => single!(div_f32_rne(a, b), flags),
-        Op::FaddD => fp::add_f64_rne(a, b, flags),
-        Op::FsubD => fp::sub_f64_rne(a, b, flags),
-        Op::FmulD => fp::mul_f64_rne(a, b, flags),
-        Op::FdivD => fp::div_f64_rne(a, b, flags),
-        Op::FminS => single!(min_f32(a, b), flags),
-        Op::FmaxS => single!(max_f32(a, b), flags),
-        Op::FminD => fp::min_f64(a, b, flags),
-        Op::FmaxD => fp::max_f64(a, b, flags),
-        Op::FeqS => fp::eq_f32(unbox_f32(a), unbox_f32(b), flags) as u64,
-        Op::FltS => fp::lt_f32(unbox_f32(a), unbox_f32(b), flags) as u64,
-        Op::FleS => fp::le_f32(unbox_f32(a), unbox_f32(b), flags) as u64,
-        Op::FeqD => fp::eq_f64(a, b, flags) as u64,
-        Op::FltD => fp::lt_f64(a, b, flags) as u64,
-        Op::FleD => fp::le_f64(a, b, flags) as u64,
-        Op::FsgnjS => box_f32(unbox_f32(a) & !SIGN_S | unbox_f32(b) & SIGN_S),
-        Op::FsgnjnS => box_f32(unbox_f32(a) & !SIGN_S | !unbox_f32(b) & SIGN_S),
-        Op::FsgnjxS => box_f32(unbox_f32(a) ^ unbox_f32(b) & SIGN_S),
-        Op::FsgnjD => a & !SIGN_D | b & SIGN_D,
-        Op::FsgnjnD => a & !SIGN_D | !b & SIGN_D,
-        Op::FsgnjxD => a ^ b & SIGN_D,
-        _ => unreachable!(),
-    }
+/// As [`form`], for a function whose operands and result are singles.
+macro_rules! single {
+    ($form:ident $f:ident($($a:ident)*; $($rm:ident)?) $flags:ident) => {
+        form!($form $f($(unbox_f32($a),)* $($rm)?) $flags).map(box_f32)
+    };
+}
+
+/// Defines the ops in one form.
+macro_rules! ops {
+    ($form:ident) => {
+        use super::*;
+
+        /// An op of two operands; the mode is that of those which round.
+        #[inline(always)]
+        pub(crate) fn binary(op: Op, a: u64, b: u64, rm: Rm, flags: &mut u32) -> Option<u64> {
+            match op {
+                Op::FaddS => single!($form add_f32(a b; rm) flags),
+                Op::FsubS => single!($form sub_f32(a b; rm) flags),
+                Op::FmulS => single!($form mul_f32(a b; rm) flags),
+                Op::FdivS => single!($form div_f32(a b; rm) flags),
+                Op::FminS => single!($form min_f32(a b;) flags),
+                Op::FmaxS => single!($form max_f32(a b;) flags),
+                Op::FeqS => form!($form eq_f32(unbox_f32(a), unbox_f32(b)) flags).map(u64::from),
+                Op::FltS => form!($form lt_f32(unbox_f32(a), unbox_f32(b)) flags).map(u64::from),
+                Op::FleS => form!($form le_f32(unbox_f32(a), unbox_f32(b)) flags).map(u64::from),
+                Op::FaddD => form!($form add_f64(a, b, rm) flags),
+                Op::FsubD => form!($form sub_f64(a, b, rm) flags),
+                Op::FmulD => form!($form mul_f64(a, b, rm) flags),
+                Op::FdivD => form!($form div_f64(a, b, rm) flags),
+                Op::FminD => form!($form min_f64(a, b) flags),
+                Op::FmaxD => form!($form max_f64(a, b) flags),
+                Op::FeqD => form!($form eq_f64(a, b) flags).map(u64::from),
+                Op::FltD => form!($form lt_f64(a, b) flags).map(u64::from),
+                Op::FleD => form!($form le_f64(a, b) flags).map(u64::from),
+                Op::FsgnjS => Some(box_f32(unbox_f32(a) & !SIGN_S | unbox_f32(b) & SIGN_S)),
+                Op::FsgnjnS => Some(box_f32(unbox_f32(a) & !SIGN_S | !unbox_f32(b) & SIGN_S)),
+                Op::FsgnjxS => Some(box_f32(unbox_f32(a) ^ unbox_f32(b) & SIGN_S)),
+                Op::FsgnjD => Some(a & !SIGN_D | b & SIGN_D),
+                Op::FsgnjnD => Some(a & !SIGN_D | !b & SIGN_D),
+                Op::FsgnjxD => Some(a ^ b & SIGN_D),
+                _ => unreachable!(),
+            }
+        }
+
+        /// A fused multiply-add.
+        #[inline(always)]
+        pub(crate) fn fused(op: Op, a: u64, b: u64, c: u64, rm: Rm, flags: &mut u32) -> Option<u64> {
+            match op {
+                Op::FmaS => single!($form fma_f32(a b c; rm) flags),
+                Op::FmsS => single!($form fms_f32(a b c; rm) flags),
+                Op::FnmsS => single!($form fnms_f32(a b c; rm) flags),
+                Op::FnmaS => single!($form fnma_f32(a b c; rm) flags),
+                Op::FmaD => form!($form fma_f64(a, b, c, rm) flags),
+                Op::FmsD => form!($form fms_f64(a, b, c, rm) flags),
+                Op::FnmsD => form!($form fnms_f64(a, b, c, rm) flags),
+                Op::FnmaD => form!($form fnma_f64(a, b, c, rm) flags),
+                _ => unreachable!(),
+            }
+        }
+
+        /// An op of one operand: square roots, classes and conversions.
+        #[inline(always)]
+        pub(crate) fn unary(op: Op, a: u64, rm: Rm, flags: &mut u32) -> Option<u64> {
+            match op {
+                Op::FsqrtS => single!($form sqrt_f32(a; rm) flags),
+                Op::FsqrtD => form!($form sqrt_f64(a, rm) flags),
+                Op::FclassS => Some(soft::classify_f32(unbox_f32(a))),
+                Op::FclassD => Some(soft::classify_f64(a)),
+                Op::CvtS32F32 => form!($form f32_to_s32(unbox_f32(a), rm) flags),
+                Op::CvtU32F32 => form!($form f32_to_u32(unbox_f32(a), rm) flags),
+                Op::CvtS64F32 => form!($form f32_to_s64(unbox_f32(a), rm) flags),
+                Op::CvtU64F32 => form!($form f32_to_u64(unbox_f32(a), rm) flags),
+                Op::CvtS32F64 => form!($form f64_to_s32(a, rm) flags),
+                Op::CvtU32F64 => form!($form f64_to_u32(a, rm) flags),
+                Op::CvtS64F64 => form!($form f64_to_s64(a, rm) flags),
+                Op::CvtU64F64 => form!($form f64_to_u64(a, rm) flags),
+                Op::CvtF32S32 => form!($form s32_to_f32(a, rm) flags).map(box_f32),
+                Op::CvtF32U32 => form!($form u32_to_f32(a, rm) flags).map(box_f32),
+                Op::CvtF32S64 => form!($form s64_to_f32(a, rm) flags).map(box_f32),
+                Op::CvtF32U64 => form!($form u64_to_f32(a, rm) flags).map(box_f32),
+                Op::CvtF64S32 => Some(quick::s32_to_f64(a)),
+                Op::CvtF64U32 => Some(quick::u32_to_f64(a)),
+                Op::CvtF64S64 => form!($form s64_to_f64(a, rm) flags),
+                Op::CvtF64U64 => form!($form u64_to_f64(a, rm) flags),
+                Op::CvtF32F64 => form!($form f64_to_f32(a, rm) flags).map(box_f32),
+                Op::CvtF64F32 => form!($form f32_to_f64(unbox_f32(a)) flags),
+                Op::BitsF32 => Some(box_f32(a as u32)),
+                _ => unreachable!(),
+            }
+        }
+    };
 }
 
 const SIGN_S: u32 = 1 << 31;
 const SIGN_D: u64 = 1 << 63;
 
-/// An op of two floating-point operands in any rounding mode.
-#[inline(always)]
-pub(crate) fn binary(op: Op, a: u64, b: u64, rm: Rm, flags: &mut u32) -> u64 {
-    match op {
-        Op::FaddS => single!(add_f32(a, b), rm, flags),
-        Op::FsubS => single!(sub_f32(a, b), rm, flags),
-        Op::FmulS => single!(mul_f32(a, b), rm, flags),
-        Op::FdivS => single!(div_f32(a, b), rm, flags),
-        Op::FaddD => fp::add_f64(a, b, rm, flags),
-        Op::FsubD => fp::sub_f64(a, b, rm, flags),
-        Op::FmulD => fp::mul_f64(a, b, rm, flags),
-        Op::FdivD => fp::div_f64(a, b, rm, flags),
-        _ => unreachable!(),
-    }
+/// The ops in their quick form.
+pub(crate) mod by_host {
+    ops!(quick);
 }
 
-/// A fused multiply-add that rounds to nearest.
-#[inline(always)]
-pub(crate) fn fused_rne(op: Op, a: u64, b: u64, c: u64, flags: &mut u32) -> u64 {
-    match op {
-        Op::FmaS => single!(fma_f32_rne(a, b, c), flags),
-        Op::FmsS => single!(fms_f32_rne(a, b, c), flags),
-        Op::FnmsS => single!(fnms_f32_rne(a, b, c), flags),
-        Op::FnmaS => single!(fnma_f32_rne(a, b, c), flags),
-        Op::FmaD => fp::fma_f64_rne(a, b, c, flags),
-        Op::FmsD => fp::fms_f64_rne(a, b, c, flags),
-        Op::FnmsD => fp::fnms_f64_rne(a, b, c, flags),
-        Op::FnmaD => fp::fnma_f64_rne(a, b, c, flags),
-        _ => unreachable!(),
-    }
+/// The ops in their exact form.
+pub(crate) mod by_integers {
+    ops!(exact);
 }
 
-/// A fused multiply-add in any rounding mode.
-#[inline(always)]
-pub(crate) fn fused(op: Op, a: u64, b: u64, c: u64, rm: Rm, flags: &mut u32) -> u64 {
-    match op {
-        Op::FmaS => single!(fma_f32(a, b, c), rm, flags),
-        Op::FmsS => single!(fms_f32(a, b, c), rm, flags),
-        Op::FnmsS => single!(fnms_f32(a, b, c), rm, flags),
-        Op::FnmaS => single!(fnma_f32(a, b, c), rm, flags),
-        Op::FmaD => fp::fma_f64(a, b, c, rm, flags),
-        Op::FmsD => fp::fms_f64(a, b, c, rm, flags),
-        Op::FnmsD => fp::fnms_f64(a, b, c, rm, flags),
-        Op::FnmaD => fp::fnma_f64(a, b, c, rm, flags),
-        _ => unreachable!(),
-    }
-}
-
-/// An op of one operand: square roots, classes and conversions.
-#[inline(always)]
-pub(crate) fn unary(op: Op, a: u64, rm: Rm, flags: &mut u32) -> u64 {
-    match op {
-        Op::FsqrtS => single!(sqrt_f32(a), rm, flags),
-        Op::FsqrtD => fp::sqrt_f64(a, rm, flags),
-        Op::FclassS => fp::classify_f32(unbox_f32(a)),
-        Op::FclassD => fp::classify_f64(a),
-        Op::CvtS32F32 => fp::f32_to_s32(unbox_f32(a), rm, flags),
-        Op::CvtU32F32 => fp::f32_to_u32(unbox_f32(a), rm, flags),
-        Op::CvtS64F32 => fp::f32_to_s64(unbox_f32(a), rm, flags),
-        Op::CvtU64F32 => fp::f32_to_u64(unbox_f32(a), rm, flags),
-        Op::CvtS32F64 => fp::f64_to_s32(a, rm, flags),
-        Op::CvtU32F64 => fp::f64_to_u32(a, rm, flags),
-        Op::CvtS64F64 => fp::f64_to_s64(a, rm, flags),
-        Op::CvtU64F64 => fp::f64_to_u64(a, rm, flags),
-        Op::CvtF32S32 => box_f32(fp::s32_to_f32(a, rm, flags)),
-        Op::CvtF32U32 => box_f32(fp::u32_to_f32(a, rm, flags)),
-        Op::CvtF32S64 => box_f32(fp::s64_to_f32(a, rm, flags)),
-        Op::CvtF32U64 => box_f32(fp::u64_to_f32(a, rm, flags)),
-        Op::CvtF64S32 => fp::s32_to_f64(a),
-        Op::CvtF64U32 => fp::u32_to_f64(a),
-        Op::CvtF64S64 => fp::s64_to_f64(a, rm, flags),
-        Op::CvtF64U64 => fp::u64_to_f64(a, rm, flags),
-        Op::CvtF32F64 => box_f32(fp::f64_to_f32(a, rm, flags)),
-        Op::CvtF64F32 => fp::f32_to_f64(unbox_f32(a), flags),
-        Op::BitsF32 => box_f32(a as u32),
-        _ => unreachable!(),
-    }
-}
-
-/// As [`unary`] with the mode that compilers emit for the op: to nearest for square roots and conversions to floating
+/// The mode that compilers emit for an op of one operand: to nearest for square roots and conversions to floating
 /// point, towards zero for conversions to integers.
-#[inline(always)]
-pub(crate) fn unary_usual(op: Op, a: u64, flags: &mut u32) -> u64 {
-    match op {
-        Op::FsqrtS => single!(sqrt_f32_rne(a), flags),
-        Op::FsqrtD => fp::sqrt_f64_rne(a, flags),
-        _ => unary(op, a, usual_rounding(op), flags),
-    }
-}
-
-/// The mode that compilers emit for an op of one operand.
 #[inline(always)]
 pub(crate) const fn usual_rounding(op: Op) -> Rm {
     match op {

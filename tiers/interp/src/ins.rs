@@ -122,6 +122,8 @@ pub(crate) mod word {
 pub(crate) enum Next {
     /// The instruction there, with so much fuel.
     Go(*const Ins, i64),
+    /// The instruction there, with so much fuel, by a handler that is not its own.
+    By(Handler, *const Ins, i64),
     /// Leaving with an exit code.
     Exit(u64),
 }
@@ -132,7 +134,7 @@ pub(crate) enum Next {
 /// In wasm a call is made a jump only where the function has no other way out, so that leaving is one more handler.
 ///
 /// # Safety
-/// [`Next::Go`] has an instruction of live code; `st` and `mem` are those the tier was entered with.
+/// [`Next::Go`] and [`Next::By`] have an instruction of live code; `st` and `mem` are those the tier was entered with.
 #[inline(always)]
 pub(crate) unsafe fn finish(next: Next, st: *mut State, mem: *mut u8) -> u64 {
     #[cfg(debug_assertions)]
@@ -144,12 +146,16 @@ pub(crate) unsafe fn finish(next: Next, st: *mut State, mem: *mut u8) -> u64 {
             (*st).tier[word::FUEL] = fuel as u64;
             exit::CONTINUE
         },
+        // SAFETY: as the caller promises.
+        Next::By(handler, ip, fuel) => unsafe { call(handler, ip, st, mem, fuel) },
         Next::Exit(code) => code,
     }
     #[cfg(all(not(debug_assertions), not(target_arch = "wasm32")))]
     match next {
         // SAFETY: as the caller promises.
-        Next::Go(ip, fuel) => unsafe { ((*ip).h.handler)(ip, st, Pad::uninit(), Pad::uninit(), mem, fuel) },
+        Next::Go(ip, fuel) => unsafe { call((*ip).h.handler, ip, st, mem, fuel) },
+        // SAFETY: as the caller promises.
+        Next::By(handler, ip, fuel) => unsafe { call(handler, ip, st, mem, fuel) },
         Next::Exit(code) => code,
     }
     #[cfg(all(not(debug_assertions), target_arch = "wasm32"))]
@@ -157,10 +163,29 @@ pub(crate) unsafe fn finish(next: Next, st: *mut State, mem: *mut u8) -> u64 {
         let (handler, ip, fuel) = match next {
             // SAFETY: as the caller promises.
             Next::Go(ip, fuel) => (unsafe { (*ip).h.handler }, ip, fuel),
+            Next::By(handler, ip, fuel) => (handler, ip, fuel),
             Next::Exit(code) => (leave as Handler, std::ptr::null(), code as i64),
         };
         // SAFETY: as the caller promises; `leave` looks at nothing but its last argument.
-        unsafe { handler(ip, st, mem, fuel) }
+        unsafe { call(handler, ip, st, mem, fuel) }
+    }
+}
+
+/// Calls a handler.
+///
+/// # Safety
+/// As [`finish`]; the handler is of the instruction's kind.
+#[inline(always)]
+unsafe fn call(handler: Handler, ip: *const Ins, st: *mut State, mem: *mut u8, fuel: i64) -> u64 {
+    #[cfg(not(target_arch = "wasm32"))]
+    // SAFETY: as the caller promises.
+    unsafe {
+        handler(ip, st, Pad::uninit(), Pad::uninit(), mem, fuel)
+    }
+    #[cfg(target_arch = "wasm32")]
+    // SAFETY: as the caller promises.
+    unsafe {
+        handler(ip, st, mem, fuel)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Conversions between formats and integers, in every rounding mode; a mode known to the compiler costs nothing.
 
 use super::single::ordinary;
-use crate::{NX, Rm, soft};
+use crate::{NX, Rm};
 
 /// 2^63: magnitudes below it are in the range of signed 64-bit integers.
 const TWO_63: f64 = 9_223_372_036_854_775_808.0;
@@ -14,6 +14,13 @@ fn round(x: f64, rm: Rm) -> (i64, u32) {
     let int: i64 = unsafe { x.to_int_unchecked() };
     // Exact: the truncated value has no more bits than `x`, and what is left is its low bits.
     let rest = x - int as f64;
+    (int + step(int, rest, rm), u32::from(rest != 0.0) * NX)
+}
+
+/// What rounds a truncated value: -1, 0 or 1. `rest` is what truncation left; unless it is zero, the value is below
+/// 2^52.
+#[inline(always)]
+pub(crate) fn step(int: i64, rest: f64, rm: Rm) -> i64 {
     let away = match rm {
         Rm::Rtz => false,
         Rm::Rdn => rest < 0.0,
@@ -21,142 +28,104 @@ fn round(x: f64, rm: Rm) -> (i64, u32) {
         Rm::Rne => rest.abs() > 0.5 || rest.abs() == 0.5 && int & 1 == 1,
         Rm::Rmm => rest.abs() >= 0.5,
     };
-    // A rest means a magnitude below 2^52, so this cannot overflow.
-    let step = if rest < 0.0 { -1 } else { 1 };
-    (if away { int + step } else { int }, u32::from(rest != 0.0) * NX)
+    match (away, rest < 0.0) {
+        (false, _) => 0,
+        (true, false) => 1,
+        (true, true) => -1,
+    }
 }
 
-/// Defines the conversions of one format to integers.
+/// Defines the conversions of one format to integers; what is out of range, NaNs included, is left.
 macro_rules! to_int {
-    ($float:ty, $bits:ty, $s32:ident $s32_rest:ident $u32:ident $u32_rest:ident $s64:ident $s64_rest:ident
-        $u64:ident $u64_rest:ident) => {
-        /// To a signed 32-bit integer, sign-extended; saturates with NV, a NaN to the largest (`fcvt.w`).
+    ($float:ty, $bits:ty, $s32:ident $u32:ident $s64:ident $u64:ident) => {
+        /// To a signed 32-bit integer, sign-extended (`fcvt.w`).
         #[inline(always)]
-        pub fn $s32(a: $bits, rm: Rm, flags: &mut u32) -> u64 {
+        pub fn $s32(a: $bits, rm: Rm, flags: &mut u32) -> Option<u64> {
             let x = f64::from(<$float>::from_bits(a));
             if x.abs() < TWO_63 {
                 let (int, nx) = round(x, rm);
                 if i64::from(int as i32) == int {
                     *flags |= nx;
-                    return int as u64;
+                    return Some(int as u64);
                 }
             }
-            $s32_rest(a, rm, flags)
+            None
         }
 
-        #[cold]
-        #[inline(never)]
-        fn $s32_rest(a: $bits, rm: Rm, flags: &mut u32) -> u64 {
-            soft::$s32(a, rm, flags)
-        }
-
-        /// To an unsigned 32-bit integer, sign-extended from bit 31; saturates with NV, a NaN to the largest
-        /// (`fcvt.wu`).
+        /// To an unsigned 32-bit integer, sign-extended from bit 31 (`fcvt.wu`).
         #[inline(always)]
-        pub fn $u32(a: $bits, rm: Rm, flags: &mut u32) -> u64 {
+        pub fn $u32(a: $bits, rm: Rm, flags: &mut u32) -> Option<u64> {
             let x = f64::from(<$float>::from_bits(a));
             if x.abs() < TWO_63 {
                 let (int, nx) = round(x, rm);
                 if i64::from(int as u32) == int {
                     *flags |= nx;
-                    return int as i32 as u64;
+                    return Some(int as i32 as u64);
                 }
             }
-            $u32_rest(a, rm, flags)
+            None
         }
 
-        #[cold]
-        #[inline(never)]
-        fn $u32_rest(a: $bits, rm: Rm, flags: &mut u32) -> u64 {
-            soft::$u32(a, rm, flags)
-        }
-
-        /// To a signed 64-bit integer; saturates with NV, a NaN to the largest (`fcvt.l`).
+        /// To a signed 64-bit integer (`fcvt.l`).
         #[inline(always)]
-        pub fn $s64(a: $bits, rm: Rm, flags: &mut u32) -> u64 {
+        pub fn $s64(a: $bits, rm: Rm, flags: &mut u32) -> Option<u64> {
             let x = f64::from(<$float>::from_bits(a));
             if x.abs() < TWO_63 {
                 let (int, nx) = round(x, rm);
                 *flags |= nx;
-                return int as u64;
+                return Some(int as u64);
             }
-            $s64_rest(a, rm, flags)
+            None
         }
 
-        #[cold]
-        #[inline(never)]
-        fn $s64_rest(a: $bits, rm: Rm, flags: &mut u32) -> u64 {
-            soft::$s64(a, rm, flags)
-        }
-
-        /// To an unsigned 64-bit integer; saturates with NV, a NaN to the largest (`fcvt.lu`).
+        /// To an unsigned 64-bit integer (`fcvt.lu`).
         #[inline(always)]
-        pub fn $u64(a: $bits, rm: Rm, flags: &mut u32) -> u64 {
+        pub fn $u64(a: $bits, rm: Rm, flags: &mut u32) -> Option<u64> {
             let x = f64::from(<$float>::from_bits(a));
             if x.abs() < TWO_63 {
                 let (int, nx) = round(x, rm);
                 if int >= 0 {
                     *flags |= nx;
-                    return int as u64;
+                    return Some(int as u64);
                 }
             } else if (TWO_63..2.0 * TWO_63).contains(&x) {
                 // So large a double is an integer.
-                return x as u64;
+                return Some(x as u64);
             }
-            $u64_rest(a, rm, flags)
-        }
-
-        #[cold]
-        #[inline(never)]
-        fn $u64_rest(a: $bits, rm: Rm, flags: &mut u32) -> u64 {
-            soft::$u64(a, rm, flags)
+            None
         }
     };
 }
 
-to_int!(f32, u32, f32_to_s32 f32_to_s32_rest f32_to_u32 f32_to_u32_rest f32_to_s64 f32_to_s64_rest
-    f32_to_u64 f32_to_u64_rest);
-to_int!(f64, u64, f64_to_s32 f64_to_s32_rest f64_to_u32 f64_to_u32_rest f64_to_s64 f64_to_s64_rest
-    f64_to_u64 f64_to_u64_rest);
+to_int!(f32, u32, f32_to_s32 f32_to_u32 f32_to_s64 f32_to_u64);
+to_int!(f64, u64, f64_to_s32 f64_to_u32 f64_to_s64 f64_to_u64);
 
 /// Defines the conversions of 64-bit integers to a format whose significand has `$precision` bits.
 macro_rules! from_int {
-    ($float:ty, $bits:ty, $precision:literal, $s64:ident $s64_rest:ident $u64:ident $u64_rest:ident) => {
+    ($float:ty, $bits:ty, $precision:literal, $s64:ident $u64:ident) => {
         /// From a signed 64-bit integer (`fcvt` from `l`).
         #[inline(always)]
-        pub fn $s64(x: u64, rm: Rm, flags: &mut u32) -> $bits {
+        pub fn $s64(x: u64, rm: Rm, flags: &mut u32) -> Option<$bits> {
             let int = x as i64;
             if x.wrapping_add(1 << $precision) > 2 << $precision {
                 if rm != Rm::Rne {
-                    return $s64_rest(x, rm, flags);
+                    return None;
                 }
                 *flags |= u32::from(loses_bits(int.unsigned_abs(), $precision)) * NX;
             }
-            (int as $float).to_bits()
-        }
-
-        #[cold]
-        #[inline(never)]
-        fn $s64_rest(x: u64, rm: Rm, flags: &mut u32) -> $bits {
-            soft::$s64(x, rm, flags)
+            Some((int as $float).to_bits())
         }
 
         /// From an unsigned 64-bit integer (`fcvt` from `lu`).
         #[inline(always)]
-        pub fn $u64(x: u64, rm: Rm, flags: &mut u32) -> $bits {
+        pub fn $u64(x: u64, rm: Rm, flags: &mut u32) -> Option<$bits> {
             if x > 1 << $precision {
                 if rm != Rm::Rne {
-                    return $u64_rest(x, rm, flags);
+                    return None;
                 }
                 *flags |= u32::from(loses_bits(x, $precision)) * NX;
             }
-            (x as $float).to_bits()
-        }
-
-        #[cold]
-        #[inline(never)]
-        fn $u64_rest(x: u64, rm: Rm, flags: &mut u32) -> $bits {
-            soft::$u64(x, rm, flags)
+            Some((x as $float).to_bits())
         }
     };
 }
@@ -167,18 +136,18 @@ fn loses_bits(magnitude: u64, precision: u32) -> bool {
     magnitude << magnitude.leading_zeros() << precision != 0
 }
 
-from_int!(f32, u32, 24, s64_to_f32 s64_to_f32_rest u64_to_f32 u64_to_f32_rest);
-from_int!(f64, u64, 53, s64_to_f64 s64_to_f64_rest u64_to_f64 u64_to_f64_rest);
+from_int!(f32, u32, 24, s64_to_f32 u64_to_f32);
+from_int!(f64, u64, 53, s64_to_f64 u64_to_f64);
 
 /// From a signed 32-bit integer, the low half of `x`, to single (`fcvt.s.w`).
 #[inline(always)]
-pub fn s32_to_f32(x: u64, rm: Rm, flags: &mut u32) -> u32 {
+pub fn s32_to_f32(x: u64, rm: Rm, flags: &mut u32) -> Option<u32> {
     s64_to_f32(x as i32 as u64, rm, flags)
 }
 
 /// From an unsigned 32-bit integer, the low half of `x`, to single (`fcvt.s.wu`).
 #[inline(always)]
-pub fn u32_to_f32(x: u64, rm: Rm, flags: &mut u32) -> u32 {
+pub fn u32_to_f32(x: u64, rm: Rm, flags: &mut u32) -> Option<u32> {
     // Signed: hosts convert it in one instruction.
     s64_to_f32(u64::from(x as u32), rm, flags)
 }
@@ -197,42 +166,24 @@ pub fn u32_to_f64(x: u64) -> u64 {
 
 /// Double to single (`fcvt.s.d`).
 #[inline(always)]
-pub fn f64_to_f32(a: u64, rm: Rm, flags: &mut u32) -> u32 {
+pub fn f64_to_f32(a: u64, rm: Rm, flags: &mut u32) -> Option<u32> {
     let x = f64::from_bits(a);
     let single = x as f32;
     let r = single.to_bits();
     let inexact = f64::from(single) != x;
     if !ordinary(r) {
-        if x == 0.0 {
-            return r;
-        }
-        return f64_to_f32_rest(a, rm, flags);
+        return (x == 0.0).then_some(r);
     }
     if inexact && rm != Rm::Rne {
-        return f64_to_f32_rest(a, rm, flags);
+        return None;
     }
     *flags |= u32::from(inexact) * NX;
-    r
+    Some(r)
 }
 
-#[cold]
-#[inline(never)]
-fn f64_to_f32_rest(a: u64, rm: Rm, flags: &mut u32) -> u32 {
-    soft::f64_to_f32(a, rm, flags)
-}
-
-/// Single to double: exact, but a signalling NaN sets NV (`fcvt.d.s`).
+/// Single to double, always exact (`fcvt.d.s`).
 #[inline(always)]
-pub fn f32_to_f64(a: u32, flags: &mut u32) -> u64 {
+pub fn f32_to_f64(a: u32, _: &mut u32) -> Option<u64> {
     let x = f32::from_bits(a);
-    if x.is_nan() {
-        return f32_to_f64_nan(a, flags);
-    }
-    f64::from(x).to_bits()
-}
-
-#[cold]
-#[inline(never)]
-fn f32_to_f64_nan(a: u32, flags: &mut u32) -> u64 {
-    soft::f32_to_f64(a, flags)
+    if x.is_nan() { None } else { Some(f64::from(x).to_bits()) }
 }

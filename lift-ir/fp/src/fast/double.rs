@@ -1,7 +1,9 @@
 //! Double precision, to nearest.
 
 use super::exact;
-use crate::{NX, Rm, soft};
+use crate::NX;
+
+pub(super) use super::fma::fma;
 
 /// Doubles whose product is exact: two significands of 26 bits make one of 52.
 #[inline(always)]
@@ -39,124 +41,61 @@ pub(super) fn sum_is_exact(x: f64, y: f64, s: f64) -> bool {
     (s - x == y) & (s - y == x)
 }
 
-/// `a + b` to nearest, ties to even.
+/// `a + b`.
 #[inline(always)]
-pub fn add_f64_rne(a: u64, b: u64, flags: &mut u32) -> u64 {
+pub(super) fn add(a: u64, b: u64, flags: &mut u32) -> Option<u64> {
     let (x, y) = (f64::from_bits(a), f64::from_bits(b));
     let s = x + y;
     // A sum too small to be normal is exact.
     if field(s.to_bits()) == 0x7ff {
-        return add_rest(a, b, flags).to_bits();
+        return None;
     }
     if *flags & NX == 0 && !sum_is_exact(x, y, s) {
         *flags |= NX;
     }
-    s.to_bits()
+    Some(s.to_bits())
 }
 
-#[cold]
-#[inline(never)]
-fn add_rest(a: u64, b: u64, flags: &mut u32) -> f64 {
-    f64::from_bits(soft::add_f64(a, b, Rm::Rne, flags))
-}
-
-/// `a - b` to nearest, ties to even.
+/// `a * b`.
 #[inline(always)]
-pub fn sub_f64_rne(a: u64, b: u64, flags: &mut u32) -> u64 {
-    add_f64_rne(a, b ^ 1 << 63, flags)
-}
-
-/// `a * b` to nearest, ties to even.
-#[inline(always)]
-pub fn mul_f64_rne(a: u64, b: u64, flags: &mut u32) -> u64 {
+pub(super) fn mul(a: u64, b: u64, flags: &mut u32) -> Option<u64> {
     let (x, y) = (f64::from_bits(a), f64::from_bits(b));
     let product = x * y;
     let r = product.to_bits();
     if !ordinary(r) {
-        if product == 0.0 && (x == 0.0 || y == 0.0) {
-            return r;
-        }
-        return mul_rest(a, b, flags).to_bits();
+        return (product == 0.0 && (x == 0.0 || y == 0.0)).then_some(r);
     }
     if *flags & NX == 0 && !short_product(a, b) && exact::mul_differs(a, b, r) {
         *flags |= NX;
     }
-    r
+    Some(r)
 }
 
-#[cold]
-#[inline(never)]
-fn mul_rest(a: u64, b: u64, flags: &mut u32) -> f64 {
-    f64::from_bits(soft::mul_f64(a, b, Rm::Rne, flags))
-}
-
-/// `a / b` to nearest, ties to even.
+/// `a / b`.
 #[inline(always)]
-pub fn div_f64_rne(a: u64, b: u64, flags: &mut u32) -> u64 {
+pub(super) fn div(a: u64, b: u64, flags: &mut u32) -> Option<u64> {
     let (x, y) = (f64::from_bits(a), f64::from_bits(b));
     let quotient = x / y;
     let r = quotient.to_bits();
     if !ordinary(r) {
-        if quotient == 0.0 && x == 0.0 {
-            return r;
-        }
-        return div_rest(a, b, flags).to_bits();
+        return (quotient == 0.0 && x == 0.0).then_some(r);
     }
     if *flags & NX == 0 && exact::div_differs(a, b, r) {
         *flags |= NX;
     }
-    r
+    Some(r)
 }
 
-#[cold]
-#[inline(never)]
-fn div_rest(a: u64, b: u64, flags: &mut u32) -> f64 {
-    f64::from_bits(soft::div_f64(a, b, Rm::Rne, flags))
-}
-
-/// The square root of `a` to nearest, ties to even.
+/// The square root of `a`.
 #[inline(always)]
-pub fn sqrt_f64_rne(a: u64, flags: &mut u32) -> u64 {
+pub(super) fn sqrt(a: u64, flags: &mut u32) -> Option<u64> {
     let r = f64::from_bits(a).sqrt().to_bits();
     // The root of a positive finite number is normal; everything else is negative, zero, infinite or a NaN.
     if r.wrapping_sub(1) >= f64::INFINITY.to_bits() - 1 {
-        if a << 1 == 0 {
-            return a;
-        }
-        return sqrt_rest(a, flags).to_bits();
+        return (a << 1 == 0).then_some(a);
     }
     if *flags & NX == 0 && exact::sqrt_differs(a, r) {
         *flags |= NX;
     }
-    r
-}
-
-#[cold]
-#[inline(never)]
-fn sqrt_rest(a: u64, flags: &mut u32) -> f64 {
-    f64::from_bits(soft::sqrt_f64(a, Rm::Rne, flags))
-}
-
-/// `a * b + c` to nearest, ties to even, rounded once (`fmadd`).
-#[inline(always)]
-pub fn fma_f64_rne(a: u64, b: u64, c: u64, flags: &mut u32) -> u64 {
-    super::fma::fma(a, b, c, flags)
-}
-
-/// `a * b - c` to nearest, ties to even, rounded once (`fmsub`).
-#[inline(always)]
-pub fn fms_f64_rne(a: u64, b: u64, c: u64, flags: &mut u32) -> u64 {
-    fma_f64_rne(a, b, c ^ 1 << 63, flags)
-}
-
-/// `c - a * b` to nearest, ties to even, rounded once (`fnmsub`).
-#[inline(always)]
-pub fn fnms_f64_rne(a: u64, b: u64, c: u64, flags: &mut u32) -> u64 {
-    fma_f64_rne(a ^ 1 << 63, b, c, flags)
-}
-
-/// `-(a * b) - c` to nearest, ties to even, rounded once (`fnmadd`).
-#[inline(always)]
-pub fn fnma_f64_rne(a: u64, b: u64, c: u64, flags: &mut u32) -> u64 {
-    fma_f64_rne(a ^ 1 << 63, b, c ^ 1 << 63, flags)
+    Some(r)
 }

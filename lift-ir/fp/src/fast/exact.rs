@@ -37,29 +37,3 @@ pub(super) fn sqrt_differs(a: u64, r: u64) -> bool {
     let scale = ea + 1075 - 2 * er;
     sr.wrapping_mul(sr) != sa.checked_shl(scale as u32).unwrap_or(0)
 }
-
-/// Whether `r` differs from `a * b + c`; here operands may be zero. `r` is exact if the lowest set bit of the exact sum
-/// is not below its last place.
-#[cfg(target_arch = "x86_64")]
-#[inline(never)]
-pub(super) fn fma_differs(a: u64, b: u64, c: u64, r: u64) -> bool {
-    let ((sa, ea), (sb, eb), (sc, ec), (_, er)) = (parts(a), parts(b), parts(c), parts(r));
-    if sa == 0 || sb == 0 {
-        return false;
-    }
-    if sc == 0 {
-        return mul_differs(a, b, r);
-    }
-    let (ta, tb, tc) = (sa.trailing_zeros(), sb.trailing_zeros(), sc.trailing_zeros());
-    // Exponents in units of 2^-2150: of the lowest set bits, and of `r`'s last place.
-    let product_low = ea + eb + (ta + tb) as i32;
-    let addend_low = ec + tc as i32 + 1075;
-    let ulp = er + 1075;
-    if product_low != addend_low {
-        return product_low.min(addend_low) < ulp;
-    }
-    let product = u128::from(sa >> ta) * u128::from(sb >> tb);
-    let addend = u128::from(sc >> tc);
-    let sum = if (a ^ b ^ c) >> 63 == 0 { product + addend } else { product.abs_diff(addend) };
-    (sum.trailing_zeros() as i32) < ulp - product_low
-}

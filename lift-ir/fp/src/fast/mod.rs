@@ -1,60 +1,48 @@
-//! The operations at hardware speed.
+//! The operations at hardware speed on any host.
 //!
 //! Each computes with host arithmetic, to nearest, and returns at once if the result's exponent excludes overflow,
 //! underflow and NaN and either NX is already set or the result is shown to be exact or not. Integer-valued numbers
-//! never set NX, so that test is as quick as the operation for them. Everything else is [`soft`]'s, out of line.
-//!
-//! `*_rne` round to nearest, ties to even: what code compiled from C or Rust uses. The functions that take a rounding
-//! mode are for static modes and for `frm`; in another mode than RNE arithmetic is [`soft`]'s.
+//! never set NX, so that test is as quick as the operation for them. `None` means that nothing was proved: the flags are
+//! as before, and [`soft`](crate::soft) has the answer. Arithmetic in another mode than RNE is never proved.
 
 mod compare;
-mod convert;
+pub(crate) mod convert;
 mod double;
 mod exact;
 mod fma;
 mod single;
 
-use crate::{Rm, soft};
+use crate::Rm;
 
 pub use compare::*;
 pub use convert::*;
-pub use double::{
-    add_f64_rne, div_f64_rne, fma_f64_rne, fms_f64_rne, fnma_f64_rne, fnms_f64_rne, mul_f64_rne, sqrt_f64_rne,
-    sub_f64_rne,
-};
-pub use single::{
-    add_f32_rne, div_f32_rne, fma_f32_rne, fms_f32_rne, fnma_f32_rne, fnms_f32_rne, mul_f32_rne, sqrt_f32_rne,
-    sub_f32_rne,
-};
 
-/// Defines operations that take a rounding mode.
-macro_rules! in_mode {
-    ($($doc:literal $name:ident $rne:ident ($($arg:ident)*) $bits:ty;)*) => {$(
-        #[doc = concat!($doc, " in any rounding mode.")]
-        #[inline]
-        pub fn $name($($arg: $bits,)* rm: Rm, flags: &mut u32) -> $bits {
-            if rm == Rm::Rne { $rne($($arg,)* flags) } else { soft::$name($($arg,)* rm, flags) }
+/// Defines the arithmetic of one format, in any rounding mode, by that to nearest.
+macro_rules! arithmetic {
+    ($bits:ty, $format:ident, $add:ident $sub:ident $mul:ident $div:ident $sqrt:ident
+        $fma:ident $fms:ident $fnms:ident $fnma:ident) => {
+        arithmetic! { $bits, $format,
+            "`a + b`." $add(a b) add(a, b);
+            "`a - b`." $sub(a b) add(a, b ^ SIGN);
+            "`a * b`." $mul(a b) mul(a, b);
+            "`a / b`." $div(a b) div(a, b);
+            "The square root of `a`." $sqrt(a) sqrt(a);
+            "`a * b + c`, rounded once (`fmadd`)." $fma(a b c) fma(a, b, c);
+            "`a * b - c`, rounded once (`fmsub`)." $fms(a b c) fma(a, b, c ^ SIGN);
+            "`c - a * b`, rounded once (`fnmsub`)." $fnms(a b c) fma(a ^ SIGN, b, c);
+            "`-(a * b) - c`, rounded once (`fnmadd`)." $fnma(a b c) fma(a ^ SIGN, b, c ^ SIGN);
+        }
+    };
+    ($bits:ty, $format:ident, $($doc:literal $name:ident($($arg:ident)*) $f:ident($($operand:expr),*);)*) => {$(
+        #[doc = $doc]
+        #[inline(always)]
+        pub fn $name($($arg: $bits,)* rm: Rm, flags: &mut u32) -> Option<$bits> {
+            #[allow(dead_code, reason = "not every operation changes a sign")]
+            const SIGN: $bits = 1 << (<$bits>::BITS - 1);
+            if rm == Rm::Rne { $format::$f($($operand,)* flags) } else { None }
         }
     )*};
 }
 
-in_mode! {
-    "`a + b`" add_f32 add_f32_rne (a b) u32;
-    "`a - b`" sub_f32 sub_f32_rne (a b) u32;
-    "`a * b`" mul_f32 mul_f32_rne (a b) u32;
-    "`a / b`" div_f32 div_f32_rne (a b) u32;
-    "The square root of `a`" sqrt_f32 sqrt_f32_rne (a) u32;
-    "`a * b + c`, rounded once (`fmadd`)," fma_f32 fma_f32_rne (a b c) u32;
-    "`a * b - c`, rounded once (`fmsub`)," fms_f32 fms_f32_rne (a b c) u32;
-    "`c - a * b`, rounded once (`fnmsub`)," fnms_f32 fnms_f32_rne (a b c) u32;
-    "`-(a * b) - c`, rounded once (`fnmadd`)," fnma_f32 fnma_f32_rne (a b c) u32;
-    "`a + b`" add_f64 add_f64_rne (a b) u64;
-    "`a - b`" sub_f64 sub_f64_rne (a b) u64;
-    "`a * b`" mul_f64 mul_f64_rne (a b) u64;
-    "`a / b`" div_f64 div_f64_rne (a b) u64;
-    "The square root of `a`" sqrt_f64 sqrt_f64_rne (a) u64;
-    "`a * b + c`, rounded once (`fmadd`)," fma_f64 fma_f64_rne (a b c) u64;
-    "`a * b - c`, rounded once (`fmsub`)," fms_f64 fms_f64_rne (a b c) u64;
-    "`c - a * b`, rounded once (`fnmsub`)," fnms_f64 fnms_f64_rne (a b c) u64;
-    "`-(a * b) - c`, rounded once (`fnmadd`)," fnma_f64 fnma_f64_rne (a b c) u64;
-}
+arithmetic!(u32, single, add_f32 sub_f32 mul_f32 div_f32 sqrt_f32 fma_f32 fms_f32 fnms_f32 fnma_f32);
+arithmetic!(u64, double, add_f64 sub_f64 mul_f64 div_f64 sqrt_f64 fma_f64 fms_f64 fnms_f64 fnma_f64);

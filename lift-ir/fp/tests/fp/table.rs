@@ -1,6 +1,8 @@
-//! The instructions under test, each with its two implementations here.
+//! The instructions under test, each with its implementations here.
 
-use friscy_fp::{self as fast, Rm, box_f32, soft, unbox_f32};
+#[cfg(target_arch = "x86_64")]
+use friscy_fp::sse;
+use friscy_fp::{Rm, box_f32, fast, soft, unbox_f32};
 
 /// An implementation: source registers, rounding mode and flags to the result register.
 pub type Run = fn([u64; 3], Rm, &mut u32) -> u64;
@@ -22,35 +24,69 @@ pub struct Row {
     pub asm: &'static str,
     /// What its sources are.
     pub sources: Sources,
-    /// By integers.
-    pub soft: Run,
-    /// By host arithmetic.
-    pub fast: Run,
+    /// The implementations, by name.
+    pub by: &'static [(&'static str, Run)],
 }
 
-/// Calls a function of either module in the form its kind has: source format, number of sources, `r` for a rounding
-/// mode, `b` for a truth value, `i` for an integer result, `c` for no flags.
+/// Calls a function of a module; what it leaves, the definition computes.
+macro_rules! by {
+    (soft $f:ident($($arg:expr),*) $flags:ident) => { soft::$f($($arg,)* $flags) };
+    (fast $f:ident($($arg:expr),*) $flags:ident) => {{
+        let before = *$flags;
+        match fast::$f($($arg,)* $flags) {
+            Some(result) => result,
+            None => {
+                assert_eq!(*$flags, before, "flags of nothing");
+                soft::$f($($arg,)* $flags)
+            }
+        }
+    }};
+    (sse $f:ident($($arg:expr),*) $flags:ident) => {{
+        sse::clear_flags();
+        let result = sse::$f($($arg,)* $flags);
+        *$flags |= sse::flags();
+        match result {
+            Some(result) => result,
+            None => soft::$f($($arg,)* $flags),
+        }
+    }};
+}
+
+/// Calls a function of a module in the form its kind has: source format, number of sources, `r` for a rounding mode,
+/// `b` for a truth value, `i` for an integer result, `c` for no flags.
 macro_rules! run {
-    ($m:ident S1r $f:ident) => { |x, rm, flags| box_f32($m::$f(unbox_f32(x[0]), rm, flags)) };
-    ($m:ident S2r $f:ident) => { |x, rm, flags| box_f32($m::$f(unbox_f32(x[0]), unbox_f32(x[1]), rm, flags)) };
-    ($m:ident S3r $f:ident) => {
-        |x, rm, flags| box_f32($m::$f(unbox_f32(x[0]), unbox_f32(x[1]), unbox_f32(x[2]), rm, flags))
+    (sse S3r $f:ident) => {
+        |x, rm, flags| if sse::has_fma() { run!(sse fused $f)(x, rm, flags) } else { run!(soft S3r $f)(x, rm, flags) }
     };
-    ($m:ident S2 $f:ident) => { |x, _, flags| box_f32($m::$f(unbox_f32(x[0]), unbox_f32(x[1]), flags)) };
-    ($m:ident S2b $f:ident) => { |x, _, flags| $m::$f(unbox_f32(x[0]), unbox_f32(x[1]), flags).into() };
+    (sse D3r $f:ident) => {
+        |x, rm, flags| if sse::has_fma() { run!(sse wide $f)(x, rm, flags) } else { run!(soft D3r $f)(x, rm, flags) }
+    };
+    ($m:ident S1r $f:ident) => { |x, rm, flags| box_f32(by!($m $f(unbox_f32(x[0]), rm) flags)) };
+    ($m:ident S2r $f:ident) => { |x, rm, flags| box_f32(by!($m $f(unbox_f32(x[0]), unbox_f32(x[1]), rm) flags)) };
+    ($m:ident S3r $f:ident) => { run!($m fused $f) };
+    ($m:ident fused $f:ident) => {
+        (|x: [u64; 3], rm: Rm, flags: &mut u32| -> u64 {
+            box_f32(by!($m $f(unbox_f32(x[0]), unbox_f32(x[1]), unbox_f32(x[2]), rm) flags))
+        }) as Run
+    };
+    ($m:ident S2 $f:ident) => { |x, _, flags| box_f32(by!($m $f(unbox_f32(x[0]), unbox_f32(x[1])) flags)) };
+    ($m:ident S2b $f:ident) => { |x, _, flags| by!($m $f(unbox_f32(x[0]), unbox_f32(x[1])) flags).into() };
     ($m:ident Sc $f:ident) => { |x, _, _| $m::$f(unbox_f32(x[0])) };
-    ($m:ident S1i $f:ident) => { |x, rm, flags| $m::$f(unbox_f32(x[0]), rm, flags) };
-    ($m:ident SD $f:ident) => { |x, _, flags| $m::$f(unbox_f32(x[0]), flags) };
-    ($m:ident D1r $f:ident) => { |x, rm, flags| $m::$f(x[0], rm, flags) };
-    ($m:ident D2r $f:ident) => { |x, rm, flags| $m::$f(x[0], x[1], rm, flags) };
-    ($m:ident D3r $f:ident) => { |x, rm, flags| $m::$f(x[0], x[1], x[2], rm, flags) };
-    ($m:ident D2 $f:ident) => { |x, _, flags| $m::$f(x[0], x[1], flags) };
-    ($m:ident D2b $f:ident) => { |x, _, flags| $m::$f(x[0], x[1], flags).into() };
+    ($m:ident S1i $f:ident) => { |x, rm, flags| by!($m $f(unbox_f32(x[0]), rm) flags) };
+    ($m:ident SD $f:ident) => { |x, _, flags| by!($m $f(unbox_f32(x[0])) flags) };
+    ($m:ident D1r $f:ident) => { |x, rm, flags| by!($m $f(x[0], rm) flags) };
+    ($m:ident D2r $f:ident) => { |x, rm, flags| by!($m $f(x[0], x[1], rm) flags) };
+    ($m:ident D3r $f:ident) => { run!($m wide $f) };
+    ($m:ident wide $f:ident) => {
+        (|x: [u64; 3], rm: Rm, flags: &mut u32| -> u64 { by!($m $f(x[0], x[1], x[2], rm) flags) }) as Run
+    };
+    ($m:ident D2 $f:ident) => { |x, _, flags| by!($m $f(x[0], x[1]) flags) };
+    ($m:ident D2b $f:ident) => { |x, _, flags| by!($m $f(x[0], x[1]) flags).into() };
     ($m:ident Dc $f:ident) => { |x, _, _| $m::$f(x[0]) };
-    ($m:ident D1i $f:ident) => { |x, rm, flags| $m::$f(x[0], rm, flags) };
-    ($m:ident DS $f:ident) => { |x, rm, flags| box_f32($m::$f(x[0], rm, flags)) };
-    ($m:ident ISr $f:ident) => { |x, rm, flags| box_f32($m::$f(x[0], rm, flags)) };
-    ($m:ident IDr $f:ident) => { |x, rm, flags| $m::$f(x[0], rm, flags) };
+    ($m:ident D1i $f:ident) => { |x, rm, flags| by!($m $f(x[0], rm) flags) };
+    ($m:ident DS $f:ident) => { |x, rm, flags| box_f32(by!($m $f(x[0], rm) flags)) };
+    ($m:ident ISr $f:ident) => { |x, rm, flags| box_f32(by!($m $f(x[0], rm) flags)) };
+    ($m:ident IDr $f:ident) => { |x, rm, flags| by!($m $f(x[0], rm) flags) };
     ($m:ident ID $f:ident) => { |x, _, _| $m::$f(x[0]) };
 }
 
@@ -58,7 +94,16 @@ macro_rules! table {
     ($($asm:literal $sources:ident $kind:ident $f:ident;)*) => {
         /// Every instruction under test.
         pub static TABLE: &[Row] = &[$(
-            Row { asm: $asm, sources: Sources::$sources, soft: run!(soft $kind $f), fast: run!(fast $kind $f) },
+            Row {
+                asm: $asm,
+                sources: Sources::$sources,
+                by: &[
+                    ("soft", run!(soft $kind $f)),
+                    ("fast", run!(fast $kind $f)),
+                    #[cfg(target_arch = "x86_64")]
+                    ("sse", run!(sse $kind $f)),
+                ],
+            },
         )*];
     };
 }

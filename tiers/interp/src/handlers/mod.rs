@@ -2,7 +2,8 @@
 //!
 //! What a kind does is a [`Step`], or an [`End`] if it ends a block. A handler is a step followed by [`go`], or two of
 //! them: a pair leaves the second instruction's element in place and only skips its dispatch, so faults and jumps into
-//! the middle need nothing special.
+//! the middle need nothing special. What a step cannot do by few instructions, it leaves to a handler of its own, which
+//! begins the instruction anew: a call in the middle of a handler would make it save registers on its quick way, too.
 
 mod control;
 mod pairs;
@@ -13,7 +14,7 @@ pub(crate) use control::number_of;
 pub(crate) use pairs::pair;
 pub(crate) use table::Kind;
 
-use crate::ins::{Ins, Next, finish, get};
+use crate::ins::{Handler, Ins, Next, finish, get};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::ins::Pad;
 use crate::memory::Checked;
@@ -34,11 +35,32 @@ pub(crate) trait Step {
     /// Elements it takes.
     const LEN: usize = 1;
 
+    /// The handler that executes the instruction if [`Step::run`] answers `Err`; without one, that is an exit code.
+    const OTHERWISE: Option<Handler> = None;
+
     /// Executes the instruction at `ip`: the result is also stored. `v` stands for the operand that `F` names.
     ///
     /// # Safety
     /// `ip` points to an instruction of this kind, `st` and `mem` are those that the tier was entered with.
     unsafe fn run<const F: u8>(ip: *const Ins, st: *mut State, mem: *mut u8, fuel: i64, v: u64) -> Checked<u64>;
+}
+
+/// A step with a form that computes its result in any case, without the host's floating-point instructions.
+pub(crate) trait Exact: Step {
+    /// Executes the instruction at `ip`.
+    ///
+    /// # Safety
+    /// As [`Step::run`].
+    unsafe fn run_exact(ip: *const Ins, st: *mut State);
+}
+
+/// What comes after a step that answered `Err`.
+#[inline(always)]
+fn otherwise<A: Step>(exit: u64, ip: *const Ins, fuel: i64) -> Next {
+    match A::OTHERWISE {
+        Some(handler) => Next::By(handler, ip, fuel),
+        None => Next::Exit(exit),
+    }
 }
 
 /// What the last instruction of a block does.
@@ -99,9 +121,19 @@ handler! {
     fn one<A: Step>(ip, st, mem, fuel) {
         let next = match A::run::<{ forward::NONE }>(ip, st, mem, fuel, 0) {
             Ok(_) => Next::Go(ip.add(A::LEN), fuel),
-            Err(exit) => Next::Exit(exit),
+            Err(exit) => otherwise::<A>(exit, ip, fuel),
         };
         finish(next, st, mem)
+    }
+}
+
+handler! {
+    /// One step in its exact form; not inlined, so that only here registers are saved.
+    #[cold]
+    #[inline(never)]
+    fn exact<A: Exact>(ip, st, mem, fuel) {
+        A::run_exact(ip, st);
+        finish(Next::Go(ip.add(A::LEN), fuel), st, mem)
     }
 }
 
@@ -113,10 +145,10 @@ handler! {
                 let ip = ip.add(A::LEN);
                 match B::run::<F>(ip, st, mem, fuel, v) {
                     Ok(_) => Next::Go(ip.add(B::LEN), fuel),
-                    Err(exit) => Next::Exit(exit),
+                    Err(exit) => otherwise::<B>(exit, ip, fuel),
                 }
             }
-            Err(exit) => Next::Exit(exit),
+            Err(exit) => otherwise::<A>(exit, ip, fuel),
         };
         finish(next, st, mem)
     }
@@ -134,7 +166,7 @@ handler! {
     fn step_end<A: Step, B: End; const F>(ip, st, mem, fuel) {
         let next = match A::run::<{ forward::NONE }>(ip, st, mem, fuel, 0) {
             Ok(v) => B::run::<F>(ip.add(A::LEN), st, fuel, v),
-            Err(exit) => Next::Exit(exit),
+            Err(exit) => otherwise::<A>(exit, ip, fuel),
         };
         finish(next, st, mem)
     }

@@ -8,6 +8,7 @@ use super::control::{Branch, Indirect, Jump};
 use super::steps::*;
 use super::table::Kind;
 use super::{step_end, two};
+use crate::float;
 use crate::ins::Handler;
 use friscy_lift_ir::{Cond, Op};
 
@@ -156,6 +157,10 @@ static SECOND: Positions = positions(SECONDS);
 /// former's result.
 #[inline]
 pub(crate) fn pair(first: Kind, second: Kind, forward: u8) -> Option<Handler> {
+    // Pairs have the quick form of their floating-point ops in them.
+    if matches!((first, second), (Kind::Fp3(_), _) | (_, Kind::Fp3(_))) && !float::has_fused() {
+        return None;
+    }
     let a = FIRST[first.key()];
     if a == ABSENT {
         return None;

@@ -1,9 +1,10 @@
 //! Steps: what the instructions inside a block do.
 
-use super::{Step, operand_b, operand_c};
-use crate::float;
-use crate::ins::{Ins, exit, get, set, word};
+use super::{Exact, Step, exact, forward, operand_b, operand_c};
+use crate::float::{self, usual_rounding};
+use crate::ins::{Handler, Ins, exit, get, set, word};
 use crate::memory::{self, Checked};
+use friscy_fp::Rm;
 use friscy_lift_ir::{Op, sem};
 use friscy_seam::State;
 use friscy_seam::access::window_offset;
@@ -78,32 +79,83 @@ step! {
     /// `b` if the condition in `d` is not zero, else `c`.
     Select(ip, st, b, c, d) if d != 0 { b } else { c }
 }
-step! {
+/// Implements [`Step`] and [`Exact`] for floating-point ops.
+macro_rules! float_step {
+    ($(#[$doc:meta])* $name:ident($ip:ident, $st:ident, $($operand:ident),*) $f:ident, $rm:expr) => {
+        $(#[$doc])*
+        pub(crate) struct $name<const OP: u8>;
+
+        impl<const OP: u8> Step for $name<OP> {
+            const OTHERWISE: Option<Handler> = Some(exact::<Self>);
+
+            #[inline(always)]
+            unsafe fn run<const F: u8>(
+                $ip: *const Ins, $st: *mut State, _mem: *mut u8, _fuel: i64, _v: u64,
+            ) -> Checked<u64> {
+                // SAFETY: as the caller promises: an instruction of this kind and the current state.
+                unsafe {
+                    $(let $operand = step!(@read $operand $ip $st _v);)*
+                    match float::by_host::$f(const { op(OP) }, $($operand,)* $rm, &mut (*$st).fflags) {
+                        Some(result) => {
+                            set($st, (*$ip).a, result);
+                            Ok(result)
+                        }
+                        None => Err(0),
+                    }
+                }
+            }
+        }
+
+        impl<const OP: u8> Exact for $name<OP> {
+            #[inline(always)]
+            unsafe fn run_exact($ip: *const Ins, $st: *mut State) {
+                const F: u8 = forward::NONE;
+                let _v = 0;
+                // SAFETY: as the caller promises.
+                unsafe {
+                    $(let $operand = step!(@read $operand $ip $st _v);)*
+                    let result = Self::exact_result($($operand,)* $rm, &mut (*$st).fflags);
+                    set($st, (*$ip).a, result);
+                }
+            }
+        }
+
+        impl<const OP: u8> $name<OP> {
+            /// The result in any case; not inlined, since locals in memory would make the handler's jump a call.
+            #[inline(never)]
+            fn exact_result($($operand: u64,)* rm: Rm, flags: &mut u32) -> u64 {
+                match float::by_integers::$f(const { op(OP) }, $($operand,)* rm, flags) {
+                    Some(result) => result,
+                    None => unreachable!("the exact form has every result"),
+                }
+            }
+        }
+    };
+}
+
+float_step! {
     /// A floating-point op on two slots, to nearest where it rounds.
-    Fp2<const OP>(ip, st, b, c) float::binary_rne(const { op(OP) }, b, c, &mut (*st).fflags)
+    Fp2(ip, st, b, c) binary, Rm::Rne
 }
-step! {
+float_step! {
     /// A floating-point op on two slots; the immediate is the rounding mode.
-    Fp2Rm<const OP>(ip, st, b, c)
-        float::binary(const { op(OP) }, b, c, float::rounding((*ip).imm, (*st).frm), &mut (*st).fflags)
+    Fp2Rm(ip, st, b, c) binary, float::rounding((*ip).imm, (*st).frm)
 }
-step! {
+float_step! {
     /// A fused multiply-add to nearest.
-    Fp3<const OP>(ip, st, b, c, d) float::fused_rne(const { op(OP) }, b, c, d, &mut (*st).fflags)
+    Fp3(ip, st, b, c, d) fused, Rm::Rne
 }
-step! {
+float_step! {
     /// A fused multiply-add; the immediate is the rounding mode.
-    Fp3Rm<const OP>(ip, st, b, c, d)
-        float::fused(const { op(OP) }, b, c, d, float::rounding((*ip).imm, (*st).frm), &mut (*st).fflags)
+    Fp3Rm(ip, st, b, c, d) fused, float::rounding((*ip).imm, (*st).frm)
 }
-step! {
+float_step! {
     /// A floating-point op on one slot in the mode that compilers emit for it.
-    Fp1<const OP>(ip, st, b) float::unary_usual(const { op(OP) }, b, &mut (*st).fflags)
+    Fp1(ip, st, b) unary, const { usual_rounding(op(OP)) }
 }
-step! {
+float_step! {
     /// A floating-point op on one slot; the immediate is the rounding mode.
-    Fp1Rm<const OP>(ip, st, b)
-        float::unary(const { op(OP) }, b, float::rounding((*ip).imm, (*st).frm), &mut (*st).fflags)
+    Fp1Rm(ip, st, b) unary, float::rounding((*ip).imm, (*st).frm)
 }
 step! {
     /// NaN-boxed form of an unboxed view: the canonical NaN unless it was boxed.
@@ -111,7 +163,7 @@ step! {
 }
 step! {
     /// `fflags`.
-    GetFflags(ip, st,) (*st).fflags as u64
+    GetFflags(ip, st,) float::flags(&mut *st) as u64
 }
 step! {
     /// `frm`.
@@ -143,7 +195,7 @@ impl Step for SetFflags {
     unsafe fn run<const F: u8>(ip: *const Ins, st: *mut State, _: *mut u8, _: i64, v: u64) -> Checked<u64> {
         // SAFETY: as the caller promises.
         unsafe {
-            (*st).fflags = operand_b::<F>(ip, st, v) as u32 & 31;
+            float::set_flags(&mut *st, operand_b::<F>(ip, st, v) as u32 & 31);
         }
         Ok(0)
     }

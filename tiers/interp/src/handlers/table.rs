@@ -2,8 +2,9 @@
 
 use super::control::{Branch, Exit, Indirect, Jump, ModeChange, Stub};
 use super::steps::*;
-use super::{end, one};
+use super::{end, exact, one};
 use crate::entry::KINDS;
+use crate::float;
 use crate::ins::Handler;
 use friscy_lift_ir::{Cond, Op};
 
@@ -225,7 +226,15 @@ impl Kind {
     /// The handler of this kind, if it is one that lowering may make.
     #[inline]
     pub fn handler(self) -> Option<Handler> {
-        HANDLERS[self.key()]
+        match self {
+            Kind::Fp3(op) if !float::has_fused() => {
+                per_op!(op, exact Fp3 [FmaS FmsS FnmsS FnmaS FmaD FmsD FnmsD FnmaD])
+            }
+            Kind::Fp3Rm(op) if !float::has_fused() => {
+                per_op!(op, exact Fp3Rm [FmaS FmsS FnmsS FnmaS FmaD FmsD FnmsD FnmaD])
+            }
+            _ => HANDLERS[self.key()],
+        }
     }
 
     /// As [`Kind::handler`], told from scratch.
