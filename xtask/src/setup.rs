@@ -10,7 +10,7 @@ use std::process::Command;
 pub enum Need {
     /// Assembling root file systems.
     Rootfs,
-    /// The referee of tests, and a compiler for test programs.
+    /// The referees of tests, and a compiler for test programs.
     Guests,
     /// Makers of images, for tests of reading them.
     Images,
@@ -37,6 +37,7 @@ impl Need {
                 "gcc-riscv64-linux-gnu",
                 "binutils-riscv64-linux-gnu",
                 "libc6-dev-riscv64-cross",
+                "cmake",
                 "tmux",
             ],
             Need::Images => &["umoci", "skopeo", "buildah", "docker-registry", "jq", "zstd"],

@@ -13,6 +13,9 @@ const PROGRAMS: &str = "FRISCY_PROGRAMS";
 /// Tells tests where the web runtime is.
 const ASSETS: &str = "FRISCY_WEB_ASSETS";
 
+/// Tells how many operands each floating-point instruction is compared on.
+const FP_CASES: &str = "FRISCY_FP_CASES";
+
 /// How many tests passed and failed.
 #[derive(Default, Clone, Copy, Debug, PartialEq, Eq)]
 struct Count {
@@ -79,16 +82,18 @@ pub fn test(filter: Option<&str>) -> Result<bool> {
     if filter.is_none() {
         lints(&mut count)?;
     }
-    let mut command = cargo();
-    command.args(["test", "--workspace", "--no-fail-fast"]);
-    if let Some(filter) = filter {
-        command.arg(filter);
+    // The second time the interpreter as on wasm: accesses checked and floating point proved in software.
+    let runs: [&[&str]; 2] =
+        [&["--workspace"], &["--package", "friscy-fuzz", "--features", "software-checks", "--test", "agree"]];
+    for run in runs {
+        let mut command = cargo();
+        command.args(["test", "--no-fail-fast"]).args(run).args(filter);
+        prepared.environment(&mut command);
+        let before = count;
+        let good = watch(&mut command, |line| count.read_line(line))?;
+        // A test program that does not compile or dies prints no count.
+        broken += u64::from(!good && count.failed == before.failed);
     }
-    prepared.environment(&mut command);
-    let before = count;
-    let good = watch(&mut command, |line| count.read_line(line))?;
-    // A test program that does not compile or dies prints no count.
-    broken += u64::from(!good && count.failed == before.failed);
     if filter.is_none() {
         for script in ["check", "spike", "test"] {
             let mut command = Command::new("npm");
@@ -131,9 +136,13 @@ fn lints(count: &mut Count) -> Result<()> {
     Ok(())
 }
 
-/// All tests, then the measurements.
+/// All tests, then what takes long, then the measurements.
 pub fn full() -> Result<bool> {
-    let good = test(None)?;
+    let mut good = test(None)?;
+    step("comparing floating point with Berkeley SoftFloat at length");
+    let mut command = cargo();
+    command.args(["test", "--release", "-p", "friscy-fp", "--test", "fp", "berkeley"]).env(FP_CASES, "1000000");
+    good &= watch(&mut command, |_| {})?;
     step("measuring");
     let mut command = cargo();
     command.args(["run", "--release", "-p", "friscy-bench", "--", "run"]);

@@ -110,21 +110,21 @@ fn doubles(criterion: &mut Criterion) {
 
 fn conversions(criterion: &mut Criterion) {
     operation!(criterion, "cvt.s64.f64 and back", integer from 3.0, 1.0, 0.0; fraction 0.3, 0.0;
-        host |a: f64, b: f64, _: f64| (a as i64) as f64 + b;
-        fast |a, b, _, flags: &mut u32| {
-            let int = or_soft!(fast f64_to_s64(a, Rm::Rtz) flags);
-            let whole = or_soft!(fast s64_to_f64(int, Rm::Rne) flags);
-            or_soft!(fast add_f64(whole, b, Rm::Rne) flags)
-        };
-        sse |a, b, _, flags: &mut u32| {
-            let int = or_soft!(sse f64_to_s64(a, Rm::Rtz) flags);
-            let whole = or_soft!(sse s64_to_f64(int, Rm::Rne) flags);
-            or_soft!(sse add_f64(whole, b, Rm::Rne) flags)
-        };
-        soft |a, b, _, flags| {
-            let int = soft::f64_to_s64(a, Rm::Rtz, flags);
-            soft::add_f64(soft::s64_to_f64(int, Rm::Rne, flags), b, Rm::Rne, flags)
-        });
+    host |a: f64, b: f64, _: f64| (a as i64) as f64 + b;
+    fast |a, b, _, flags: &mut u32| {
+        let int = or_soft!(fast f64_to_s64(a, Rm::Rtz) flags);
+        let whole = or_soft!(fast s64_to_f64(int, Rm::Rne) flags);
+        or_soft!(fast add_f64(whole, b, Rm::Rne) flags)
+    };
+    sse |a, b, _, flags: &mut u32| {
+        let int = or_soft!(sse f64_to_s64(a, Rm::Rtz) flags);
+        let whole = or_soft!(sse s64_to_f64(int, Rm::Rne) flags);
+        or_soft!(sse add_f64(whole, b, Rm::Rne) flags)
+    };
+    soft |a, b, _, flags| {
+        let int = soft::f64_to_s64(a, Rm::Rtz, flags);
+        soft::add_f64(soft::s64_to_f64(int, Rm::Rne, flags), b, Rm::Rne, flags)
+    });
 }
 
 /// Measures an operation on singles.

@@ -5,10 +5,10 @@
 //! always has. With the instructions of x86-64 as the quick form, its flags gather in MXCSR while code runs, and those of
 //! the exact one in `State::fflags`; outside of runs `State::fflags` has all.
 
-#[cfg(all(target_arch = "x86_64", not(feature = "software-checks")))]
-pub(crate) use by_sse::{begin, flags, has_fused, set_flags};
 #[cfg(not(all(target_arch = "x86_64", not(feature = "software-checks"))))]
 pub(crate) use by_checks::{begin, flags, has_fused, set_flags};
+#[cfg(all(target_arch = "x86_64", not(feature = "software-checks")))]
+pub(crate) use by_sse::{begin, flags, has_fused, set_flags};
 #[cfg(not(all(target_arch = "x86_64", not(feature = "software-checks"))))]
 use friscy_fp::fast as quick;
 #[cfg(all(target_arch = "x86_64", not(feature = "software-checks")))]

@@ -141,7 +141,9 @@ mod tests {
                 0 => c = p ^ 1 << 63,
                 1 => c = (p ^ 1 << 63).wrapping_add(kind >> 32 & 7).wrapping_sub(3),
                 // A power of two that makes a tie with a bit of the product, broken or not by the rest.
-                2 | 3 => c = (c & 1 << 63) | u64::from(field(p) + 55).saturating_sub((kind >> 24) % 112).min(0x7fe) << 52,
+                2 | 3 => {
+                    c = (c & 1 << 63) | u64::from(field(p) + 55).saturating_sub((kind >> 24) % 112).min(0x7fe) << 52
+                }
                 // A short addend anywhere near the product.
                 4 | 5 => {
                     let exponent = u64::from(field(p) + 120).saturating_sub((kind >> 24) % 240).min(0x7fe);

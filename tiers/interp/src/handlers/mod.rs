@@ -14,9 +14,9 @@ pub(crate) use control::number_of;
 pub(crate) use pairs::pair;
 pub(crate) use table::Kind;
 
-use crate::ins::{Handler, Ins, Next, finish, get};
 #[cfg(not(target_arch = "wasm32"))]
 use crate::ins::Pad;
+use crate::ins::{Handler, Ins, Next, finish, get};
 use crate::memory::Checked;
 use friscy_seam::State;
 

@@ -279,7 +279,11 @@ unsafe fn misaligned(ip: *const Ins, st: *mut State, fuel: i64, off: i64) -> u64
 /// Loads what an atomic of this width works on.
 #[inline(always)]
 unsafe fn atomic_load<const WIDE: bool>(
-    ip: *const Ins, st: *mut State, mem: *mut u8, fuel: i64, addr: u64,
+    ip: *const Ins,
+    st: *mut State,
+    mem: *mut u8,
+    fuel: i64,
+    addr: u64,
 ) -> Checked<u64> {
     let off = window_offset(addr, 0);
     // SAFETY: as the caller promises; the offset is the law's.
@@ -294,7 +298,12 @@ unsafe fn atomic_load<const WIDE: bool>(
 /// Stores what an atomic of this width leaves.
 #[inline(always)]
 unsafe fn atomic_store<const WIDE: bool>(
-    ip: *const Ins, st: *mut State, mem: *mut u8, fuel: i64, addr: u64, v: u64,
+    ip: *const Ins,
+    st: *mut State,
+    mem: *mut u8,
+    fuel: i64,
+    addr: u64,
+    v: u64,
 ) -> Checked<()> {
     let off = window_offset(addr, 0);
     // SAFETY: as the caller promises; the offset is the law's.
@@ -370,4 +379,3 @@ impl<const OP: u8, const WIDE: bool> Step for Amo<OP, WIDE> {
         }
     }
 }
-
