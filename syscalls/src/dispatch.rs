@@ -54,6 +54,7 @@ pub fn dispatch(cx: &mut Ctx<'_>) -> SysResult {
     let regs = &cx.task().regs.x;
     let number = regs[A7];
     let args = Args([regs[A0], regs[A0 + 1], regs[A0 + 2], regs[A0 + 3], regs[A0 + 4], regs[A0 + 5]]);
+    cx.kernel.drivers.current.set(cx.tid);
     let counts = &mut cx.kernel.drivers.call_counts;
     if counts.is_empty() {
         counts.resize(LIMIT, 0);

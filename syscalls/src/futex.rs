@@ -47,6 +47,22 @@ pub(crate) fn futex(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
             let (most, addr2, encoded) = (a.u32::<3>(), a.u64::<4>(), a.u32::<5>());
             Ok(u64::from(cx.kernel.futex_wake_op(tid, addr, addr2, private, value, most, encoded)?))
         }
+        FUTEX_LOCK_PI | FUTEX_LOCK_PI2 => {
+            let deadline = if a.u64::<3>() == 0 || cx.scratch().again {
+                None
+            } else {
+                let time: Timespec = cx.read_struct(a.u64::<3>())?;
+                let time = crate::time::from_timespec(&time)?;
+                // FUTEX_LOCK_PI's timeout is always one of CLOCK_REALTIME.
+                Some(crate::time::monotonic(cx, realtime || command == FUTEX_LOCK_PI, time))
+            };
+            cx.kernel.futex_lock(tid, addr, private, true, deadline)
+        }
+        FUTEX_TRYLOCK_PI => cx.kernel.futex_lock(tid, addr, private, false, None),
+        FUTEX_UNLOCK_PI => {
+            cx.kernel.futex_unlock(tid, addr, private)?;
+            Ok(0)
+        }
         _ => Err(Errno::ENOSYS.into()),
     }
 }

@@ -3,6 +3,7 @@
 use crate::args::Args;
 use crate::io::file;
 use friscy_abi::Errno;
+use friscy_abi::layout::Iovec;
 use friscy_abi::mman::*;
 use friscy_abi::sched::RLIMIT_DATA;
 use friscy_boundary::{PAGE_SIZE, Prot, WINDOW_SIZE};
@@ -10,6 +11,9 @@ use friscy_kernel::files::{Device, DeviceKind, Regular};
 use friscy_kernel::mm::{MapRequest, MappedFile, VmaBacking, VmaFlags, page_up};
 use friscy_kernel::{Ctx, SysResult};
 use std::rc::Rc;
+
+/// `CAP_SYS_PTRACE`.
+const CAP_SYS_PTRACE: u32 = 19;
 
 fn protection(bits: u32) -> Result<Prot, Errno> {
     if bits & !(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN | PROT_GROWSUP) != 0 {
@@ -87,6 +91,7 @@ pub(crate) fn mmap(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         fixed: flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) != 0,
         no_replace: flags & MAP_FIXED_NOREPLACE != 0,
     };
+    cx.check_address_space(page_up(len).ok_or(Errno::ENOMEM)?)?;
     let mm = Rc::clone(&cx.task().mm);
     let place = mm.borrow_mut().map(&cx.kernel.cpu, request)?;
     Ok(place)
@@ -118,6 +123,9 @@ pub(crate) fn mremap(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         return Err(Errno::EINVAL.into());
     }
     let to = (flags & MREMAP_FIXED != 0).then_some(a.u64::<4>());
+    if a.u64::<2>() > a.u64::<1>() {
+        cx.check_address_space(a.u64::<2>() - a.u64::<1>())?;
+    }
     let mm = Rc::clone(&cx.task().mm);
     let moved = mm.borrow_mut().remap(
         &cx.kernel.cpu,
@@ -165,6 +173,10 @@ pub(crate) fn madvise(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
 pub(crate) fn brk(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     let limit = cx.process().rlimits.soft(RLIMIT_DATA);
     let mm = Rc::clone(&cx.task().mm);
+    let more = a.u64::<0>().saturating_sub(mm.borrow().brk);
+    if more > 0 && cx.check_address_space(more).is_err() {
+        return Ok(mm.borrow().brk);
+    }
     let end = mm.borrow_mut().set_brk(&cx.kernel.cpu, a.u64::<0>(), limit);
     Ok(end)
 }
@@ -224,4 +236,76 @@ pub(crate) fn membarrier(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         command if command.is_power_of_two() && command & known != 0 && a.u32::<1>() == 0 => Ok(0),
         _ => Err(Errno::EINVAL.into()),
     }
+}
+
+/// The buffers of another process, and whether the caller may touch them: ptrace(2)'s rule.
+fn other_memory(cx: &mut Ctx<'_>, a: &Args) -> Result<(friscy_boundary::MmId, Vec<Iovec>, Vec<Iovec>), Errno> {
+    if a.u64::<5>() != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let local = crate::io::iovecs(cx, a.u64::<1>(), a.u64::<2>())?;
+    let remote = crate::io::iovecs(cx, a.u64::<3>(), a.u64::<4>())?;
+    let target = cx.kernel.tasks.get(&a.u32::<0>()).ok_or(Errno::ESRCH)?;
+    let (own, other) = (&cx.task().cred, &target.cred);
+    let same = [other.uid, other.euid, other.suid].iter().all(|&uid| uid == own.uid)
+        && [other.gid, other.egid, other.sgid].iter().all(|&gid| gid == own.gid);
+    if !same && !own.capable(CAP_SYS_PTRACE) && target.tgid != cx.pid() {
+        return Err(Errno::EPERM);
+    }
+    Ok((target.mm_id, local, remote))
+}
+
+/// Pairs of addresses, local and remote, with how many bytes lie together at both.
+fn spans(local: &[Iovec], remote: &[Iovec]) -> Vec<(u64, u64, u64)> {
+    let (mut out, mut remote, mut skip) = (Vec::new(), remote.iter(), 0);
+    let mut there = remote.next();
+    for here in local {
+        let mut at = 0;
+        while at < here.iov_len {
+            let Some(part) = there else { return out };
+            let count = (here.iov_len - at).min(part.iov_len - skip);
+            if count > 0 {
+                out.push((here.iov_base.wrapping_add(at), part.iov_base.wrapping_add(skip), count));
+            }
+            at += count;
+            skip += count;
+            if skip == part.iov_len {
+                (there, skip) = (remote.next(), 0);
+            }
+        }
+    }
+    out
+}
+
+/// Bytes moved at a time between address spaces.
+const MOVE: u64 = 1 << 16;
+
+fn move_memory(cx: &mut Ctx<'_>, a: &Args, write: bool) -> SysResult {
+    let (other, local, remote) = other_memory(cx, a)?;
+    let own = cx.mm_id();
+    let mut done = 0u64;
+    for (here, there, count) in spans(&local, &remote) {
+        let (from, to) = if write { ((own, here), (other, there)) } else { ((other, there), (own, here)) };
+        let mut at = 0;
+        while at < count {
+            let mut buf = vec![0; (count - at).min(MOVE) as usize];
+            let moved = cx.kernel.read_mem(from.0, from.1.wrapping_add(at), &mut buf);
+            if moved.and_then(|()| cx.kernel.write_mem(to.0, to.1.wrapping_add(at), &buf)).is_err() {
+                return if done + at > 0 { Ok(done + at) } else { Err(Errno::EFAULT.into()) };
+            }
+            at += buf.len() as u64;
+        }
+        done += count;
+    }
+    Ok(done)
+}
+
+/// process_vm_readv(2).
+pub(crate) fn process_vm_readv(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+    move_memory(cx, a, false)
+}
+
+/// process_vm_writev(2).
+pub(crate) fn process_vm_writev(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+    move_memory(cx, a, true)
 }

@@ -9,7 +9,7 @@ use crate::socket::{find, socket_of};
 use friscy_abi::Errno;
 use friscy_abi::layout::{Cmsghdr, Iovec, Mmsghdr, Msghdr, Timespec, Ucred};
 use friscy_abi::socket::*;
-use friscy_kernel::files::{FileRef, IoError, Socket, Target};
+use friscy_kernel::files::{FileRef, Header, IoError, Packet, Socket, Target};
 use friscy_kernel::{Ctx, SysError, SysResult};
 
 /// The most bytes of control messages that are looked at.
@@ -23,6 +23,7 @@ struct Outgoing {
     target: Option<Target>,
     rights: Vec<FileRef>,
     creds: Ucred,
+    header: Header,
 }
 
 /// Where a message goes: the address that the caller gives, if it gives one.
@@ -56,7 +57,7 @@ fn send(cx: &mut Ctx<'_>, fd: i32, message: Outgoing, flags: u32) -> SysResult {
         if rest.is_empty() && (done > 0 || socket.kind() == SOCK_STREAM) {
             return Ok(done as u64);
         }
-        match socket.send_to(cx, message.target.as_ref(), rest, rights.clone(), message.creds) {
+        match socket.send_to(cx, message.target.as_ref(), rest, rights.clone(), message.creds, message.header) {
             Ok(sent) => {
                 done += sent;
                 rights.clear();
@@ -93,11 +94,22 @@ pub(crate) fn sendto(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     let (_, socket) = socket_of(cx, a.i32::<0>())?;
     let target = target(cx, &socket, a.u64::<4>(), a.u32::<5>())?;
     let creds = cx.ucred();
-    send(cx, a.i32::<0>(), Outgoing { bytes, target, rights: Vec::new(), creds }, a.u32::<3>())
+    send(
+        cx,
+        a.i32::<0>(),
+        Outgoing { bytes, target, rights: Vec::new(), creds, header: Header::default() },
+        a.u32::<3>(),
+    )
 }
 
 /// Reads what is to be sent beside a message.
-fn control(cx: &mut Ctx<'_>, header: &Msghdr, rights: &mut Vec<FileRef>, creds: &mut Ucred) -> Result<(), Errno> {
+fn control(
+    cx: &mut Ctx<'_>,
+    header: &Msghdr,
+    rights: &mut Vec<FileRef>,
+    creds: &mut Ucred,
+    packet: &mut Header,
+) -> Result<(), Errno> {
     if header.msg_controllen == 0 {
         return Ok(());
     }
@@ -137,6 +149,18 @@ fn control(cx: &mut Ctx<'_>, header: &Msghdr, rights: &mut Vec<FileRef>, creds: 
                 _ => return Err(Errno::EINVAL),
             }
         }
+        let number = data.first_chunk::<4>().map(|&number| i32::from_le_bytes(number));
+        match (head.cmsg_level as u32, head.cmsg_type as u32) {
+            (IPPROTO_IPV6, IPV6_HOPLIMIT) | (IPPROTO_IP, IP_TTL) => {
+                let hops = number.filter(|hops| (-1..=255).contains(hops)).ok_or(Errno::EINVAL)?;
+                packet.hops = (hops >= 0).then_some(hops);
+            }
+            (IPPROTO_IPV6, IPV6_TCLASS) | (IPPROTO_IP, IP_TOS) => {
+                let class = number.filter(|class| (-1..=255).contains(class)).ok_or(Errno::EINVAL)?;
+                packet.class = Some(class.max(0));
+            }
+            _ => {}
+        }
         at += length.max(HEAD).next_multiple_of(8);
     }
     Ok(())
@@ -155,8 +179,9 @@ fn send_message(cx: &mut Ctx<'_>, fd: i32, header: &Msghdr, flags: u32) -> SysRe
     let target = target(cx, &socket, name, header.msg_namelen)?;
     let mut creds = cx.ucred();
     let mut rights = Vec::new();
-    control(cx, header, &mut rights, &mut creds)?;
-    send(cx, fd, Outgoing { bytes, target, rights, creds }, flags)
+    let mut packet = Header::default();
+    control(cx, header, &mut rights, &mut creds, &mut packet)?;
+    send(cx, fd, Outgoing { bytes, target, rights, creds, header: packet }, flags)
 }
 
 /// sendmsg(2).
@@ -243,9 +268,12 @@ fn receive(
     if cut {
         out |= MSG_TRUNC;
     }
-    let mut items: Vec<(u32, Vec<u8>)> = Vec::new();
+    let mut items: Vec<(u32, u32, Vec<u8>)> = Vec::new();
+    if socket.is_inet() && socket.kind() == SOCK_DGRAM {
+        packet_items(&socket, &received.packet, &mut items);
+    }
     if let (Some(creds), true) = (received.creds, socket.pass_creds()) {
-        items.push((SCM_CREDENTIALS, bytemuck::bytes_of(&creds).to_vec()));
+        items.push((SOL_SOCKET, SCM_CREDENTIALS, bytemuck::bytes_of(&creds).to_vec()));
     }
     let mut control_at = 0u64;
     let room = header.msg_controllen;
@@ -263,18 +291,24 @@ fn receive(
             }
         }
         if !numbers.is_empty() {
-            items.push((SCM_RIGHTS, numbers));
+            items.push((SOL_SOCKET, SCM_RIGHTS, numbers));
         }
     }
-    for (kind, data) in items {
+    for (level, kind, data) in items {
+        let left = room.saturating_sub(control_at);
         let length = (size_of::<Cmsghdr>() + data.len()) as u64;
-        if control_at + length > room {
+        if left < length {
             out |= MSG_CTRUNC;
+        }
+        if left < size_of::<Cmsghdr>() as u64 {
             break;
         }
-        let head = Cmsghdr { cmsg_len: length, cmsg_level: SOL_SOCKET as i32, cmsg_type: kind as i32 };
+        // What does not fit is cut.
+        let length = length.min(left);
+        let head = Cmsghdr { cmsg_len: length, cmsg_level: level as i32, cmsg_type: kind as i32 };
         cx.write_struct(header.msg_control + control_at, &head)?;
-        cx.write_bytes(header.msg_control + control_at + 16, &data)?;
+        let shown = data.get(..length as usize - size_of::<Cmsghdr>()).unwrap_or_default();
+        cx.write_bytes(header.msg_control + control_at + 16, shown)?;
         control_at = (control_at + length.next_multiple_of(8)).min(room);
     }
     header.msg_controllen = control_at;
@@ -282,6 +316,36 @@ fn receive(
     let count = if cut && flags & MSG_TRUNC != 0 { received.full as u64 } else { all };
     let from = if received.from.is_empty() { Vec::new() } else { sockaddr(&socket, &received.from) };
     Ok((count, from))
+}
+
+/// What a datagram's receiver asked to be told of its header, by level and type: ip(7), ipv6(7).
+fn packet_items(socket: &Socket, packet: &Packet, items: &mut Vec<(u32, u32, Vec<u8>)>) {
+    /// The number of the loopback interface.
+    const INTERFACE: u32 = 1;
+    let asks = |level: u32, name: u32| socket.inet().option(level, name).is_some_and(|value| value != 0);
+    let ip = packet.to.ip.octets();
+    if socket.domain() == AF_INET {
+        let ip = ip.get(12..).unwrap_or_default();
+        if asks(IPPROTO_IP, IP_PKTINFO) {
+            items.push((IPPROTO_IP, IP_PKTINFO, [&INTERFACE.to_le_bytes(), ip, ip].concat()));
+        }
+        if asks(IPPROTO_IP, IP_RECVTTL) {
+            items.push((IPPROTO_IP, IP_TTL, packet.hops.to_le_bytes().to_vec()));
+        }
+        if asks(IPPROTO_IP, IP_RECVTOS) {
+            items.push((IPPROTO_IP, IP_TOS, vec![packet.class as u8]));
+        }
+        return;
+    }
+    if asks(IPPROTO_IPV6, IPV6_RECVPKTINFO) {
+        items.push((IPPROTO_IPV6, IPV6_PKTINFO, [ip.as_slice(), &INTERFACE.to_le_bytes()].concat()));
+    }
+    if asks(IPPROTO_IPV6, IPV6_RECVHOPLIMIT) {
+        items.push((IPPROTO_IPV6, IPV6_HOPLIMIT, packet.hops.to_le_bytes().to_vec()));
+    }
+    if asks(IPPROTO_IPV6, IPV6_RECVTCLASS) {
+        items.push((IPPROTO_IPV6, IPV6_TCLASS, packet.class.to_le_bytes().to_vec()));
+    }
 }
 
 /// Stores bytes in buffers, of which the first `at` bytes are full.

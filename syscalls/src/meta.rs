@@ -5,6 +5,7 @@ use crate::io::file;
 use crate::path::At;
 use friscy_abi::Errno;
 use friscy_abi::fcntl::*;
+use friscy_abi::inotify::IN_ATTRIB;
 use friscy_abi::layout::{Stat, Statfs, Statx, StatxTimestamp, Timespec, major, minor};
 use friscy_abi::stat::{
     ST_NOATIME, ST_NODEV, ST_NOEXEC, ST_NOSUID, ST_RDONLY, ST_RELATIME, STATX_BASIC_STATS, STATX_MNT_ID,
@@ -109,6 +110,7 @@ pub(crate) fn faccessat2(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
 fn change_mode(cx: &mut Ctx<'_>, location: &Location, mode: u32) -> SysResult {
     let creds = cx.creds();
     cx.with_vfs(|vfs| vfs.chmod(&creds, location, mode & 0o7777))?;
+    cx.kernel.drivers.watchers.note(location, IN_ATTRIB);
     Ok(0)
 }
 
@@ -142,6 +144,7 @@ fn change_owner(cx: &mut Ctx<'_>, location: &Location, uid: u32, gid: u32) -> Sy
     let creds = cx.creds();
     let given = |id: u32| (id != u32::MAX).then_some(id);
     cx.with_vfs(|vfs| vfs.chown(&creds, location, given(uid), given(gid)))?;
+    cx.kernel.drivers.watchers.note(location, IN_ATTRIB);
     Ok(0)
 }
 
@@ -200,6 +203,7 @@ pub(crate) fn utimensat(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     };
     let creds = cx.creds();
     cx.with_vfs(|vfs| vfs.set_times(&creds, &location, atime, mtime))?;
+    cx.kernel.drivers.watchers.note(&location, IN_ATTRIB);
     Ok(0)
 }
 
@@ -292,6 +296,7 @@ fn set_attribute(cx: &mut Ctx<'_>, location: &Location, a: &Args) -> SysResult {
     let value = cx.read_bytes(a.u64::<2>(), a.u64::<3>())?;
     let creds = cx.creds();
     cx.with_vfs(|vfs| vfs.set_xattr(&creds, location, &name, &value, flags))?;
+    cx.kernel.drivers.watchers.note(location, IN_ATTRIB);
     Ok(0)
 }
 
@@ -319,6 +324,7 @@ fn remove_attribute(cx: &mut Ctx<'_>, location: &Location, a: &Args) -> SysResul
     let name = attribute_name(cx, a.u64::<1>())?;
     let creds = cx.creds();
     cx.with_vfs(|vfs| vfs.remove_xattr(&creds, location, &name))?;
+    cx.kernel.drivers.watchers.note(location, IN_ATTRIB);
     Ok(0)
 }
 

@@ -2,9 +2,11 @@
 
 use crate::args::Args;
 use crate::fd::{install, open_error};
+use crate::inotify::{created, place, removed, renamed, watched};
 use crate::io::file;
 use friscy_abi::Errno;
 use friscy_abi::fcntl::*;
+use friscy_abi::inotify::{IN_ATTRIB, IN_MODIFY, IN_OPEN};
 use friscy_abi::layout::OpenHow;
 use friscy_abi::stat::S_IFMT;
 use friscy_kernel::files::Regular;
@@ -76,6 +78,7 @@ impl At {
     }
 }
 
+/// Makes a name as `act` does.
 fn with_at<R>(
     cx: &mut Ctx<'_>,
     fd: i32,
@@ -83,7 +86,9 @@ fn with_at<R>(
     act: impl FnOnce(&Vfs, &At) -> Result<R, Errno>,
 ) -> Result<R, Errno> {
     let at = At::read(cx, fd, addr)?;
-    cx.with_vfs(|vfs| act(vfs, &at))
+    let result = cx.with_vfs(|vfs| act(vfs, &at))?;
+    created(cx, &at);
+    Ok(result)
 }
 
 fn open(cx: &mut Ctx<'_>, fd: i32, addr: u64, flags: u32, mode: u32, resolve: u64) -> SysResult {
@@ -92,7 +97,18 @@ fn open(cx: &mut Ctx<'_>, fd: i32, addr: u64, flags: u32, mode: u32, resolve: u6
     // A 64-bit kernel sets it in whatever is opened by name.
     let large = if flags & O_PATH == 0 { O_LARGEFILE } else { 0 };
     let mode = mode & 0o7777 & !umask;
+    let existed = !watched(cx) || flags & O_CREAT == 0 || place(cx, &at).is_none_or(|(_, _, file)| file.is_some());
     let opened = cx.with_vfs(|vfs| vfs.open(&at.context, &at.base, &at.path, flags, mode, resolve))?;
+    if !existed {
+        created(cx, &at);
+    }
+    if flags & O_PATH == 0 && watched(cx) {
+        let watchers = &cx.kernel.drivers.watchers;
+        watchers.note(opened.location(), IN_OPEN);
+        if existed && flags & O_TRUNC != 0 {
+            watchers.note(opened.location(), IN_MODIFY);
+        }
+    }
     let file = cx.open_file(opened, at.context.creds, flags & KNOWN_OPEN_FLAGS | large).map_err(open_error)?;
     Ok(install(cx, file, flags & O_CLOEXEC != 0)? as u64)
 }
@@ -158,13 +174,16 @@ pub(crate) fn unlinkat(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     if flags & !AT_REMOVEDIR != 0 {
         return Err(Errno::EINVAL.into());
     }
-    with_at(cx, a.i32::<0>(), a.u64::<1>(), |vfs, at| {
+    let at = At::read(cx, a.i32::<0>(), a.u64::<1>())?;
+    let before = place(cx, &at);
+    cx.with_vfs(|vfs| {
         if flags & AT_REMOVEDIR != 0 {
             vfs.rmdir(&at.context, &at.base, &at.path)
         } else {
             vfs.unlink(&at.context, &at.base, &at.path)
         }
     })?;
+    removed(cx, before);
     Ok(0)
 }
 
@@ -189,6 +208,7 @@ pub(crate) fn linkat(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     let old = old.resolve(cx, flags, flags & AT_SYMLINK_FOLLOW != 0)?;
     // /proc/self/fd/N of an O_TMPFILE file has no name either.
     let unnamed = unnamed || flags & AT_SYMLINK_FOLLOW != 0 && old.inode().nlink() == 0;
+    cx.kernel.drivers.watchers.note_self(old.inode(), IN_ATTRIB);
     with_at(cx, a.i32::<2>(), a.u64::<3>(), |vfs, at| {
         if unnamed {
             vfs.link_unnamed(&at.context, &old, &at.base, &at.path)
@@ -203,9 +223,10 @@ pub(crate) fn linkat(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
 pub(crate) fn renameat2(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     let old = At::read(cx, a.i32::<0>(), a.u64::<1>())?;
     let flags = a.u32::<4>();
-    with_at(cx, a.i32::<2>(), a.u64::<3>(), |vfs, at| {
-        vfs.rename(&at.context, &old.base, &old.path, &at.base, &at.path, flags)
-    })?;
+    let new = At::read(cx, a.i32::<2>(), a.u64::<3>())?;
+    let (from, to) = (place(cx, &old), place(cx, &new));
+    cx.with_vfs(|vfs| vfs.rename(&new.context, &old.base, &old.path, &new.base, &new.path, flags))?;
+    renamed(cx, from, to);
     Ok(0)
 }
 
@@ -293,7 +314,9 @@ pub(crate) fn truncate(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     let len = u64::try_from(a.i64::<1>()).map_err(|_| Errno::EINVAL)?;
     let at = At::read(cx, AT_FDCWD, a.u64::<0>())?;
     let location = at.resolve(cx, 0, true)?;
+    cx.check_file_size(len)?;
     cx.with_vfs(|vfs| vfs.truncate(&at.context.creds, &location, len))?;
+    cx.kernel.drivers.watchers.note(&location, IN_MODIFY);
     Ok(0)
 }
 
@@ -307,7 +330,9 @@ pub(crate) fn ftruncate(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     if !file.writable() {
         return Err(Errno::EINVAL.into());
     }
+    cx.check_file_size(len)?;
     file.file().truncate(cx.kernel, len)?;
+    cx.kernel.drivers.watchers.note(file.location(), IN_MODIFY);
     Ok(0)
 }
 
@@ -322,6 +347,9 @@ pub(crate) fn fallocate(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         return Err(Errno::EINVAL.into());
     }
     let (offset, len) = (offset as u64, len as u64);
+    if mode & FALLOC_FL_KEEP_SIZE == 0 {
+        cx.check_file_size(offset.saturating_add(len))?;
+    }
     let regular = file.downcast::<Regular>().ok_or(Errno::ESPIPE)?;
     let inode = regular.opened().inode();
     match mode {

@@ -1,4 +1,4 @@
-//! Waiting for files: ppoll(2), pselect6(2), epoll(7), and a refusal of inotify(7).
+//! Waiting for files: ppoll(2), pselect6(2), and epoll(7).
 
 use crate::args::Args;
 use crate::fd::install;

@@ -273,13 +273,24 @@ pub(crate) fn pidfd_open(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     Ok(install_pidfd(cx, pid, flags)? as u64)
 }
 
+/// The process whose directory in /proc a file is.
+fn proc_directory(cx: &Ctx<'_>, file: &friscy_kernel::files::FileRef) -> Result<u32, Errno> {
+    let path = file.location().path_from(None).bytes;
+    let number = path.strip_prefix(b"/proc/").and_then(|number| std::str::from_utf8(number).ok());
+    let pid = number.and_then(|number| number.parse().ok()).ok_or(Errno::EBADF)?;
+    if cx.kernel.processes.contains_key(&pid) { Ok(pid) } else { Err(Errno::ESRCH) }
+}
+
 /// pidfd_send_signal(2).
 pub(crate) fn pidfd_send_signal(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     if a.u32::<3>() != 0 {
         return Err(Errno::EINVAL.into());
     }
     let file = crate::io::file(cx, a.i32::<0>())?;
-    let pid = file.downcast::<PidFd>().ok_or(Errno::EBADF)?.pid();
+    let pid = match file.downcast::<PidFd>() {
+        Some(pidfd) => pidfd.pid(),
+        None => proc_directory(cx, &file)?,
+    };
     let (tid, signo) = (cx.tid, a.u32::<1>());
     if a.u64::<2>() == 0 {
         cx.kernel.kill(tid, pid as i32, signo)?;

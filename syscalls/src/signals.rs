@@ -2,10 +2,14 @@
 
 use crate::args::Args;
 use friscy_abi::Errno;
+use friscy_abi::fcntl::O_RDWR;
 use friscy_abi::layout::{SigStack, Sigaction, Timespec};
+use friscy_abi::poll::{SFD_CLOEXEC, SFD_NONBLOCK};
 use friscy_abi::signal::{SI_TKILL, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SS_DISABLE, SS_ONSTACK};
+use friscy_kernel::files::SignalFd;
 use friscy_kernel::signal::{AltStack, MINSIGSTKSZ, SS_AUTODISARM, SigAction, SigInfo, SigSet};
 use friscy_kernel::{Ctx, RestartKind, SysError, SysResult, WaitFor, WaitKey};
+use friscy_vfs::FileType;
 
 /// Size of a signal set in bytes at the system-call interface.
 const SIGSET_SIZE: u64 = 8;
@@ -106,6 +110,24 @@ pub(crate) fn rt_sigtimedwait(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         return Err(Errno::EAGAIN.into());
     }
     Err(WaitFor::key(WaitKey::SignalFor(cx.pid())).until(until).restart(RestartKind::Never).into())
+}
+
+/// signalfd4(2).
+pub(crate) fn signalfd4(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+    let (fd, flags) = (a.i32::<0>(), a.u32::<3>());
+    check_size(a.u64::<2>())?;
+    if flags & !(SFD_CLOEXEC | SFD_NONBLOCK) != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let set = SigSet(cx.read_struct(a.u64::<1>())?);
+    if fd != -1 {
+        let file = crate::io::file(cx, fd)?;
+        file.downcast::<SignalFd>().ok_or(Errno::EINVAL)?.set(set);
+        return Ok(fd as u64);
+    }
+    let location = cx.anonymous(FileType::Regular, &|_| String::from("anon_inode:[signalfd]"));
+    let file = cx.kernel.describe(Box::new(SignalFd::new(set, location)), O_RDWR | flags & SFD_NONBLOCK);
+    Ok(crate::fd::install(cx, file, flags & SFD_CLOEXEC != 0)? as u64)
 }
 
 /// sigaltstack(2).

@@ -171,7 +171,8 @@ fn task_of(cx: &Ctx<'_>, tid: i32) -> Result<Tid, Errno> {
 
 /// sched_getaffinity(2).
 pub(crate) fn sched_getaffinity(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
-    task_of(cx, a.i32::<0>())?;
+    // Unlike other calls, this one takes a negative number for that of a task that is not there.
+    task_of(cx, a.i32::<0>()).map_err(|_| Errno::ESRCH)?;
     if a.u64::<1>() % 8 != 0 || a.u64::<1>() == 0 {
         return Err(Errno::EINVAL.into());
     }
@@ -182,7 +183,8 @@ pub(crate) fn sched_getaffinity(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
 
 /// sched_setaffinity(2).
 pub(crate) fn sched_setaffinity(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
-    task_of(cx, a.i32::<0>())?;
+    // Unlike other calls, this one takes a negative number for that of a task that is not there.
+    task_of(cx, a.i32::<0>()).map_err(|_| Errno::ESRCH)?;
     let wanted = cx.read_bytes(a.u64::<2>(), a.u64::<1>().min(128))?;
     if wanted.iter().zip(own_cpus(cx).to_le_bytes()).all(|(wanted, own)| wanted & own == 0) {
         return Err(Errno::EINVAL.into());

@@ -40,6 +40,11 @@ fn files() {
 }
 
 #[test]
+fn ipc() {
+    check("ipc");
+}
+
+#[test]
 fn loopback() {
     check("loopback");
 }
@@ -57,4 +62,9 @@ fn streams() {
 #[test]
 fn tasks() {
     check("tasks");
+}
+
+#[test]
+fn watches() {
+    check("watches");
 }

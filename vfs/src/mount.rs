@@ -265,6 +265,19 @@ impl Location {
         PathName { bytes, deleted, unreachable }
     }
 
+    /// The directory that holds it, and its name there; none for the root of a mount and for what has no name.
+    #[must_use]
+    pub fn parent_entry(&self) -> Option<(InodeRef, Name)> {
+        match &self.via {
+            _ if self.mount.is_root(&self.inode) => None,
+            Via::Label(_) => None,
+            Via::Entry(dir, name) if dir.holds(name, &self.inode) => Some((dir.clone(), name.clone())),
+            Via::Entry(..) | Via::Itself => {
+                self.last_place().filter(|(dir, name)| self.inode.is_dir() || dir.holds(name, &self.inode))
+            }
+        }
+    }
+
     fn last_place(&self) -> Option<(InodeRef, Name)> {
         Some((self.inode.parent()?, self.inode.place.borrow().name.clone()?))
     }

@@ -76,6 +76,32 @@ impl Ctx<'_> {
         self.task().mm_id
     }
 
+    /// A file would grow beyond RLIMIT_FSIZE: SIGXFSZ, and the error that is left if it does not end the process.
+    pub fn too_large(&mut self) -> Errno {
+        let tid = self.tid;
+        self.kernel.send_to_task(tid, crate::signal::SigInfo::kernel(crate::signal::SIGXFSZ));
+        Errno::EFBIG
+    }
+
+    /// Checks a new length of a file against RLIMIT_FSIZE.
+    ///
+    /// # Errors
+    /// `EFBIG`, with SIGXFSZ.
+    pub fn check_file_size(&mut self, len: u64) -> Result<(), Errno> {
+        let limit = self.process().rlimits.soft(friscy_abi::sched::RLIMIT_FSIZE);
+        if len > limit { Err(self.too_large()) } else { Ok(()) }
+    }
+
+    /// Checks that the address space may grow by `len` bytes (RLIMIT_AS).
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn check_address_space(&self, len: u64) -> Result<(), Errno> {
+        let limit = self.process().rlimits.soft(friscy_abi::sched::RLIMIT_AS);
+        let total = self.task().mm.borrow().total;
+        if total.saturating_add(len) > limit { Err(Errno::ENOMEM) } else { Ok(()) }
+    }
+
     /// Copies guest memory at `addr` into `buf`.
     ///
     /// # Errors

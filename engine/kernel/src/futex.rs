@@ -16,6 +16,8 @@ const ROBUST_LIST_LIMIT: usize = 2048;
 struct Waiter {
     tid: Tid,
     bitset: u32,
+    /// It waits to own the word: only an unlock or the owner's end wakes it.
+    owns: bool,
 }
 
 /// Who waits at which futex, in order of arrival.
@@ -88,7 +90,7 @@ impl Kernel {
             if deadline.is_some_and(|at| self.now() >= at) {
                 return Err(Errno::ETIMEDOUT.into());
             }
-            self.futexes.queues.entry(key).or_default().push_back(Waiter { tid, bitset });
+            self.futexes.queues.entry(key).or_default().push_back(Waiter { tid, bitset, owns: false });
             let task = self.task_mut(tid);
             task.futex = Some(key);
             task.scratch.deadline = deadline;
@@ -115,7 +117,7 @@ impl Kernel {
         let Some(queue) = self.futexes.queues.get_mut(&key) else { return 0 };
         let mut chosen = Vec::new();
         queue.retain(|waiter| {
-            let wake = (chosen.len() as u32) < count && waiter.bitset & bitset != 0;
+            let wake = (chosen.len() as u32) < count && waiter.bitset & bitset != 0 && !waiter.owns;
             if wake {
                 chosen.push(waiter.tid);
             }
@@ -235,6 +237,92 @@ impl Kernel {
         Ok(woken)
     }
 
+    /// FUTEX_LOCK_PI, and FUTEX_TRYLOCK_PI (`wait` is false): owns the word, which holds the owner's thread id. One task
+    /// runs at a time, so nobody's priority needs to be lent. `deadline` is in monotonic time.
+    ///
+    /// # Errors
+    /// futex(2): `EDEADLK` for the owner, `ESRCH` when the owner is gone, `ETIMEDOUT`, `EAGAIN` without waiting,
+    /// `EFAULT`; a block.
+    pub fn futex_lock(&mut self, tid: Tid, addr: u64, private: bool, wait: bool, deadline: Option<Nanos>) -> SysResult {
+        if self.task(tid).scratch.again {
+            let scratch = &self.task(tid).scratch;
+            if scratch.woken {
+                return Ok(0);
+            }
+            let deadline = scratch.deadline;
+            if deadline.is_some_and(|at| self.now() >= at) {
+                self.futex_cancel(tid);
+                return Err(Errno::ETIMEDOUT.into());
+            }
+            return Err(WaitFor::default().until(deadline).restart(RestartKind::Always).into());
+        }
+        let key = self.futex_key(tid, addr, private)?;
+        let word = self.futex_word(tid, addr)?;
+        let owner = word & FUTEX_TID_MASK;
+        let mm = self.task(tid).mm_id;
+        if owner == 0 {
+            let waiters = if self.futexes.queues.contains_key(&key) { FUTEX_WAITERS } else { 0 };
+            let new = tid | word & FUTEX_OWNER_DIED | waiters;
+            self.write_mem(mm, addr, &new.to_le_bytes())?;
+            return Ok(0);
+        }
+        if owner == tid {
+            return Err(Errno::EDEADLK.into());
+        }
+        if !self.tasks.contains_key(&owner) {
+            return Err(Errno::ESRCH.into());
+        }
+        if !wait {
+            return Err(Errno::EAGAIN.into());
+        }
+        if deadline.is_some_and(|at| self.now() >= at) {
+            return Err(Errno::ETIMEDOUT.into());
+        }
+        self.write_mem(mm, addr, &(word | FUTEX_WAITERS).to_le_bytes())?;
+        self.futexes.queues.entry(key).or_default().push_back(Waiter { tid, bitset: u32::MAX, owns: true });
+        let task = self.task_mut(tid);
+        task.futex = Some(key);
+        task.scratch.deadline = deadline;
+        // A signal's handler runs while it keeps its place; the call goes on after that.
+        Err(WaitFor::default().until(deadline).restart(RestartKind::Always).into())
+    }
+
+    /// FUTEX_UNLOCK_PI: the task that waits longest owns the word now.
+    ///
+    /// # Errors
+    /// `EPERM` for a task that is not the owner; as [`Kernel::futex_key`].
+    pub fn futex_unlock(&mut self, tid: Tid, addr: u64, private: bool) -> Result<(), Errno> {
+        let key = self.futex_key(tid, addr, private)?;
+        if self.futex_word(tid, addr)? & FUTEX_TID_MASK != tid {
+            return Err(Errno::EPERM);
+        }
+        self.futex_pass_on(tid, addr, key, 0)
+    }
+
+    /// Gives a word to the task that waits longest for it, or to nobody; `bits` are added.
+    fn futex_pass_on(&mut self, tid: Tid, addr: u64, key: FutexKey, bits: u32) -> Result<(), Errno> {
+        let queue = self.futexes.queues.get_mut(&key);
+        let next = queue.and_then(|queue| {
+            let at = queue.iter().position(|waiter| waiter.owns)?;
+            queue.remove(at)
+        });
+        if self.futexes.queues.get(&key).is_some_and(VecDeque::is_empty) {
+            self.futexes.queues.remove(&key);
+        }
+        let more = if self.futexes.queues.contains_key(&key) { FUTEX_WAITERS } else { 0 };
+        let new = next.map_or(0, |waiter| waiter.tid) | more | bits;
+        let mm = self.task(tid).mm_id;
+        self.write_mem(mm, addr, &new.to_le_bytes())?;
+        if let Some(waiter) = next
+            && let Some(task) = self.tasks.get_mut(&waiter.tid)
+        {
+            task.futex = None;
+            task.scratch.woken = true;
+            self.unblock(waiter.tid);
+        }
+        Ok(())
+    }
+
     /// Takes a task out of the queue it waits in: its call was interrupted, timed out, or the task ended.
     pub(crate) fn futex_cancel(&mut self, tid: Tid) {
         let Some(key) = self.tasks.get_mut(&tid).and_then(|task| task.futex.take()) else { return };
@@ -287,6 +375,13 @@ impl Kernel {
         let Ok(word) = self.futex_word(tid, addr) else { return false };
         if word & FUTEX_TID_MASK != tid {
             return true;
+        }
+        for private in [true, false] {
+            let Ok(key) = self.futex_key(tid, addr, private) else { continue };
+            let waits = self.futexes.queues.get(&key).is_some_and(|queue| queue.iter().any(|waiter| waiter.owns));
+            if waits {
+                return self.futex_pass_on(tid, addr, key, FUTEX_OWNER_DIED).is_ok();
+            }
         }
         let mm = self.task(tid).mm_id;
         let new = word & FUTEX_WAITERS | FUTEX_OWNER_DIED;

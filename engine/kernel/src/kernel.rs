@@ -83,10 +83,14 @@ pub struct Kernel {
     pub processes: BTreeMap<Pid, Process>,
     /// State of device and file drivers.
     pub drivers: Drivers,
+    /// System V interprocess communication.
+    pub ipc: crate::ipc::Ipc,
     /// Run queue, waits, deadlines.
     pub sched: Scheduler,
     /// How the first process ended, once it has.
     pub exit_status: Option<crate::process::ExitStatus>,
+    /// Signals queued since the start.
+    pub signals_sent: u64,
     /// Instructions retired by all tasks.
     pub retired: u64,
     pub(crate) futexes: Futexes,
@@ -128,8 +132,10 @@ impl Kernel {
             tasks: BTreeMap::new(),
             processes: BTreeMap::new(),
             drivers: Drivers::default(),
+            ipc: crate::ipc::Ipc::default(),
             sched: Scheduler::default(),
             exit_status: None,
+            signals_sent: 0,
             retired: 0,
             futexes: Futexes::default(),
             file_objects: FileObjects::default(),

@@ -14,6 +14,7 @@ pub mod files;
 pub mod fs;
 pub mod fsctx;
 pub mod futex;
+pub mod ipc;
 pub mod kernel;
 pub mod mm;
 pub mod objects;

@@ -241,6 +241,94 @@ layouts! {
     /// `struct ucred`.
     Ucred[12] { pid: i32, uid: u32, gid: u32, }
 
+    /// `struct ipc64_perm`, sysvipc(7).
+    IpcPerm[48] {
+        key: i32,
+        uid: u32,
+        gid: u32,
+        cuid: u32,
+        cgid: u32,
+        mode: u32,
+        seq: u16,
+        pad1: u16,
+        pad2: u32,
+        unused: [u64; 2],
+    }
+
+    /// `struct shmid64_ds` of shmctl(2).
+    Shmid[112] {
+        shm_perm: IpcPerm,
+        shm_segsz: u64,
+        shm_atime: i64,
+        shm_dtime: i64,
+        shm_ctime: i64,
+        shm_cpid: i32,
+        shm_lpid: i32,
+        shm_nattch: u64,
+        unused: [u64; 2],
+    }
+
+    /// `struct shminfo64` of shmctl(2).
+    Shminfo[72] { shmmax: u64, shmmin: u64, shmmni: u64, shmseg: u64, shmall: u64, unused: [u64; 4], }
+
+    /// `struct shm_info` of shmctl(2).
+    ShmTotals[48] {
+        used_ids: i32,
+        pad: u32,
+        shm_tot: u64,
+        shm_rss: u64,
+        shm_swp: u64,
+        swap_attempts: u64,
+        swap_successes: u64,
+    }
+
+    /// `struct sembuf` of semop(2).
+    Sembuf[6] { sem_num: u16, sem_op: i16, sem_flg: i16, }
+
+    /// `struct semid64_ds` of semctl(2).
+    Semid[88] { sem_perm: IpcPerm, sem_otime: i64, sem_ctime: i64, sem_nsems: u64, unused: [u64; 2], }
+
+    /// `struct seminfo` of semctl(2).
+    Seminfo[40] {
+        semmap: i32,
+        semmni: i32,
+        semmns: i32,
+        semmnu: i32,
+        semmsl: i32,
+        semopm: i32,
+        semume: i32,
+        semusz: i32,
+        semvmx: i32,
+        semaem: i32,
+    }
+
+    /// `struct msqid64_ds` of msgctl(2).
+    Msqid[120] {
+        msg_perm: IpcPerm,
+        msg_stime: i64,
+        msg_rtime: i64,
+        msg_ctime: i64,
+        msg_cbytes: u64,
+        msg_qnum: u64,
+        msg_qbytes: u64,
+        msg_lspid: i32,
+        msg_lrpid: i32,
+        unused: [u64; 2],
+    }
+
+    /// `struct msginfo` of msgctl(2).
+    Msginfo[32] {
+        msgpool: i32,
+        msgmap: i32,
+        msgmax: i32,
+        msgmnb: i32,
+        msgmni: i32,
+        msgssz: i32,
+        msgtql: i32,
+        msgseg: u16,
+        pad: u16,
+    }
+
     /// `struct pollfd`.
     Pollfd[8] { fd: i32, events: u16, revents: u16, }
 

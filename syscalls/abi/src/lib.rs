@@ -7,6 +7,8 @@
 
 pub mod errno;
 pub mod fcntl;
+pub mod inotify;
+pub mod ipc;
 pub mod layout;
 pub mod mman;
 pub mod poll;

@@ -81,3 +81,10 @@ constants! {
     IN_NONBLOCK = 0x800,
     IN_CLOEXEC = 0x8_0000,
 }
+
+constants! {
+    /// Flags of signalfd4(2).
+    SIGNALFD_FLAGS: u32;
+    SFD_NONBLOCK = 0x800,
+    SFD_CLOEXEC = 0x8_0000,
+}

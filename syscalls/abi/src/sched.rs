@@ -60,6 +60,7 @@ constants! {
     FUTEX_WAKE_BITSET = 10,
     FUTEX_WAIT_REQUEUE_PI = 11,
     FUTEX_CMP_REQUEUE_PI = 12,
+    FUTEX_LOCK_PI2 = 13,
 }
 
 constants! {

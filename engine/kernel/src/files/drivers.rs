@@ -23,8 +23,10 @@ pub struct Drivers {
     pub unknown_calls: Vec<u64>,
     /// Sockets with abstract names.
     pub(super) socket_names: BTreeMap<Vec<u8>, Weak<super::socket::Socket>>,
+    /// Who watches files.
+    pub watchers: super::Watchers,
     /// Which sockets have which ports.
-    pub(super) ports: super::inet::Ports,
+    pub(super) ports: super::Ports,
     /// What was written into /proc and is not applied yet.
     pub(crate) proc_writes: RefCell<Vec<ProcWrite>>,
     /// The file system of /dev/pts, in which terminals get their nodes.

@@ -1,21 +1,23 @@
 //! Sockets of the families AF_INET and AF_INET6 over the loopback interface, the only one there is: ip(7), ipv6(7),
 //! tcp(7), udp(7). Addresses are kept as IPv6 ones, those of IPv4 mapped into them (RFC 4291, 2.5.5.2).
 
+use super::inet_ports::alive;
 use super::socket::Socket;
-use super::socket_data::Message;
+use super::socket_data::{Message, Packet};
 use super::{IoError, IoResult};
 use crate::Ctx;
 use friscy_abi::Errno;
 use friscy_abi::layout::Ucred;
 use friscy_abi::poll::{POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM};
-use friscy_abi::socket::{AF_INET, AF_INET6, SO_LINGER, SO_REUSEADDR, SO_REUSEPORT, SOCK_STREAM, SOL_SOCKET};
+use friscy_abi::socket::{
+    AF_INET, AF_INET6, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_TCLASS, IPV6_UNICAST_HOPS, SO_LINGER,
+    SO_REUSEPORT, SOCK_STREAM, SOL_SOCKET,
+};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::rc::{Rc, Weak};
 
-/// Ports that are given to sockets without one (`net.ipv4.ip_local_port_range`).
-const EPHEMERAL: std::ops::RangeInclusive<u16> = 32_768..=60_999;
 /// The longest datagram: 65,535 bytes less the headers of IPv4 and UDP.
 const DATAGRAM_MAX: usize = 65_507;
 
@@ -71,12 +73,12 @@ impl Endpoint {
         out
     }
 
-    fn is_v4(self) -> bool {
+    pub(super) fn is_v4(self) -> bool {
         self.ip.to_ipv4_mapped().is_some()
     }
 
     /// Whether it is the wildcard of its family.
-    fn is_any(self) -> bool {
+    pub(super) fn is_any(self) -> bool {
         self.ip.is_unspecified() || self.ip.to_ipv4_mapped().is_some_and(|ip| ip.is_unspecified())
     }
 
@@ -98,6 +100,15 @@ impl Endpoint {
     fn source(self) -> Ipv6Addr {
         if self.is_v4() { Ipv4Addr::LOCALHOST.to_ipv6_mapped() } else { Ipv6Addr::LOCALHOST }
     }
+}
+
+/// What a message says of its header, instead of the socket's options.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Header {
+    /// Time to live, or hop limit.
+    pub hops: Option<i32>,
+    /// Type of service, or traffic class.
+    pub class: Option<i32>,
 }
 
 /// What a socket of these families has beside what all sockets have.
@@ -131,105 +142,13 @@ impl Inet {
         self.options.borrow_mut().insert((level, name), value);
     }
 
-    fn flag(&self, name: u32) -> bool {
+    pub(super) fn flag(&self, name: u32) -> bool {
         self.option(SOL_SOCKET, name).is_some_and(|value| value != 0)
     }
 
     /// Whether closing resets the connection: `SO_LINGER` is on with a time of 0.
     pub(super) fn lingers_for_nothing(&self) -> bool {
         self.option(SOL_SOCKET, SO_LINGER) == Some(1)
-    }
-}
-
-/// Which sockets have which ports.
-#[derive(Default)]
-pub struct Ports {
-    /// By protocol (whether it is TCP) and port.
-    bound: BTreeMap<(bool, u16), Vec<Weak<Socket>>>,
-    /// The ephemeral port given out last.
-    last: u16,
-}
-
-fn alive(socket: &Weak<Socket>) -> Option<Rc<Socket>> {
-    socket.upgrade().filter(|socket| !socket.closed.get())
-}
-
-impl Ports {
-    /// The living sockets with a port.
-    fn at(&self, tcp: bool, port: u16) -> impl Iterator<Item = Rc<Socket>> {
-        self.bound
-            .get(&(tcp, port))
-            .into_iter()
-            .flatten()
-            .filter_map(alive)
-            .filter(move |socket| socket.inet.local.get().port == port)
-    }
-
-    fn add(&mut self, socket: &Rc<Socket>) {
-        let list = self.bound.entry((socket.is_tcp(), socket.inet.local.get().port)).or_default();
-        list.retain(|other| alive(other).is_some());
-        list.push(Rc::downgrade(socket));
-    }
-
-    /// Whether a socket may have an address beside those that have it.
-    fn is_free(&self, socket: &Socket, wanted: Endpoint) -> bool {
-        self.at(socket.is_tcp(), wanted.port).all(|other| {
-            let has = other.inet.local.get();
-            let families_meet = match (has.is_v4(), wanted.is_v4()) {
-                (true, true) | (false, false) => true,
-                (true, false) => wanted.is_any() && !socket.v6_only(),
-                (false, true) => has.is_any() && !other.v6_only(),
-            };
-            let meet = families_meet && (has.is_any() || wanted.is_any() || has.ip == wanted.ip);
-            let both = |name: u32| socket.inet.flag(name) && other.inet.flag(name);
-            !meet || both(SO_REUSEPORT) || both(SO_REUSEADDR) && !other.listening()
-        })
-    }
-
-    fn ephemeral(&mut self, socket: &Socket, ip: Ipv6Addr) -> Result<u16, Errno> {
-        self.bound.retain(|_, list| {
-            list.retain(|socket| alive(socket).is_some());
-            !list.is_empty()
-        });
-        for _ in EPHEMERAL {
-            self.last = if self.last >= *EPHEMERAL.end() || self.last < *EPHEMERAL.start() {
-                *EPHEMERAL.start()
-            } else {
-                self.last + 1
-            };
-            if !self.bound.contains_key(&(socket.is_tcp(), self.last)) {
-                return Ok(self.last);
-            }
-        }
-        let free = EPHEMERAL.into_iter().find(|&port| self.is_free(socket, Endpoint { ip, port }));
-        free.ok_or(Errno::EADDRINUSE)
-    }
-
-    /// The socket that gets what is sent from one address to another: the one whose addresses fit best.
-    fn find(&self, tcp: bool, to: Endpoint, from: Endpoint) -> Option<Rc<Socket>> {
-        let mut best: Option<(u32, Rc<Socket>)> = None;
-        for socket in self.at(tcp, to.port) {
-            let local = socket.inet.local.get();
-            let v4_here = local.is_v4();
-            let fits = local.ip == to.ip
-                || local.is_any() && (v4_here == to.is_v4() || !v4_here && to.is_v4() && !socket.v6_only());
-            if !fits || tcp && !socket.listening() {
-                continue;
-            }
-            let remote = socket.inet.remote.get();
-            if !tcp && socket.connected.get() && remote.is_some_and(|remote| remote != from) {
-                continue;
-            }
-            let score = u32::from(!tcp && socket.connected.get()) * 4
-                + u32::from(local.ip == to.ip) * 2
-                + u32::from(v4_here == to.is_v4());
-            // The first of equals, so that a group with SO_REUSEPORT is served in order; UDP prefers the newest.
-            let better = best.as_ref().is_none_or(|(other, _)| score > *other || !tcp && score == *other);
-            if better {
-                best = Some((score, socket));
-            }
-        }
-        best.map(|(_, socket)| socket)
     }
 }
 
@@ -286,6 +205,18 @@ impl Socket {
     /// The wildcard of its family.
     pub(super) fn any_address(&self) -> Ipv6Addr {
         if self.domain() == AF_INET { Ipv4Addr::UNSPECIFIED.to_ipv6_mapped() } else { Ipv6Addr::UNSPECIFIED }
+    }
+
+    /// `IP_TTL` or `IPV6_UNICAST_HOPS`, as `to` is of one family or the other; 64 where none was chosen.
+    fn hops(&self, to: Endpoint) -> i32 {
+        let (level, name) = if to.is_v4() { (IPPROTO_IP, IP_TTL) } else { (IPPROTO_IPV6, IPV6_UNICAST_HOPS) };
+        self.inet.option(level, name).map(|value| value as i32).filter(|&hops| hops >= 0).unwrap_or(64)
+    }
+
+    /// `IP_TOS` or `IPV6_TCLASS`.
+    fn class(&self, to: Endpoint) -> i32 {
+        let (level, name) = if to.is_v4() { (IPPROTO_IP, IP_TOS) } else { (IPPROTO_IPV6, IPV6_TCLASS) };
+        self.inet.option(level, name).map(|value| value as i32).filter(|&class| class >= 0).unwrap_or(0)
     }
 
     /// Replaces a wildcard by the address that what is sent to `to` comes from.
@@ -480,6 +411,7 @@ impl Ctx<'_> {
         to: Option<Endpoint>,
         bytes: &[u8],
         creds: Ucred,
+        header: Header,
     ) -> IoResult<usize> {
         if let Some(errno) = socket.error.take() {
             return Err(errno.into());
@@ -513,7 +445,12 @@ impl Ctx<'_> {
         let room = receiver.capacity().saturating_sub(receiver.queued.get());
         if bytes.len() <= room && !receiver.no_read.get() {
             let from = from.encode(receiver.domain());
-            let message = Message { bytes: bytes.to_vec(), taken: 0, from, rights: Vec::new(), creds };
+            let packet = Packet {
+                to,
+                hops: header.hops.unwrap_or_else(|| socket.hops(to)),
+                class: header.class.unwrap_or_else(|| socket.class(to)),
+            };
+            let message = Message { bytes: bytes.to_vec(), taken: 0, from, rights: Vec::new(), creds, packet };
             receiver.queue.borrow_mut().push_back(message);
             receiver.queued.set(receiver.queued.get() + bytes.len());
             receiver.point().notify();

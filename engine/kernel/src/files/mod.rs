@@ -10,6 +10,8 @@ mod effects;
 mod epoll;
 mod eventfd;
 mod inet;
+mod inet_ports;
+mod inotify;
 mod interface;
 mod locks;
 mod netlink;
@@ -18,6 +20,7 @@ mod pidfd;
 mod pipe;
 mod regular;
 mod settle;
+mod signalfd;
 mod socket;
 mod socket_data;
 mod socket_file;
@@ -31,14 +34,17 @@ pub use drivers::Drivers;
 pub use effects::{Effect, Effects, WaitPoint};
 pub use epoll::{Epoll, EpollReport};
 pub use eventfd::EventFd;
-pub use inet::{Endpoint, Inet, Ports};
+pub use inet::{Endpoint, Header, Inet};
+pub use inet_ports::Ports;
+pub use inotify::{Inotify, Watchers};
 pub use locks::{LockId, LockOwner, Locks, RecordLock};
 pub use netlink::Netlink;
 pub use pidfd::PidFd;
 pub use pipe::{PIPE_BUF, Pipe, PipeEnd};
 pub use regular::{PathOnly, Regular};
+pub use signalfd::SignalFd;
 pub use socket::{SOCKET_BUFFER, Socket};
-pub use socket_data::{Message, Received};
+pub use socket_data::{Message, Packet, Received};
 pub use socket_file::{SocketFile, Target};
 pub use table::{Descriptor, FdTable};
 pub use timerfd::TimerFd;
@@ -47,6 +53,7 @@ use crate::error::{RestartKind, SysError, WaitFor, WaitKey};
 use crate::{Ctx, Kernel};
 use friscy_abi::Errno;
 use friscy_abi::fcntl::{O_ACCMODE, O_APPEND, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY};
+use friscy_abi::inotify::{IN_CLOSE_NOWRITE, IN_CLOSE_WRITE};
 use friscy_abi::layout::{Stat, Timespec};
 use friscy_vfs::{Location, Metadata, ReadError, Timestamp};
 use smallvec::SmallVec;
@@ -190,6 +197,8 @@ pub struct OpenFile {
     owner_signal: Cell<u32>,
     /// Names the description: epoll and flock(2) tell descriptions apart by it.
     id: u64,
+    /// Who is told that it was closed.
+    watchers: Watchers,
     /// Whom to wake when the description is gone: those who wait for its flock(2) lock.
     at_end: RefCell<Option<(Effects, WaitKey)>>,
 }
@@ -198,6 +207,10 @@ impl Drop for OpenFile {
     fn drop(&mut self) {
         if let Some((effects, key)) = self.at_end.take() {
             effects.push(Effect::Wake(key));
+        }
+        if !self.watchers.is_empty() && self.downcast::<Regular>().is_some() {
+            let event = if self.writable() { IN_CLOSE_WRITE } else { IN_CLOSE_NOWRITE };
+            self.watchers.note(self.location(), event);
         }
     }
 }
@@ -214,9 +227,9 @@ impl fmt::Debug for OpenFile {
 
 impl OpenFile {
     /// A description of a file, with the flags of openat(2) that stay (access mode and status). `id` is from
-    /// [`Kernel::new_wait_id`].
+    /// [`Kernel::new_wait_id`]; `watchers` are told when it is closed.
     #[must_use]
-    pub fn new(file: Box<dyn File>, flags: u32, id: u64) -> FileRef {
+    pub fn new(file: Box<dyn File>, flags: u32, id: u64, watchers: Watchers) -> FileRef {
         Rc::new(OpenFile {
             file,
             offset: Cell::new(0),
@@ -224,6 +237,7 @@ impl OpenFile {
             owner: Cell::new(0),
             owner_signal: Cell::new(0),
             id,
+            watchers,
             at_end: RefCell::new(None),
         })
     }

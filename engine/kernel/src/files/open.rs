@@ -206,7 +206,7 @@ impl Kernel {
     /// An open file description of a file.
     pub fn describe(&mut self, file: Box<dyn File>, flags: u32) -> FileRef {
         let id = self.new_wait_id();
-        OpenFile::new(file, flags, id)
+        OpenFile::new(file, flags, id, self.drivers.watchers.clone())
     }
 
     /// The machine's standard streams, for descriptors 0, 1 and 2 of the first process: the terminal three times when

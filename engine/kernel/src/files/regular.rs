@@ -3,7 +3,9 @@
 use super::{File, IoResult};
 use crate::{Ctx, Kernel};
 use friscy_abi::Errno;
+use friscy_abi::inotify::{IN_ACCESS, IN_MODIFY};
 use friscy_abi::poll::{POLLIN, POLLNVAL, POLLOUT, POLLRDNORM, POLLWRNORM};
+use friscy_abi::sched::{RLIM_INFINITY, RLIMIT_FSIZE};
 use friscy_abi::tty::FIONREAD;
 use friscy_vfs::{Creds, DirEntry, Location, OpenFile as Opened};
 use std::any::Any;
@@ -50,7 +52,9 @@ impl File for Regular {
             cx.enter();
             return Ok(cx.kernel.in_scope(|| self.opened.read_at(at, buf))?);
         }
-        Ok(self.opened.read_at(at, buf)?)
+        let read = self.opened.read_at(at, buf)?;
+        cx.kernel.drivers.watchers.note(self.opened.location(), IN_ACCESS);
+        Ok(read)
     }
 
     fn write(&self, cx: &mut Ctx<'_>, at: u64, bytes: &[u8]) -> IoResult<usize> {
@@ -60,7 +64,19 @@ impl File for Regular {
             cx.kernel.apply_proc_writes();
             return Ok(taken);
         }
-        Ok(self.opened.write_at(&self.creds, at, bytes)?)
+        let limit = cx.process().rlimits.soft(RLIMIT_FSIZE);
+        let bytes = if limit != RLIM_INFINITY && !self.opened.inode().is_dir() {
+            let room = usize::try_from(limit.saturating_sub(at)).unwrap_or(usize::MAX);
+            if room == 0 {
+                return Err(cx.too_large().into());
+            }
+            bytes.get(..room).unwrap_or(bytes)
+        } else {
+            bytes
+        };
+        let taken = self.opened.write_at(&self.creds, at, bytes)?;
+        cx.kernel.drivers.watchers.note(self.opened.location(), IN_MODIFY);
+        Ok(taken)
     }
 
     fn seekable(&self) -> bool {

@@ -1,11 +1,22 @@
 //! What sockets send and receive.
 
 use super::socket::{DATAGRAM_QUEUE, SOCKET_BUFFER, Socket};
-use super::{FileRef, IoError, IoResult};
+use super::{Endpoint, FileRef, IoError, IoResult};
 use friscy_abi::Errno;
 use friscy_abi::layout::Ucred;
 use friscy_abi::socket::SOCK_STREAM;
 use std::rc::Rc;
+
+/// What the header of a datagram says beside its addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Packet {
+    /// Where it was sent.
+    pub to: Endpoint,
+    /// Its time to live, or hop limit.
+    pub hops: i32,
+    /// Its type of service, or traffic class.
+    pub class: i32,
+}
 
 /// Bytes on their way, with what was sent beside them.
 pub struct Message {
@@ -18,6 +29,7 @@ pub struct Message {
     pub(super) rights: Vec<FileRef>,
     /// Who sent it (`SCM_CREDENTIALS`).
     pub(super) creds: Ucred,
+    pub(super) packet: Packet,
 }
 
 impl Message {
@@ -40,6 +52,8 @@ pub struct Received {
     pub rights: Vec<FileRef>,
     /// Who sent it; absent at the end of a stream.
     pub creds: Option<Ucred>,
+    /// What its header says, for a datagram of UDP.
+    pub packet: Packet,
 }
 
 impl Socket {
@@ -112,6 +126,7 @@ impl Socket {
                 from: if self.is_tcp() { Vec::new() } else { self.name() },
                 rights,
                 creds,
+                packet: Packet::default(),
             }),
         }
         drop(queue);
@@ -167,6 +182,7 @@ impl Socket {
             received.count += count;
             received.full += rest.len();
             received.creds = Some(message.creds);
+            received.packet = message.packet;
             received.from.clone_from(&message.from);
             received.rights = if peek { message.rights.clone() } else { std::mem::take(&mut message.rights) };
             let whole = count == rest.len() || self.kind() != SOCK_STREAM;

@@ -1,7 +1,7 @@
 //! Sockets as open files.
 
 use super::socket::Socket;
-use super::{File, FileRef, IoError, IoResult, Keys};
+use super::{File, FileRef, Header, IoError, IoResult, Keys};
 use crate::{Ctx, Kernel, Nanos};
 use friscy_abi::Errno;
 use friscy_abi::layout::Ucred;
@@ -73,11 +73,12 @@ impl Socket {
         bytes: &[u8],
         rights: Vec<FileRef>,
         creds: Ucred,
+        header: Header,
     ) -> IoResult<usize> {
         let result = match target {
             Some(Target::Unix(target)) => self.send(Some(target), bytes, rights, creds),
-            Some(Target::Inet(to)) => cx.send_udp(self, Some(*to), bytes, creds),
-            None if self.is_inet() && self.kind() == SOCK_DGRAM => cx.send_udp(self, None, bytes, creds),
+            Some(Target::Inet(to)) => cx.send_udp(self, Some(*to), bytes, creds, header),
+            None if self.is_inet() && self.kind() == SOCK_DGRAM => cx.send_udp(self, None, bytes, creds, header),
             None => self.send(None, bytes, rights, creds),
         };
         self.limit_wait(cx, SO_SNDTIMEO, Errno::EAGAIN, result)
@@ -92,7 +93,7 @@ impl File for SocketFile {
 
     fn write(&self, cx: &mut Ctx<'_>, _at: u64, bytes: &[u8]) -> IoResult<usize> {
         let creds = cx.ucred();
-        self.socket.send_to(cx, None, bytes, Vec::new(), creds)
+        self.socket.send_to(cx, None, bytes, Vec::new(), creds, Header::default())
     }
 
     fn location(&self) -> &Location {

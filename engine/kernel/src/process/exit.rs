@@ -114,6 +114,7 @@ impl Kernel {
         if sid == pid {
             self.detach_terminal(pid);
         }
+        self.undo_semaphores(pid);
         self.reparent(pid, children);
         self.hang_up_if_orphaned(pgid);
         self.wake(WaitKey::ProcessEnd(pid));

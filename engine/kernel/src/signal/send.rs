@@ -36,6 +36,7 @@ impl Kernel {
             return;
         }
         let threads = process.threads.clone();
+        self.signals_sent += 1;
         self.wake(WaitKey::SignalFor(pid));
         // One thread that does not block it is enough to take it.
         if let Some(&tid) = threads.iter().find(|tid| self.tasks.get(tid).is_some_and(|task| !task.mask.has(info.signo)))
@@ -60,6 +61,7 @@ impl Kernel {
             return;
         }
         let blocked = task.mask.has(info.signo);
+        self.signals_sent += 1;
         self.wake(WaitKey::SignalFor(pid));
         if !blocked {
             self.unblock(tid);
@@ -396,10 +398,11 @@ impl Kernel {
     /// Takes a pending signal of `set`, blocked or not, as rt_sigtimedwait(2) and signalfd(2) do.
     pub fn take_signal(&mut self, tid: Tid, set: SigSet) -> Option<SigInfo> {
         let task = self.tasks.get_mut(&tid)?;
+        let pid = task.tgid;
         if let Some(info) = task.pending.take(set) {
+            self.signal_taken(pid, &info);
             return Some(info);
         }
-        let pid = task.tgid;
         let info = self.processes.get_mut(&pid)?.pending.take(set)?;
         self.signal_taken(pid, &info);
         Some(info)
