@@ -45,7 +45,9 @@ impl Part<'_> {
     pub(crate) fn path(self) -> String {
         match self {
             Part::File(name) => name.to_owned(),
-            Part::Manifest(digest) | Part::Blob(digest) => format!("blobs/{}/{}", digest.algorithm_name(), digest.hex()),
+            Part::Manifest(digest) | Part::Blob(digest) => {
+                format!("blobs/{}/{}", digest.algorithm_name(), digest.hex())
+            }
         }
     }
 }

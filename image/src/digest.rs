@@ -42,7 +42,8 @@ impl Digest {
     #[must_use]
     pub fn parse(text: &str) -> Option<Digest> {
         let (name, hex) = text.split_once(':')?;
-        let algorithm = [Algorithm::Sha256, Algorithm::Sha512].into_iter().find(|algorithm| algorithm.name() == name)?;
+        let algorithm =
+            [Algorithm::Sha256, Algorithm::Sha512].into_iter().find(|algorithm| algorithm.name() == name)?;
         let good = hex.len() == algorithm.digits() && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         good.then(|| Digest { algorithm, hex: hex.to_owned() })
     }

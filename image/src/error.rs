@@ -117,6 +117,8 @@ fn prefix(part: &str) -> String {
 fn advice(error: &TarError) -> &'static str {
     match error {
         TarError::Read { .. } => "the archive is damaged: write or copy it anew",
-        TarError::Entry { .. } | TarError::Unsupported { .. } => "friscy does not unpack that: make the archive without it",
+        TarError::Entry { .. } | TarError::Unsupported { .. } => {
+            "friscy does not unpack that: make the archive without it"
+        }
     }
 }

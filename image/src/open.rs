@@ -186,7 +186,9 @@ impl Opening<'_> {
             let found = find(&blobs, self.name)?;
             let image = load(&blobs, &found, self.shown, self.options)?;
             if let Some(cache) = cache.filter(|_| source.is_still(file)) {
-                cache.write(Kind::Source, &source.key, key_of(&found).as_bytes()).map_err(Problem::beside(cache.dir()))?;
+                cache
+                    .write(Kind::Source, &source.key, key_of(&found).as_bytes())
+                    .map_err(Problem::beside(cache.dir()))?;
             }
             return Ok(image);
         }
@@ -230,7 +232,8 @@ impl Source {
         let meta = file.metadata()?;
         let stat = describe(&meta);
         let key = Digest::of(format!("1 {stat} {}", name.unwrap_or_default()).as_bytes());
-        let since = Duration::new(u64::try_from(meta.ctime()).unwrap_or(0), u32::try_from(meta.ctime_nsec()).unwrap_or(0));
+        let since =
+            Duration::new(u64::try_from(meta.ctime()).unwrap_or(0), u32::try_from(meta.ctime_nsec()).unwrap_or(0));
         Ok(Source { key: key.hex().to_owned(), stat, changed: SystemTime::UNIX_EPOCH + since })
     }
 

@@ -128,7 +128,13 @@ impl Candidates {
         index.manifests.iter().try_for_each(|descriptor| self.descriptor(blobs, descriptor, name, depth))
     }
 
-    fn descriptor(&mut self, blobs: &dyn Blobs, descriptor: &Descriptor, name: &str, depth: usize) -> Result<(), Problem> {
+    fn descriptor(
+        &mut self,
+        blobs: &dyn Blobs,
+        descriptor: &Descriptor,
+        name: &str,
+        depth: usize,
+    ) -> Result<(), Problem> {
         self.manifests += 1;
         if self.manifests > MAX_MANIFESTS {
             let what = format!("it names more than {MAX_MANIFESTS} manifests");
@@ -194,7 +200,8 @@ impl Candidates {
         let among = |names: &[String]| {
             if names.is_empty() { "none has a name".into() } else { names.join(", ") }
         };
-        let is = |have: &str, name: &str| have == name || have.rsplit_once([':', '/']).is_some_and(|(_, tag)| tag == name);
+        let is =
+            |have: &str, name: &str| have == name || have.rsplit_once([':', '/']).is_some_and(|(_, tag)| tag == name);
         let any = !self.fitting.is_empty();
         let mut fitting: Vec<Found> = self
             .fitting

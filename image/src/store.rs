@@ -36,7 +36,8 @@ const SOURCES: &str = "sources";
 const PARTS: &str = "parts";
 
 /// Tells tools for backup that nothing here is worth it.
-const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# Layers of images, made by friscy. They may be removed.\n";
+const TAG: &str =
+    "Signature: 8a477f597d28d172789f06886806bc55\n# Layers of images, made by friscy. They may be removed.\n";
 
 /// Where inflated layers and indexes of images are kept.
 #[derive(Clone, Debug)]

@@ -129,10 +129,8 @@ fn many_runs_share_a_cache() {
 fn what_was_unused_for_longest_goes_first() {
     let dir = tempfile::tempdir().unwrap();
     let big = "x".repeat(100_000);
-    let archives: Vec<_> = ["a", "b", "c"]
-        .map(|name| file(&gzip(&Layout::simple(&[&[(name, &big)]]).archive())))
-        .into_iter()
-        .collect();
+    let archives: Vec<_> =
+        ["a", "b", "c"].map(|name| file(&gzip(&Layout::simple(&[&[(name, &big)]]).archive()))).into_iter().collect();
     let all = options(Some(dir.path()));
     for (age, archive) in [(300, &archives[0]), (200, &archives[1])] {
         text(&archive.path, &all);

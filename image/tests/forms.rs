@@ -10,9 +10,11 @@ use serde_json::json;
 use std::fs;
 use std::path::Path;
 
-const BASE: &[(&str, &str)] = &[("bin/", ""), ("bin/sh", "shell"), ("etc/a", "1"), ("etc/b", "2"), ("lib -> usr/lib", "")];
+const BASE: &[(&str, &str)] =
+    &[("bin/", ""), ("bin/sh", "shell"), ("etc/a", "1"), ("etc/b", "2"), ("lib -> usr/lib", "")];
 const UPPER: &[(&str, &str)] = &[("etc/.wh.a", ""), ("etc/c", "3"), ("lib/x", "4")];
-const MERGED: &str = "/ /bin/ /bin/sh = shell /etc/ /etc/b = 2 /etc/c = 3 /lib -> usr/lib /usr/ /usr/lib/ /usr/lib/x = 4";
+const MERGED: &str =
+    "/ /bin/ /bin/sh = shell /etc/ /etc/b = 2 /etc/c = 3 /lib -> usr/lib /usr/ /usr/lib/ /usr/lib/x = 4";
 
 #[test]
 fn layouts_and_archives_of_them() {
@@ -62,12 +64,14 @@ fn docker(layout: &Layout, image: &serde_json::Value, both: bool) -> Vec<u8> {
     let manifest: serde_json::Value =
         serde_json::from_slice(&fs::read(layout.blob_path(image["digest"].as_str().unwrap())).unwrap()).unwrap();
     let hex = |descriptor: &serde_json::Value| descriptor["digest"].as_str().unwrap()[7..].to_owned();
-    let blob = |descriptor: &serde_json::Value| fs::read_to_string(layout.blob_path(descriptor["digest"].as_str().unwrap()));
+    let blob =
+        |descriptor: &serde_json::Value| fs::read_to_string(layout.blob_path(descriptor["digest"].as_str().unwrap()));
     let layers = manifest["layers"].as_array().unwrap();
     let config = hex(&manifest["config"]);
     if both {
         let paths: Vec<String> = layers.iter().map(|layer| format!("blobs/sha256/{}", hex(layer))).collect();
-        let list = json!([{ "Config": format!("blobs/sha256/{config}"), "RepoTags": ["test:latest"], "Layers": paths }]);
+        let list =
+            json!([{ "Config": format!("blobs/sha256/{config}"), "RepoTags": ["test:latest"], "Layers": paths }]);
         fs::write(layout.path().join("manifest.json"), list.to_string()).unwrap();
         return layout.archive();
     }
@@ -117,7 +121,11 @@ fn the_platform_is_chosen() {
     let ours = layout.image("riscv64", &[(tar(BASE), tar(BASE))], json!({}));
     let theirs = layout.image("amd64", &[(tar(UPPER), tar(UPPER))], json!({}));
     let attestation = platform(layout.blob(b"{}"), "unknown", "unknown");
-    let inner = layout.nested(&[platform(theirs.clone(), "linux", "amd64"), attestation, platform(ours.clone(), "linux", "riscv64")]);
+    let inner = layout.nested(&[
+        platform(theirs.clone(), "linux", "amd64"),
+        attestation,
+        platform(ours.clone(), "linux", "riscv64"),
+    ]);
     let outer = layout.nested(&[inner]);
     layout.add(outer);
     shows(layout.path(), "/ /bin/ /bin/sh = shell /etc/ /etc/a = 1 /etc/b = 2 /lib -> usr/lib");

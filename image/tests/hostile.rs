@@ -74,7 +74,10 @@ fn links_out_and_devices_stay_inside() {
     header.set_mode(0o644);
     builder.append_data(&mut header, "up/tmp/escaped", &b"x"[..]).unwrap();
     let bytes = builder.into_inner().unwrap();
-    shows(layered(bytes.clone(), bytes).path(), "/ /bin/ /bin/sh = x /disk BlockDevice /tmp/ /tmp/escaped = x /up -> ../../../..");
+    shows(
+        layered(bytes.clone(), bytes).path(),
+        "/ /bin/ /bin/sh = x /disk BlockDevice /tmp/ /tmp/escaped = x /up -> ../../../..",
+    );
     assert!(!std::path::Path::new("/tmp/escaped").exists());
 }
 
@@ -167,10 +170,7 @@ fn junk_in_documents() {
 #[test]
 fn what_is_no_image_says_so() {
     fails(&file(b"").path, "it is empty");
-    fails(
-        &file(b"hello").path,
-        "neither an image archive, a tar or folder of a root file system, nor an ELF file",
-    );
+    fails(&file(b"hello").path, "neither an image archive, a tar or folder of a root file system, nor an ELF file");
     fails(&file(b"BZh91AY").path, "compressed with bzip2; decompress it first");
     fails(&file(&gzip(b"hello")).path, "what is compressed in it is no tar");
     fails(std::path::Path::new("/dev/null"), "neither a file nor a folder");
