@@ -2,9 +2,10 @@
 
 use crate::error::Error;
 use friscy_abi::Errno;
-use friscy_image::{Config, Options};
+use friscy_image::{Config, Options, Pull};
 use friscy_kernel::fs::mount_system;
 use friscy_vfs::{Clock, Creds, FileSystem, FixedClock, MountFlags, PathContext, Vfs};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -25,10 +26,15 @@ impl Image {
     ///
     /// # Errors
     /// The path does not exist, cannot be read, or is no image.
-    pub fn open(path: &Path) -> Result<Image, Error> {
+    pub fn open(path: &Path, pull: Pull) -> Result<Image, Error> {
         let file_clock = Rc::new(FixedClock::default());
         let clock: Rc<dyn Clock> = file_clock.clone();
-        let image = friscy_image::open(path, &Options::from_env())?;
+        let notify = |what: &str| {
+            if std::io::stderr().is_terminal() {
+                eprintln!("friscy: {what}");
+            }
+        };
+        let image = friscy_image::open(path, &Options { pull, notify, ..Options::from_env() })?;
         let root = FileSystem::overlay(clock.clone(), image.lower)
             .map_err(|errno| Error::Other(format!("{}: {errno}", path.display())))?;
         let vfs = Rc::new(Vfs::new(clock.clone(), root));

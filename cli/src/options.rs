@@ -113,8 +113,13 @@ pub struct RunOptions {
     #[arg(long, value_name = "CMD")]
     pub entrypoint: Option<String>,
 
+    /// When an image that is named, and no file, is fetched from its registry: missing (from the cache), always, never.
+    #[arg(long, value_name = "WHEN", default_value = "missing")]
+    pub pull: friscy_image::Pull,
+
     /// A `docker save` or OCI archive, an OCI layout folder, a tar or folder of a root file system, or an ELF file;
-    /// archives may be compressed. FILE:NAME chooses among several images in one.
+    /// archives may be compressed. FILE:NAME chooses among several images in one. Or an image of a registry:
+    /// NAME[:TAG|@DIGEST].
     #[arg(value_name = "IMAGE")]
     pub image: PathBuf,
 

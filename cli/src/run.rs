@@ -34,7 +34,7 @@ const PATIENCE: u32 = 3;
 /// # Errors
 /// The image, or the command, cannot be started.
 pub fn run(options: &RunOptions) -> Result<ExitCode, Error> {
-    let image = Image::open(&options.image)?;
+    let image = Image::open(&options.image, options.pull)?;
     let mode = Mode::choose(options.tty);
     let program = program(options, &image, mode)?;
     let hostname = options.hostname.as_deref().unwrap_or("friscy");

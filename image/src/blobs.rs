@@ -3,15 +3,15 @@
 use crate::digest::Digest;
 use crate::error::{ImageError, Problem};
 use friscy_vfs::native::MappedFile;
-use friscy_vfs::{ContentSource, Lower, TreeLower, resolve};
+use friscy_vfs::{ContentSource, Lower, MemorySource, TreeLower, resolve};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// Bytes of a mapped file.
+/// Bytes in memory or of a mapped file.
 #[derive(Clone)]
 pub(crate) struct Blob {
-    file: Rc<MappedFile>,
+    source: Rc<dyn ContentSource>,
     start: u64,
     len: u64,
 }
@@ -20,12 +20,18 @@ impl Blob {
     /// All of a file.
     pub(crate) fn whole(file: Rc<MappedFile>) -> Blob {
         let len = file.bytes().len() as u64;
-        Blob { file, start: 0, len }
+        Blob { source: file, start: 0, len }
+    }
+
+    /// Bytes in memory.
+    pub(crate) fn of_bytes(bytes: Vec<u8>) -> Blob {
+        let len = bytes.len() as u64;
+        Blob { source: Rc::new(MemorySource(bytes.into())), start: 0, len }
     }
 
     /// The bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.file.slice(self.start, self.len).unwrap_or_default()
+        self.source.slice(self.start, self.len).unwrap_or_default()
     }
 }
 
@@ -36,8 +42,8 @@ pub(crate) enum Part<'a> {
     File(&'a str),
     /// A manifest or an index.
     Manifest(&'a Digest),
-    /// Anything else.
-    Blob(&'a Digest),
+    /// Anything else, and its length in bytes if the image says it.
+    Blob(&'a Digest, Option<u64>),
 }
 
 impl Part<'_> {
@@ -45,7 +51,7 @@ impl Part<'_> {
     pub(crate) fn path(self) -> String {
         match self {
             Part::File(name) => name.to_owned(),
-            Part::Manifest(digest) | Part::Blob(digest) => {
+            Part::Manifest(digest) | Part::Blob(digest, _) => {
                 format!("blobs/{}/{}", digest.algorithm_name(), digest.hex())
             }
         }
@@ -78,7 +84,7 @@ impl Blobs for Archive {
         // Archives name a layer that occurs twice by a symbolic link the second time.
         let Some(id) = resolve(&self.tree, part.path().as_bytes()) else { return Ok(None) };
         let (Ok((_, start)), Ok(stat)) = (self.tree.content(id), self.tree.stat(id)) else { return Ok(None) };
-        Ok(Some(Blob { file: Rc::clone(&self.file), start, len: stat.size }))
+        Ok(Some(Blob { source: Rc::clone(&self.file) as _, start, len: stat.size }))
     }
 }
 
@@ -114,7 +120,7 @@ impl Blobs for Folder {
 }
 
 /// The most bytes of an index, a manifest or a configuration. Registries take 4 MiB.
-const MAX_DOCUMENT: usize = 16 << 20;
+pub(crate) const MAX_DOCUMENT: u64 = 16 << 20;
 
 /// Reads a document as JSON.
 ///
@@ -122,7 +128,7 @@ const MAX_DOCUMENT: usize = 16 << 20;
 /// It is none, or not of that kind.
 pub(crate) fn parse<T: serde::de::DeserializeOwned>(document: &str, bytes: &[u8]) -> Result<T, Problem> {
     let fail = |what: String| Problem::Document { document: document.to_owned(), what };
-    if bytes.len() > MAX_DOCUMENT {
+    if bytes.len() as u64 > MAX_DOCUMENT {
         return Err(fail(format!("{} bytes are too many for such a document", bytes.len())));
     }
     serde_json::from_slice(bytes).map_err(|error| fail(format!("it is not what it should be ({error})")))

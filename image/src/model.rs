@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Descriptor {
+    pub media_type: Option<String>,
     pub digest: Digest,
     pub size: Option<u64>,
     pub platform: Option<Platform>,

@@ -6,12 +6,13 @@ use crate::error::{ImageError, Problem};
 use crate::inflate::{Format, InflateError, Limits, inflate};
 use crate::layers::{Layers, Mapped};
 use crate::model::Config;
+use crate::pull::{self, Pull};
 use crate::record::{self, Head, LayerHead};
 use crate::select::{Found, LayerRef, find, is_image};
 use crate::store::{Cache, Kind, Pending};
 use friscy_vfs::native::{Folder as HostFolder, MappedFile};
 use friscy_vfs::{
-    Extent, FlatLower, Lower, MemorySource, NodeKind, TreeBuilder, TreeLimits, TreeLower, TreeNode, add_layer, flatten,
+    ContentSource, Extent, FlatLower, Lower, MemorySource, NodeKind, TreeBuilder, TreeLimits, TreeLower, TreeNode, add_layer, flatten,
     index_tar,
 };
 use std::collections::BTreeSet;
@@ -30,7 +31,7 @@ const RACY: Duration = Duration::from_millis(50);
 const ROOTFS_NAMES: [&str; 6] = ["bin", "etc", "lib", "sbin", "usr", "var"];
 
 /// How images are opened.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Where layers are kept; without, they are unpacked anew each time, into files without a name in the host's folder
     /// for such.
@@ -39,6 +40,23 @@ pub struct Options {
     pub limits: Limits,
     /// What the tree may hold.
     pub tree: TreeLimits,
+    /// When images that are named are fetched.
+    pub pull: Pull,
+    /// Called with what is done when it may take long.
+    pub notify: fn(&str),
+}
+
+impl Default for Options {
+    /// No cache, the default limits, and silence.
+    fn default() -> Options {
+        Options {
+            cache: None,
+            limits: Limits::default(),
+            tree: TreeLimits::default(),
+            pull: Pull::default(),
+            notify: |_| (),
+        }
+    }
 }
 
 impl Options {
@@ -73,11 +91,16 @@ impl Image {
 
 /// Opens what is at `path`: a `docker save` or OCI archive, an OCI layout folder, a tar or folder of a root file system,
 /// or an ELF file; archives may be compressed. Where an archive or a layout holds several images, `PATH:NAME` names one.
+/// If nothing is there, `path` may name an image of a registry, `NAME[:TAG|@DIGEST]`.
 ///
 /// # Errors
 /// [`ImageError`], which names the path and says what is wrong.
 pub fn open(path: &Path, options: &Options) -> Result<Image, ImageError> {
     let (path, name) = split_name(path);
+    if let Some(reference) = pull::reference(path).filter(|_| !path.exists()) {
+        let shown = path.display().to_string();
+        return pull::pull(&reference, &shown, options).named(&shown);
+    }
     let shown = path.display().to_string();
     Opening { path, shown: &shown, name: name.as_deref(), options }.open().named(&shown)
 }
@@ -192,15 +215,17 @@ impl Opening<'_> {
             }
             return Ok(image);
         }
+        // The same numbers of inodes as from the cache, so that a second run is like the first.
+        let flat = flatten(tree.tree());
         if let Some(cache) = cache.filter(|_| source.is_still(file)) {
             let mut head = Head { name: self.shown.to_owned(), config: Config::default(), layers: Vec::new() };
             if let Some((pending, digest)) = inflated {
                 head.layers = vec![LayerHead { diff_id: digest.clone(), bytes: mapped.bytes().len() as u64 }];
                 pending.finish(Kind::Layer, digest.hex()).map_err(Problem::beside(cache.dir()))?;
             }
-            save_record(cache, &source.key, &head, &flatten(tree.tree()))?;
+            save_record(cache, &source.key, &head, &flat)?;
         }
-        Ok(Image::of_lower(Rc::new(tree)))
+        Ok(Image::of_lower(flat_lower(flat, mapped)?))
     }
 
     fn compressed(&self, mapped: Rc<MappedFile>, file: &File, source: &Source) -> Result<Image, Problem> {
@@ -324,9 +349,13 @@ pub(crate) fn load(blobs: &dyn Blobs, found: &Found, shown: &str, options: &Opti
     if let Some(cache) = cache {
         save_record(cache, &key, &head, &tree)?;
     }
-    let lower = FlatLower::new(Rc::new(MemorySource(tree.into())), 0, Rc::new(layers))
-        .map_err(|error| Problem::Kind(error.to_string()))?;
-    Ok(Image { lower: Rc::new(lower), config, is_program: false })
+    Ok(Image { lower: flat_lower(tree, Rc::new(layers))?, config, is_program: false })
+}
+
+/// A tree that was just flattened, and where its contents lie.
+fn flat_lower(tree: Vec<u8>, source: Rc<dyn ContentSource>) -> Result<Rc<dyn Lower>, Problem> {
+    let lower = FlatLower::new(Rc::new(MemorySource(tree.into())), 0, source);
+    lower.map(|lower| Rc::new(lower) as _).map_err(|error| Problem::Kind(error.to_string()))
 }
 
 /// A layer's tar, verified now or before.

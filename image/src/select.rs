@@ -1,6 +1,6 @@
 //! Finding the image for riscv64 among the documents of an archive, a layout or a registry.
 
-use crate::blobs::{Blob, Blobs, Part, parse, verify};
+use crate::blobs::{Blob, Blobs, MAX_DOCUMENT, Part, parse, verify};
 use crate::digest::Digest;
 use crate::error::Problem;
 use crate::model::{Descriptor, DockerImage, ImageConfig, Index, Manifest};
@@ -37,7 +37,7 @@ impl LayerRef {
         match &self.place {
             Place::File(name) => blobs.get(Part::File(name))?.ok_or_else(|| missing(name)),
             Place::Blob { digest, size } => {
-                let blob = blobs.get(Part::Blob(digest))?.ok_or_else(|| missing(&digest.short()))?;
+                let blob = blobs.get(Part::Blob(digest, *size))?.ok_or_else(|| missing(&digest.short()))?;
                 let is = blob.bytes().len() as u64;
                 if size.is_some_and(|size| size != is) {
                     let what = format!("it has {is} bytes, not {}", size.unwrap_or_default());
@@ -101,6 +101,17 @@ pub(crate) fn find(blobs: &dyn Blobs, name: Option<&str>) -> Result<Found, Probl
     candidates.choose(name)
 }
 
+/// Finds the image that a registry's manifest or index stands for.
+///
+/// # Errors
+/// As [`find`].
+pub(crate) fn find_from(blobs: &dyn Blobs, digest: &Digest) -> Result<Found, Problem> {
+    let mut candidates = Candidates::default();
+    let root = Descriptor { media_type: None, digest: digest.clone(), size: None, platform: None, annotations: None };
+    candidates.descriptor(blobs, &root, "", 0)?;
+    candidates.choose(None)
+}
+
 /// Whether everything that an index names is there.
 fn all_there(blobs: &dyn Blobs, index: &Index) -> Result<bool, Problem> {
     for descriptor in &index.manifests {
@@ -162,9 +173,15 @@ impl Candidates {
             return Err(Problem::Document { document: shown, what });
         }
         let manifest: Manifest = parse(&shown, blob.bytes())?;
-        let config = document(blobs, Part::Blob(&manifest.config.digest), &manifest.config.digest, "configuration")?;
+        let Descriptor { media_type, digest: id, size, .. } = manifest.config;
+        // Signatures and the like are manifests, too; images' configurations are "…image.config…" (OCI) or
+        // "…container.image…" (docker).
+        if media_type.is_some_and(|media_type| !media_type.contains("image")) {
+            return Ok(());
+        }
+        let config = document(blobs, Part::Blob(&id, size.or(Some(MAX_DOCUMENT))), &id, "configuration")?;
         let layers = manifest.layers.into_iter().map(|layer| Place::Blob { digest: layer.digest, size: layer.size });
-        self.image(&manifest.config.digest, config.bytes(), layers.collect(), [name])
+        self.image(&id, config.bytes(), layers.collect(), [name])
     }
 
     fn image(

@@ -17,9 +17,9 @@ use friscy_vfs::native::MappedFile;
 use rustix::fs::{FlockOperation, Timespec, Timestamps, flock, futimens};
 use std::collections::BTreeSet;
 use std::env;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -94,6 +94,16 @@ impl Cache {
     /// # Errors
     /// The host's.
     pub(crate) fn prepare(&self) -> io::Result<()> {
+        if !self.dir.is_dir() {
+            if let Some(parent) = self.dir.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            // Images may be private.
+            match DirBuilder::new().mode(0o700).create(&self.dir) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+        }
         for folder in [LAYERS, IMAGES, SOURCES, PARTS] {
             fs::create_dir_all(self.dir.join(folder))?;
         }

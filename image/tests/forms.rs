@@ -121,6 +121,10 @@ fn the_platform_is_chosen() {
     let ours = layout.image("riscv64", &[(tar(BASE), tar(BASE))], json!({}));
     let theirs = layout.image("amd64", &[(tar(UPPER), tar(UPPER))], json!({}));
     let attestation = platform(layout.blob(b"{}"), "unknown", "unknown");
+    // Nor are signatures.
+    let config = with(layout.blob(b"{}"), "mediaType", json!("application/vnd.example.signature+json"));
+    let signature = layout.blob(json!({ "config": config, "layers": [] }).to_string().as_bytes());
+    layout.add(signature);
     let inner = layout.nested(&[
         platform(theirs.clone(), "linux", "amd64"),
         attestation,

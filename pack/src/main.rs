@@ -1,7 +1,7 @@
 //! The command `friscy-pack`.
 
 use clap::Parser;
-use friscy_image::Config;
+use friscy_image::{Config, Pull};
 use friscy_pack::bundle::{self, Options};
 use friscy_pack::entry::{self, Wishes};
 use friscy_pack::{PackError, assets};
@@ -16,8 +16,8 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(name = "friscy-pack", version, max_term_width = 100)]
 struct Arguments {
-    /// An image: a `docker save` or OCI archive, an OCI layout folder, a tar or folder of a root file system, or an ELF
-    /// file. Archives may be compressed.
+    /// An image: a `docker save` or OCI archive, an OCI layout folder, a tar or folder of a root file system, an ELF
+    /// file, or the name of an image in a registry. Archives may be compressed.
     image: PathBuf,
 
     /// The command and its arguments [default: the image's, or a shell].
@@ -56,6 +56,10 @@ struct Arguments {
     #[arg(long, value_name = "DIR")]
     assets: Option<PathBuf>,
 
+    /// When an image that is named, and no file, is fetched from its registry: missing (from the cache), always, never.
+    #[arg(long, value_name = "WHEN", default_value = "missing")]
+    pull: Pull,
+
     /// Says nothing while it works.
     #[arg(short, long)]
     quiet: bool,
@@ -73,7 +77,8 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), PackError> {
     let assets = assets::find(arguments.assets.as_deref())?;
-    let image = friscy_image::open(&arguments.image, &friscy_image::Options::from_env())?;
+    let options = friscy_image::Options { pull: arguments.pull, ..friscy_image::Options::from_env() };
+    let image = friscy_image::open(&arguments.image, &options)?;
     let lower = &*image.lower;
     let wishes = wishes(arguments, &image.config);
     let entry = entry::complete(lower, &wishes)?;
@@ -115,5 +120,31 @@ fn wishes(arguments: &Arguments, config: &Config) -> Wishes {
         cwd: arguments.workdir.clone().or_else(|| said(&config.working_dir)),
         user: arguments.user.clone().or_else(|| said(&config.user)),
         hostname: arguments.hostname.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_image_says_what_the_command_line_does_not() {
+        let config = Config {
+            entrypoint: vec!["/e".into()],
+            cmd: vec!["c".into()],
+            env: vec!["A=1".into(), "B=2".into()],
+            working_dir: "/w".into(),
+            user: "u:g".into(),
+        };
+        let parse = |line: &[&str]| Arguments::try_parse_from([&["friscy-pack", "-o", "out"], line].concat()).unwrap();
+        let all = wishes(&parse(&["image"]), &config);
+        assert_eq!((all.command, all.env), (vec!["/e".into(), "c".into()], config.env.clone()));
+        assert_eq!((all.cwd.as_deref(), all.user.as_deref()), (Some("/w"), Some("u:g")));
+        let none = wishes(&parse(&["-e", "A=3", "-w", "/x", "-u", "0", "--entrypoint", "/f", "image", "d"]), &config);
+        assert_eq!(none.command, ["/f", "d"]);
+        assert_eq!(none.env, ["A=1", "B=2", "A=3"]);
+        assert_eq!((none.cwd.as_deref(), none.user.as_deref()), (Some("/x"), Some("0")));
+        let bare = wishes(&parse(&["image"]), &Config::default());
+        assert_eq!((bare.command, bare.cwd, bare.user), (vec![], None, None));
     }
 }

@@ -2,5 +2,6 @@
 //! referee (Linux with qemu-user), and a terminal to type into.
 
 pub mod guest;
+pub mod images;
 pub mod places;
 pub mod terminal;

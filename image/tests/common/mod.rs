@@ -63,7 +63,7 @@ impl Layout {
     pub fn blob(&self, bytes: &[u8]) -> Value {
         let digest = Digest::of(bytes);
         fs::write(self.blob_path(&digest.to_string()), bytes).unwrap();
-        json!({ "mediaType": "application/x", "digest": digest.to_string(), "size": bytes.len() })
+        json!({ "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest.to_string(), "size": bytes.len() })
     }
 
     pub fn blob_path(&self, digest: &str) -> PathBuf {
