@@ -11,6 +11,7 @@ mod host;
 mod image;
 mod inspect;
 mod machine;
+mod mounts;
 mod options;
 mod run;
 mod serve;

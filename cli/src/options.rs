@@ -21,7 +21,8 @@ pub enum Command {
     ///
     /// When standard input and output are terminals, the command gets a terminal of its own; otherwise it gets pipes. The
     /// exit status is the command's, 128+N when signal N killed it, 127 when it was not found, 126 when it cannot be
-    /// executed, 125 for friscy's own errors. What the command writes into its files is gone when it ends.
+    /// executed, 125 for friscy's own errors. What the command writes into its files is gone when it ends, except in
+    /// what `-v` mounts.
     Run(RunOptions),
     /// Serves a folder that friscy-pack wrote to browsers on this machine.
     Serve(ServeOptions),
@@ -108,6 +109,10 @@ pub struct RunOptions {
     /// Gives the command a terminal even when standard input or output is none.
     #[arg(short, long)]
     pub tty: bool,
+
+    /// Mounts a folder or file of this machine: what the command changes there is changed here.
+    #[arg(short = 'v', long = "volume", value_name = "HOST:GUEST[:ro|rw]")]
+    pub volumes: Vec<std::ffi::OsString>,
 
     /// The program to start in place of the image's entry point, before the arguments of the command line.
     #[arg(long, value_name = "CMD")]

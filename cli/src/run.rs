@@ -4,7 +4,7 @@ use crate::error::{Error, OWN_ERROR};
 use crate::host::{Events, Mode, RawMode, Streams, resident};
 use crate::image::Image;
 use crate::options::RunOptions;
-use crate::{crash, machine, strace, users};
+use crate::{crash, machine, mounts, strace, users};
 use friscy_engine::{ExitStatus, Machine, MachineStatus, Program};
 use friscy_kernel::crash::Crash;
 use friscy_kernel::signal::SigInfo;
@@ -40,7 +40,7 @@ pub fn run(options: &RunOptions) -> Result<ExitCode, Error> {
     let hostname = options.hostname.as_deref().unwrap_or("friscy");
     image.write("/etc/hostname", &format!("{hostname}\n"));
     image.write("/etc/hosts", &format!("127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\t{hostname}\n"));
-    image.mount_tmpfs(&options.tmpfs)?;
+    mounts::mount(&image, &options.volumes, &options.tmpfs, &program.user)?;
     let (streams, interest) = Streams::new(mode);
     let mut machine = machine::build(&image, options, Box::new(streams))?;
     if let Some(set) = &options.strace {

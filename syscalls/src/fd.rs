@@ -402,13 +402,14 @@ pub(crate) fn check(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     Ok(0)
 }
 
-/// fsync(2), fdatasync(2), sync_file_range(2), syncfs(2): there is no slower copy to write to.
+/// fsync(2), fdatasync(2), sync_file_range(2): only files of the host's have a slower copy to write to.
 pub(crate) fn fsync(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     let file = file(cx, a.i32::<0>())?;
     if file.is_path() {
         return Err(Errno::EBADF.into());
     }
-    if file.downcast::<Regular>().is_some() { Ok(0) } else { Err(Errno::EINVAL.into()) }
+    file.downcast::<Regular>().ok_or(Errno::EINVAL)?.opened().sync()?;
+    Ok(0)
 }
 
 /// fadvise64(2).

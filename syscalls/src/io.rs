@@ -304,12 +304,13 @@ pub(crate) fn lseek(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         SEEK_END => file.file().size(cx.kernel),
         whence @ (SEEK_DATA | SEEK_HOLE) => {
             let regular = file.downcast::<Regular>().ok_or(Errno::EINVAL)?;
-            let inode = regular.opened().inode();
+            let opened = regular.opened();
+            let inode = opened.inode();
             if offset < 0 || offset as u64 >= inode.len() {
                 return Err(Errno::ENXIO.into());
             }
             let at =
-                if whence == SEEK_DATA { inode.next_data(offset as u64)? } else { inode.next_hole(offset as u64)? };
+                if whence == SEEK_DATA { opened.next_data(offset as u64)? } else { opened.next_hole(offset as u64)? };
             if whence == SEEK_DATA && at >= inode.len() {
                 return Err(Errno::ENXIO.into());
             }

@@ -71,13 +71,15 @@ pub(crate) fn mmap(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
             if prot.exec && file.location().mount().flags().no_exec {
                 return Err(Errno::EPERM.into());
             }
-            if shared && file.writable() {
+            // What is written to memory would not reach the host: such a mapping stays unwritable.
+            let may_write = shared && file.writable() && (prot.write || !inode.is_live());
+            if may_write {
                 properties |= VmaFlags::MAYWRITE;
             }
             let meta = inode.metadata();
             let root = cx.task().fs.borrow().root.clone();
             let path = file.location().path_from(Some(&root)).proc_text();
-            let object = cx.kernel.file_object(inode, shared && file.writable())?;
+            let object = cx.kernel.file_object(inode, may_write)?;
             let mapped = MappedFile { path, dev: meta.dev, ino: meta.ino };
             VmaBacking::Object { object, offset, file: Some(Rc::new(mapped)) }
         }

@@ -351,18 +351,18 @@ pub(crate) fn fallocate(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         cx.check_file_size(offset.saturating_add(len))?;
     }
     let regular = file.downcast::<Regular>().ok_or(Errno::ESPIPE)?;
-    let inode = regular.opened().inode();
+    let opened = regular.opened();
     match mode {
-        0 => inode.allocate(offset, len)?,
+        0 => opened.allocate(offset, len)?,
         FALLOC_FL_KEEP_SIZE => {}
         _ if mode == FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
             || mode == FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE =>
         {
-            inode.punch_hole(offset, len).map_err(|error| open_error(error.into()))?;
+            opened.punch_hole(offset, len).map_err(|error| open_error(error.into()))?;
         }
         FALLOC_FL_ZERO_RANGE => {
-            inode.allocate(offset, len)?;
-            inode.punch_hole(offset, len).map_err(|error| open_error(error.into()))?;
+            opened.allocate(offset, len)?;
+            opened.punch_hole(offset, len).map_err(|error| open_error(error.into()))?;
         }
         _ => return Err(Errno::EOPNOTSUPP.into()),
     }

@@ -249,7 +249,7 @@ pub const TABLE: &[Syscall] = &[
     stub(219, "keyctl", Errno::ENOSYS),
     Syscall { number: 220, name: "clone", args: &[arg("flags", CloneFlags), arg("stack", Hex), arg("parent_tid", Hex), arg("tls", Hex), arg("child_tid", Hex)], ret: Ret::Dec, handler: process::clone, blocks: true, support: Partial("namespaces are missing") },
     Syscall { number: 221, name: "execve", args: &[arg("pathname", Path), arg("argv", Strings), arg("envp", Strings)], ret: Ret::Dec, handler: process::execve, blocks: true, support: Full },
-    Syscall { number: 222, name: "mmap", args: &[arg("addr", Hex), arg("length", Size), arg("prot", Flags(mman::PROT_FLAGS, "PROT_NONE")), arg("flags", Flags(mman::MAP_FLAGS, "0")), arg("fd", Fd), arg("offset", Hex)], ret: Ret::Hex, handler: memory::mmap, blocks: true, support: Partial("MAP_GROWSDOWN, MAP_HUGETLB and MAP_SYNC have no effect; addresses lie below 4 GiB") },
+    Syscall { number: 222, name: "mmap", args: &[arg("addr", Hex), arg("length", Size), arg("prot", Flags(mman::PROT_FLAGS, "PROT_NONE")), arg("flags", Flags(mman::MAP_FLAGS, "0")), arg("fd", Fd), arg("offset", Hex)], ret: Ret::Hex, handler: memory::mmap, blocks: true, support: Partial("MAP_GROWSDOWN, MAP_HUGETLB and MAP_SYNC have no effect; addresses lie below 4 GiB; ENODEV for shared writable mappings of files of mounted host folders") },
     Syscall { number: 223, name: "fadvise64", args: &[arg("fd", Fd), arg("offset", Long), arg("len", Long), arg("advice", Enum(fcntl::FADVICE, &[]))], ret: Ret::Dec, handler: fd::fadvise64, blocks: false, support: Full },
     stub(224, "swapon", Errno::EPERM),
     stub(225, "swapoff", Errno::EPERM),

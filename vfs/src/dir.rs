@@ -73,6 +73,8 @@ impl Inode {
         match &self.node {
             Node::Directory(dir) => Ok(dir),
             Node::SynthDir(_) => Err(Errno::EPERM),
+            // Live directories are dealt with before.
+            Node::Live(_) if self.is_dir() => Err(Errno::EIO),
             _ => Err(Errno::ENOTDIR),
         }
     }
@@ -87,6 +89,10 @@ impl Inode {
         }
         match &self.node {
             Node::Directory(_) => {}
+            Node::Live(_) => {
+                let (live, id) = self.live().ok_or(Errno::EIO)?;
+                return self.live_lookup(live, id, name);
+            }
             Node::SynthDir(dir) => {
                 let node = dir.lookup(name).ok_or(Errno::ENOENT)?;
                 return Ok(crate::synth::make_inode(self, name, node));
@@ -124,6 +130,10 @@ impl Inode {
                 _ => false,
             },
             Node::SynthDir(dir) => dir.lookup(name).is_some(),
+            Node::Live(_) => match (self.live(), inode.live()) {
+                (Some((live, dir)), Some((_, id))) => live.lookup(dir, name).is_ok_and(|found| found.id == id),
+                _ => false,
+            },
             _ => false,
         }
     }

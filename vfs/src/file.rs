@@ -4,6 +4,7 @@ use crate::content::{Content, ContentId, ExternalContent, HostFile, ReadError};
 use crate::inode::{Inode, Node};
 use crate::lower::LowerId;
 use crate::tree::Extent;
+use crate::types::FileType;
 use core::cell::RefCell;
 use friscy_abi::Errno;
 use std::rc::Rc;
@@ -13,6 +14,7 @@ impl Inode {
         match &self.node {
             Node::Regular(content) => Ok(content),
             Node::Directory(_) | Node::SynthDir(_) => Err(Errno::EISDIR),
+            Node::Live(_) if self.is_dir() => Err(Errno::EISDIR),
             _ => Err(Errno::EINVAL),
         }
     }
@@ -20,6 +22,10 @@ impl Inode {
     /// The length of a regular file in bytes; 0 for others.
     #[must_use]
     pub fn len(&self) -> u64 {
+        if let Node::Live(node) = &self.node {
+            self.refresh();
+            return if node.file_type == FileType::Regular { node.sizes.get().0 } else { 0 };
+        }
         self.content().map_or(0, |content| content.borrow().len())
     }
 
@@ -35,6 +41,9 @@ impl Inode {
     /// # Errors
     /// [`ReadError::NotYet`] when nothing could be read; `EISDIR`, `EINVAL` for other kinds; `EIO`.
     pub fn read_at(&self, off: u64, buf: &mut [u8]) -> Result<usize, ReadError> {
+        if let Some(read) = self.live_read(off, buf) {
+            return read;
+        }
         let content = self.content()?;
         // The caller's object may ask this inode about itself, so nothing is borrowed meanwhile.
         if let Some(external) = self.external() {
@@ -71,6 +80,9 @@ impl Inode {
     /// [`ReadError::NotYet`] when data below must be fetched first; nothing is written then. `ENOSPC` above the file
     /// system's limit, `EFBIG`; `EISDIR`, `EINVAL` for other kinds.
     pub fn write_at(&self, off: u64, data: &[u8]) -> Result<usize, ReadError> {
+        if let Some(written) = self.live_change(|file| file.write_at(off, data)) {
+            return Ok(written?);
+        }
         let content = self.content()?;
         if data.is_empty() {
             return Ok(0);
@@ -108,6 +120,9 @@ impl Inode {
     /// # Errors
     /// `EFBIG`; `EISDIR`, `EINVAL` for other kinds.
     pub fn truncate(&self, len: u64) -> Result<(), Errno> {
+        if let Some(done) = self.live_change(|file| file.set_len(len)) {
+            return done;
+        }
         let content = self.content()?;
         if let Some(external) = self.external() {
             if len > crate::content::MAX_FILE_SIZE {
@@ -133,6 +148,9 @@ impl Inode {
     /// # Errors
     /// As [`Inode::write_at`].
     pub fn punch_hole(&self, off: u64, len: u64) -> Result<(), ReadError> {
+        if let Some(done) = self.live_change(|file| file.punch_hole(off, len)) {
+            return Ok(done?);
+        }
         let mut content = self.content()?.borrow_mut();
         let before = content.upper_bytes();
         let result = content.punch_hole(off, len);
@@ -150,6 +168,9 @@ impl Inode {
     /// `EFBIG`, `ENOSPC`; `EISDIR`, `EINVAL` for other kinds.
     pub fn allocate(&self, off: u64, len: u64) -> Result<(), Errno> {
         let end = off.checked_add(len).ok_or(Errno::EFBIG)?;
+        if let Some(done) = self.live_change(|file| file.allocate(off, len)) {
+            return done;
+        }
         let current = self.content()?.borrow().len();
         if end <= current {
             return Ok(());
@@ -165,6 +186,9 @@ impl Inode {
     /// # Errors
     /// `ENXIO` at or after the end, or if only a hole follows.
     pub fn next_data(&self, off: u64) -> Result<u64, Errno> {
+        if let Some(file) = self.live_file(true, false) {
+            return file?.next_data(off);
+        }
         let content = self.content()?.borrow();
         let at = content.next_data(off);
         if off >= content.len() || at >= content.len() { Err(Errno::ENXIO) } else { Ok(at) }
@@ -175,6 +199,9 @@ impl Inode {
     /// # Errors
     /// `ENXIO` at or after the end.
     pub fn next_hole(&self, off: u64) -> Result<u64, Errno> {
+        if let Some(file) = self.live_file(true, false) {
+            return file?.next_hole(off);
+        }
         let content = self.content()?.borrow();
         if off >= content.len() { Err(Errno::ENXIO) } else { Ok(content.next_hole(off)) }
     }
@@ -185,10 +212,12 @@ impl Inode {
         self.content_id
     }
 
-    /// A number that grows with every change of the contents made through this inode.
+    /// A number that differs after every change of the contents made through this inode; for a live file also after
+    /// the host's, as far as its times tell.
     #[must_use]
     pub fn version(&self) -> u64 {
-        self.version.get()
+        let own = self.version.get();
+        if self.is_live() { self.live_stamp().rotate_left(1).wrapping_add(own) } else { own }
     }
 
     /// From now on the contents are those of `external`, which must hold what the file held.

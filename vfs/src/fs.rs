@@ -3,6 +3,7 @@
 use crate::content::{Content, ContentSource, LowerPart};
 use crate::dir::{self, Directory};
 use crate::inode::{Attr, Inode, InodeRef, Node};
+use crate::live::Live;
 use crate::lower::{Lower, LowerId};
 use crate::types::{Clock, FileType, Name, StatFs, Timestamp, check_name};
 use core::cell::{Cell, RefCell};
@@ -18,6 +19,8 @@ pub struct SuperBlock {
     dev: Cell<u64>,
     clock: Rc<dyn Clock>,
     lower: Option<Rc<dyn Lower>>,
+    /// The owner of the files, where that is not this side.
+    live: Option<Live>,
     /// Files of the lower tree with several names, so that all names lead to one inode.
     shared: RefCell<BTreeMap<LowerId, InodeRef>>,
     next_ino: Cell<u64>,
@@ -42,12 +45,21 @@ impl SuperBlock {
             dev: Cell::new(0),
             clock,
             lower,
+            live: None,
             shared: RefCell::default(),
             next_ino: Cell::new(next_ino),
             limit: Cell::new(u64::MAX),
             used: Cell::new(0),
             files: Cell::new(0),
         }
+    }
+
+    pub(crate) fn with_live(self, live: Live) -> SuperBlock {
+        SuperBlock { live: Some(live), ..self }
+    }
+
+    pub(crate) fn live(&self) -> Option<&Live> {
+        self.live.as_ref()
     }
 
     /// The device number; 0 before the first mount.
@@ -76,6 +88,9 @@ impl SuperBlock {
     #[must_use]
     pub fn statfs(&self) -> StatFs {
         const BLOCK: u64 = 4096;
+        if let Some(told) = self.live.as_ref().and_then(|live| live.fs.statfs().ok()) {
+            return StatFs { dev: self.dev(), ..told };
+        }
         let (lower_bytes, lower_files) = self.lower.as_ref().map_or((0, 0), |lower| lower.totals());
         // Without a limit a size is named that programs can reckon with.
         let limit = self.limit.get().min(1 << 40);
@@ -358,6 +373,9 @@ impl Drop for FileSystem {
         // Files with several names are held by what they themselves hold.
         let shared = std::mem::take(&mut *self.root.sb.shared.borrow_mut());
         drop(shared);
+        if let Some(live) = &self.root.sb.live {
+            live.clear();
+        }
         // Trees are taken apart one directory at a time: dropping a deep one by recursion could use up the stack.
         let mut pending = vec![self.root.clone()];
         while let Some(inode) = pending.pop() {

@@ -3,11 +3,12 @@
 use crate::content::{Content, ContentId};
 use crate::dir::Directory;
 use crate::fs::SuperBlock;
+use crate::live::LiveNode;
 use crate::lower::LowerId;
 use crate::synth::{SynthDir, SynthFile, SynthLink};
 use crate::types::{Access, Creds, FileType, Metadata, Name, Timestamp};
 use core::any::Any;
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, Ref, RefCell};
 use core::fmt;
 use friscy_abi::Errno;
 use friscy_abi::stat as abi;
@@ -48,6 +49,8 @@ pub(crate) enum Node {
     Symlink(Vec<u8>),
     /// Devices, pipes, sockets: only the kernel knows what they do.
     Special(FileType),
+    /// A file of a live file system; `attr` is what its owner told last.
+    Live(LiveNode),
     SynthDir(Rc<dyn SynthDir>),
     SynthFile(Rc<dyn SynthFile>),
     SynthLink(Rc<dyn SynthLink>),
@@ -128,6 +131,7 @@ impl Inode {
             Node::Directory(_) | Node::SynthDir(_) => FileType::Directory,
             Node::Symlink(_) | Node::SynthLink(_) => FileType::Symlink,
             Node::Special(file_type) => *file_type,
+            Node::Live(node) => node.file_type,
         }
     }
 
@@ -140,13 +144,14 @@ impl Inode {
     /// Whether this is a symbolic link.
     #[must_use]
     pub fn is_symlink(&self) -> bool {
-        matches!(self.node, Node::Symlink(_) | Node::SynthLink(_))
+        self.file_type() == FileType::Symlink
     }
 
     /// What stat(2) tells.
     #[must_use]
     pub fn metadata(&self) -> Metadata {
-        let attr = self.attr.borrow();
+        let attr = self.attr();
+        let mut blksize = 4096;
         let (size, blocks) = match &self.node {
             Node::Regular(content) => {
                 let content = content.borrow();
@@ -155,6 +160,11 @@ impl Inode {
             Node::Directory(_) => (4096, 8),
             Node::Symlink(target) => (target.len() as u64, 0),
             Node::Special(_) | Node::SynthDir(_) | Node::SynthFile(_) => (0, 0),
+            Node::Live(node) => {
+                let (size, blocks, unit) = node.sizes.get();
+                blksize = unit;
+                (size, blocks)
+            }
             // As in Linux's procfs, a magic link has a nominal size.
             Node::SynthLink(_) => (64, 0),
         };
@@ -168,7 +178,7 @@ impl Inode {
             rdev: attr.rdev,
             size,
             blocks,
-            blksize: 4096,
+            blksize,
             atime: attr.atime,
             mtime: attr.mtime,
             ctime: attr.ctime,
@@ -178,13 +188,13 @@ impl Inode {
     /// The device number of a device node, otherwise 0.
     #[must_use]
     pub fn rdev(&self) -> u64 {
-        self.attr.borrow().rdev
+        self.attr().rdev
     }
 
     /// The number of names left.
     #[must_use]
     pub fn nlink(&self) -> u32 {
-        self.attr.borrow().nlink
+        self.attr().nlink
     }
 
     /// Checks permission bits as path_resolution(7) describes. A privileged user may do everything except execute a
@@ -193,7 +203,7 @@ impl Inode {
     /// # Errors
     /// `EACCES`.
     pub fn permission(&self, creds: &Creds, access: Access) -> Result<(), Errno> {
-        let attr = self.attr.borrow();
+        let attr = self.attr();
         if creds.is_privileged() {
             let exec_denied = access.contains(Access::EXEC) && !self.is_dir() && attr.mode & 0o111 == 0;
             return if exec_denied { Err(Errno::EACCES) } else { Ok(()) };
@@ -211,7 +221,7 @@ impl Inode {
     /// Whether `creds` may do what is the owner's right: it is the owner or privileged.
     #[must_use]
     pub fn is_owner(&self, creds: &Creds) -> bool {
-        creds.is_privileged() || self.attr.borrow().uid == creds.uid
+        creds.is_privileged() || self.attr().uid == creds.uid
     }
 
     /// The target of a symbolic link, as readlink(2) gives it.
@@ -222,14 +232,27 @@ impl Inode {
         match &self.node {
             Node::Symlink(target) => Ok(target.clone()),
             Node::SynthLink(link) => link.read_link(),
+            Node::Live(_) => {
+                let (live, id) = self.live().ok_or(Errno::EINVAL)?;
+                if self.is_symlink() { live.read_link(id) } else { Err(Errno::EINVAL) }
+            }
             _ => Err(Errno::EINVAL),
         }
+    }
+
+    /// The attributes, of a live file as they are at this moment.
+    pub(crate) fn attr(&self) -> Ref<'_, Attr> {
+        self.refresh();
+        self.attr.borrow()
     }
 
     /// Notes a change of the contents: mtime, ctime and version. Writing through this inode does it by itself; the
     /// owner of an external object calls it when a shared mapping was written.
     pub fn modified(&self) {
         self.version.set(self.version.get().wrapping_add(1));
+        if self.is_live() {
+            return;
+        }
         let now = self.sb.now();
         let mut attr = self.attr.borrow_mut();
         attr.mtime = now;
@@ -238,6 +261,9 @@ impl Inode {
 
     /// Notes a read: atime moves as with the mount option `relatime`.
     pub fn accessed(&self) {
+        if self.is_live() {
+            return;
+        }
         let now = self.sb.now();
         let mut attr = self.attr.borrow_mut();
         let day_old = now.sec.saturating_sub(attr.atime.sec) >= 24 * 60 * 60;
@@ -248,6 +274,10 @@ impl Inode {
 
     /// Drops the set-user-ID bit, and the set-group-ID bit of an executable, as a write by an unprivileged user does.
     pub fn strip_set_id(&self) {
+        // The host does it by itself.
+        if self.is_live() {
+            return;
+        }
         let mut attr = self.attr.borrow_mut();
         let group_exec = attr.mode & abi::S_IXGRP != 0;
         attr.mode &= !(abi::S_ISUID | if group_exec { abi::S_ISGID } else { 0 });
@@ -260,7 +290,8 @@ impl Inode {
     }
 
     /// Sets or removes what the kernel keeps at this inode.
-    pub fn attach(&self, object: Option<Rc<dyn Any>>) {
+    pub fn attach(self: &Rc<Inode>, object: Option<Rc<dyn Any>>) {
+        self.live_keep(object.is_some());
         *self.attachment.borrow_mut() = object;
     }
 
@@ -295,6 +326,11 @@ impl Inode {
 
 impl Drop for Inode {
     fn drop(&mut self) {
+        if let Node::Live(node) = &self.node {
+            self.sb.live_dropped(node.id);
+            crate::live::drop_parents(self.place.get_mut());
+            return;
+        }
         if let Node::Regular(content) = &mut self.node {
             self.sb.charge(content.get_mut().upper_bytes(), 0);
         }

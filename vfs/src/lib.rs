@@ -7,6 +7,7 @@
 //! * An [`Inode`] is a file of any kind; [`FileSystem`] makes and owns them.
 //! * A [`FileSystem`] in memory may stand on a read-only [`Lower`] (a [`FileTree`] read from a tar, a host folder):
 //!   names and contents stay in the lower until they change.
+//! * A [`LiveFs`] is a tree that others change too (a folder of the host's): every operation goes to it.
 //! * A [`Location`] is an inode together with the mount and the name through which it was reached.
 //! * [`Vfs`] holds the mounts and does everything that begins with a path.
 #![warn(missing_docs)]
@@ -19,6 +20,7 @@ mod file;
 mod flat;
 mod fs;
 mod inode;
+mod live;
 mod lower;
 mod mount;
 #[cfg(not(target_arch = "wasm32"))]
@@ -39,6 +41,7 @@ pub use devfs::devfs;
 pub use flat::{FlatError, FlatLower, flatten};
 pub use fs::{FileSystem, NewNode, SuperBlock};
 pub use inode::{Inode, InodeId, InodeRef};
+pub use live::{Created, LiveEntry, LiveFile, LiveFs, LiveId, LiveName, LiveStat};
 pub use lower::{Lower, LowerId, LowerStat, WalkEntry, Xattrs, resolve, walk};
 pub use mount::{Location, Mount, MountFlags, MountInfo, MountRef, PathName, Vfs};
 pub use open::OpenFile;

@@ -3,6 +3,7 @@
 use crate::content::ReadError;
 use crate::fs::NewNode;
 use crate::inode::{InodeRef, Node};
+use crate::live::LiveFile;
 use crate::mount::{Location, Vfs};
 use crate::ops::{may_create, new_inode_in, want_write};
 use crate::types::{Access, Creds, DirEntry, FileType, Name};
@@ -10,6 +11,7 @@ use crate::walk::{Found, Last, PathContext, Walker};
 use core::cell::RefCell;
 use friscy_abi::Errno;
 use friscy_abi::fcntl as abi;
+use std::rc::Rc;
 
 /// An open file's link to the tree. Position and status flags are the kernel's; so is all that pipes, sockets and
 /// devices do.
@@ -18,9 +20,11 @@ pub struct OpenFile {
     readable: bool,
     writable: bool,
     created: bool,
+    /// The owner's side of a live regular file.
+    live: Option<Rc<dyn LiveFile>>,
     /// What a generated file held when it was last read from its beginning.
     generated: RefCell<Option<Vec<u8>>>,
-    /// What a generated directory held when it was last listed from its beginning.
+    /// What a generated or live directory held when it was last listed from its beginning.
     listed: RefCell<Vec<DirEntry>>,
 }
 
@@ -33,6 +37,7 @@ impl OpenFile {
             readable,
             writable,
             created: false,
+            live: None,
             generated: RefCell::new(None),
             listed: RefCell::default(),
         }
@@ -84,6 +89,9 @@ impl OpenFile {
             }
             return Ok(generated.as_ref().map_or(0, |data| crate::content::read_slice(data, off, buf)));
         }
+        if let Some(live) = &self.live {
+            return Ok(live.read_at(off, buf)?);
+        }
         let n = self.location.inode.read_at(off, buf)?;
         if n > 0 && !self.location.mount.flags().no_atime {
             self.location.inode.accessed();
@@ -101,6 +109,10 @@ impl OpenFile {
         }
         if let Node::SynthFile(file) = &self.location.inode.node {
             return Ok(file.write(off, data)?);
+        }
+        if let Some(live) = &self.live {
+            self.location.inode.modified();
+            return Ok(live.write_at(off, data)?);
         }
         let n = self.location.inode.write_at(off, data)?;
         if n > 0 && !creds.is_privileged() {
@@ -120,7 +132,85 @@ impl OpenFile {
         if matches!(self.location.inode.node, Node::SynthFile(_)) {
             return Ok(());
         }
-        self.location.inode.truncate(len)
+        match &self.live {
+            Some(live) => {
+                self.location.inode.modified();
+                live.set_len(len)
+            }
+            None => self.location.inode.truncate(len),
+        }
+    }
+
+    /// Writes at the end in one step, where that differs from writing at the length: in a file that others write to.
+    /// Returns how many bytes, and where the file ends behind them; `None` for all other files.
+    ///
+    /// # Errors
+    /// As [`OpenFile::write_at`].
+    pub fn append(&self, data: &[u8]) -> Option<Result<(usize, u64), Errno>> {
+        let live = self.live.as_ref()?;
+        if !self.writable {
+            return Some(Err(Errno::EBADF));
+        }
+        self.location.inode.modified();
+        Some(live.append(data))
+    }
+
+    /// fallocate(2) without flags.
+    ///
+    /// # Errors
+    /// As [`crate::Inode::allocate`].
+    pub fn allocate(&self, off: u64, len: u64) -> Result<(), Errno> {
+        match &self.live {
+            Some(live) => {
+                self.location.inode.modified();
+                live.allocate(off, len)
+            }
+            None => self.location.inode.allocate(off, len),
+        }
+    }
+
+    /// Makes a range read as zero.
+    ///
+    /// # Errors
+    /// As [`crate::Inode::punch_hole`].
+    pub fn punch_hole(&self, off: u64, len: u64) -> Result<(), ReadError> {
+        match &self.live {
+            Some(live) => {
+                self.location.inode.modified();
+                Ok(live.punch_hole(off, len)?)
+            }
+            None => self.location.inode.punch_hole(off, len),
+        }
+    }
+
+    /// `SEEK_DATA`.
+    ///
+    /// # Errors
+    /// As [`crate::Inode::next_data`].
+    pub fn next_data(&self, off: u64) -> Result<u64, Errno> {
+        match &self.live {
+            Some(live) => live.next_data(off),
+            None => self.location.inode.next_data(off),
+        }
+    }
+
+    /// `SEEK_HOLE`.
+    ///
+    /// # Errors
+    /// As [`crate::Inode::next_hole`].
+    pub fn next_hole(&self, off: u64) -> Result<u64, Errno> {
+        match &self.live {
+            Some(live) => live.next_hole(off),
+            None => self.location.inode.next_hole(off),
+        }
+    }
+
+    /// fsync(2): a live file is written to its owner's storage; there is no slower copy of others.
+    ///
+    /// # Errors
+    /// The owner's.
+    pub fn sync(&self) -> Result<(), Errno> {
+        self.live.as_ref().map_or(Ok(()), |live| live.sync())
     }
 
     /// Reads a directory from position `offset` (0 or a `next_offset` given before) until `give` returns `false`;
@@ -134,6 +224,14 @@ impl OpenFile {
             return Err(Errno::ENOENT);
         }
         let parent_ino = self.parent_ino();
+        if let Some((live, id)) = inode.live() {
+            let mut listed = self.listed.borrow_mut();
+            if offset == 0 || listed.is_empty() {
+                *listed = inode.live_list(live, id, parent_ino)?;
+            }
+            give_listed(&listed, offset, give);
+            return Ok(());
+        }
         let Node::SynthDir(dir) = &inode.node else {
             inode.list_from(parent_ino, offset, give)?;
             if !self.location.mount.flags().no_atime {
@@ -159,18 +257,23 @@ impl OpenFile {
                 })
                 .collect();
         }
-        let skip = usize::try_from(offset).unwrap_or(usize::MAX);
-        for entry in listed.iter().skip(skip) {
-            if !give(entry) {
-                break;
-            }
-        }
+        give_listed(&listed, offset, give);
         Ok(())
     }
 
     fn parent_ino(&self) -> u64 {
         let at = self.location.mount_point().unwrap_or_else(|| self.location.clone());
         at.inode.parent_dir().ino
+    }
+}
+
+/// Gives entries of a listing from position `offset` on until `give` returns `false`.
+fn give_listed(listed: &[DirEntry], offset: u64, give: &mut dyn FnMut(&DirEntry) -> bool) {
+    let skip = usize::try_from(offset).unwrap_or(usize::MAX);
+    for entry in listed.iter().skip(skip) {
+        if !give(entry) {
+            break;
+        }
     }
 }
 
@@ -201,7 +304,13 @@ impl Vfs {
         let location = match walker.finish(found, follow, how.create) {
             Ok(location) => location,
             Err(missing) => match missing.place {
-                Some(place) if how.create => return self.create(&ctx.creds, &place, &how, mode),
+                Some(place) if how.create => match self.create(&ctx.creds, &place, &how, mode) {
+                    // Somebody else made it in a live directory meanwhile.
+                    Err(Errno::EEXIST) if !how.exclusive && place.dir.inode.is_live() => {
+                        Walker::new(ctx, base, resolve).finish(place, follow, true).map_err(|missing| missing.errno)?
+                    }
+                    made => return made,
+                },
                 _ => return Err(missing.errno),
             },
         };
@@ -216,13 +325,14 @@ impl Vfs {
         if how.directory && !location.inode.is_dir() {
             return Err(Errno::ENOTDIR);
         }
+        let mut live = None;
         if path_only {
             how.readable = false;
             how.writable = false;
         } else {
-            self.may_open(&ctx.creds, &location, &how)?;
+            live = self.may_open(&ctx.creds, &location, &how)?;
         }
-        Ok(OpenFile::new(location, how.readable, how.writable))
+        Ok(OpenFile { live, ..OpenFile::new(location, how.readable, how.writable) })
     }
 
     /// Opens a file that is already found, with the checks of open(2): a magic link's target, an `O_PATH` descriptor
@@ -235,11 +345,12 @@ impl Vfs {
         if how.directory && !location.inode.is_dir() {
             return Err(Errno::ENOTDIR);
         }
-        self.may_open(creds, location, &how)?;
-        Ok(OpenFile::new(location.clone(), how.readable, how.writable))
+        let live = self.may_open(creds, location, &how)?;
+        Ok(OpenFile { live, ..OpenFile::new(location.clone(), how.readable, how.writable) })
     }
 
-    fn may_open(&self, creds: &Creds, at: &Location, how: &How) -> Result<(), Errno> {
+    /// Checks what open(2) checks, and truncates. For a live regular file this opens it.
+    fn may_open(&self, creds: &Creds, at: &Location, how: &How) -> Result<Option<Rc<dyn LiveFile>>, Errno> {
         let inode = &at.inode;
         let access = how.access();
         match inode.file_type() {
@@ -256,24 +367,43 @@ impl Vfs {
         if inode.file_type() == FileType::Socket {
             return Err(Errno::ENXIO);
         }
+        if let (FileType::Regular, Some((owner, id))) = (inode.file_type(), inode.live()) {
+            if !how.readable && !how.writable && !how.truncate {
+                return Ok(None);
+            }
+            let live = owner.open(id, how.readable, how.writable || how.truncate)?;
+            if how.truncate {
+                live.set_len(0)?;
+                inode.modified();
+            }
+            return Ok(Some(live));
+        }
         if how.truncate && inode.file_type() == FileType::Regular && !matches!(inode.node, Node::SynthFile(_)) {
             inode.truncate(0)?;
             if !creds.is_privileged() {
                 inode.strip_set_id();
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn create(&self, creds: &Creds, place: &Found, how: &How, mode: u32) -> Result<OpenFile, Errno> {
         let Last::Name(name) = &place.last else { return Err(Errno::EISDIR) };
         want_write(&place.dir)?;
         may_create(creds, &place.dir)?;
-        let inode = new_inode_in(creds, &place.dir, NewNode::Regular, mode & 0o7777)?;
-        place.dir.inode.insert(name, &inode)?;
-        let mut file = OpenFile::new(place.dir.child(name, inode), how.readable, how.writable);
-        file.created = true;
-        Ok(file)
+        let (inode, live) = match place.dir.inode.live_create(name, mode & 0o7777) {
+            Some(made) => {
+                let (inode, live) = made?;
+                (inode, Some(live))
+            }
+            None => {
+                let inode = new_inode_in(creds, &place.dir, NewNode::Regular, mode & 0o7777)?;
+                place.dir.inode.insert(name, &inode)?;
+                (inode, None)
+            }
+        };
+        let file = OpenFile::new(place.dir.child(name, inode), how.readable, how.writable);
+        Ok(OpenFile { created: true, live, ..file })
     }
 
     fn open_unnamed(
@@ -298,10 +428,20 @@ impl Vfs {
         if matches!(dir.inode.node, Node::SynthDir(_)) {
             return Err(Errno::EOPNOTSUPP);
         }
-        let inode = new_inode_in(creds, &dir, NewNode::Regular, mode & 0o7777)?;
-        inode.attr.borrow_mut().nlink = 0;
+        let (inode, live) = match dir.inode.live_unnamed(mode & 0o7777) {
+            Some(made) => {
+                let (inode, live) = made?;
+                (inode, Some(live))
+            }
+            None => {
+                let inode = new_inode_in(creds, &dir, NewNode::Regular, mode & 0o7777)?;
+                inode.attr.borrow_mut().nlink = 0;
+                (inode, None)
+            }
+        };
         let name = format!("#{}", inode.ino);
-        Ok(OpenFile::new(dir.child(name.as_bytes(), inode), how.readable, how.writable))
+        let file = OpenFile::new(dir.child(name.as_bytes(), inode), how.readable, how.writable);
+        Ok(OpenFile { live, ..file })
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn may_create(creds: &Creds, dir: &Location) -> Result<(), Errno> {
 /// the victim is of the kind that the call removes.
 pub(crate) fn may_delete(creds: &Creds, dir: &Location, victim: &Location, want_dir: bool) -> Result<(), Errno> {
     dir.inode.permission(creds, Access::WRITE.and(Access::EXEC))?;
-    let sticky = dir.inode.attr.borrow().mode & abi::S_ISVTX != 0;
+    let sticky = dir.inode.attr().mode & abi::S_ISVTX != 0;
     if sticky && !dir.inode.is_owner(creds) && !victim.inode.is_owner(creds) {
         return Err(Errno::EPERM);
     }
@@ -41,7 +41,7 @@ pub(crate) fn may_delete(creds: &Creds, dir: &Location, victim: &Location, want_
 
 /// The group and mode of a new file in `dir`: a set-group-ID directory gives its group on, and to directories the bit.
 fn inherit(creds: &Creds, dir: &InodeRef, is_dir: bool, mode: u32) -> (u32, u32) {
-    let attr = dir.attr.borrow();
+    let attr = dir.attr();
     if attr.mode & abi::S_ISGID == 0 {
         return (creds.gid, mode);
     }
@@ -70,11 +70,24 @@ pub(crate) fn new_inode_in(
     Ok(dir.inode.sb.new_inode(new, mode, creds.uid, gid))
 }
 
+/// Makes a file at `name` in `dir`. The caller has checked that one may be made.
+fn make_in(creds: &Creds, dir: &Location, name: &Name, new: NewNode<'_>, mode: u32) -> Result<Location, Errno> {
+    let inode = match dir.inode.live_make(name, new, mode) {
+        Some(made) => made?,
+        None => {
+            let inode = new_inode_in(creds, dir, new, mode)?;
+            dir.inode.insert(name, &inode)?;
+            inode
+        }
+    };
+    Ok(dir.child(name, inode))
+}
+
 /// Checks that `creds` may give the file a further name, as with `fs.protected_hardlinks` set: it owns the file, or
 /// could read and write it and it is nothing special.
 fn may_link(creds: &Creds, old: &InodeRef) -> Result<(), Errno> {
     let group_exec = abi::S_ISGID | abi::S_IXGRP;
-    let mode = old.attr.borrow().mode;
+    let mode = old.attr().mode;
     let special = old.file_type() != FileType::Regular || mode & abi::S_ISUID != 0 || mode & group_exec == group_exec;
     let usable = !special && old.permission(creds, Access::READ.and(Access::WRITE)).is_ok();
     if usable || old.is_owner(creds) { Ok(()) } else { Err(Errno::EPERM) }
@@ -105,9 +118,7 @@ impl Vfs {
     ) -> Result<Location, Errno> {
         let found = self.resolve_parent(ctx, base, path)?;
         let name = free_name(&ctx.creds, &found, new == NewNode::Directory)?;
-        let inode = new_inode_in(&ctx.creds, &found.dir, new, mode)?;
-        found.dir.inode.insert(&name, &inode)?;
-        Ok(found.dir.child(&name, inode))
+        make_in(&ctx.creds, &found.dir, &name, new, mode)
     }
 
     /// mkdir(2). The file-creation mask is already taken from `mode`.
@@ -146,9 +157,7 @@ impl Vfs {
         if is_device && !ctx.creds.is_privileged() {
             return Err(Errno::EPERM);
         }
-        let inode = new_inode_in(&ctx.creds, &found.dir, new, mode & 0o7777)?;
-        found.dir.inode.insert(&name, &inode)?;
-        Ok(found.dir.child(&name, inode))
+        make_in(&ctx.creds, &found.dir, &name, new, mode & 0o7777)
     }
 
     /// symlink(2).
@@ -212,6 +221,9 @@ impl Vfs {
             MAX_LINKS.. => return Err(Errno::EMLINK),
             _ => {}
         }
+        if let Some(linked) = found.dir.inode.live_link(&name, &old.inode) {
+            return linked;
+        }
         old.inode.change_nlink(1);
         let (sb, inode) = (&old.inode.sb, &old.inode);
         sb.named_again(inode);
@@ -235,6 +247,9 @@ impl Vfs {
         if victim.is_mount_point() {
             return Err(Errno::EBUSY);
         }
+        if let Some(removed) = found.dir.inode.live_remove(name, &victim.inode, false) {
+            return removed;
+        }
         found.dir.inode.remove(name, &victim.inode)?;
         victim.inode.sb.unlinked(&victim.inode);
         Ok(())
@@ -257,6 +272,9 @@ impl Vfs {
         may_delete(&ctx.creds, &found.dir, &victim, true)?;
         if victim.is_mount_point() {
             return Err(Errno::EBUSY);
+        }
+        if let Some(removed) = found.dir.inode.live_remove(name, &victim.inode, true) {
+            return removed;
         }
         if !victim.inode.is_empty_dir()? {
             return Err(Errno::ENOTEMPTY);
@@ -291,11 +309,14 @@ impl Vfs {
             return Err(Errno::EPERM);
         }
         let now = at.inode.sb.now();
-        let mut attr = at.inode.attr.borrow_mut();
         let mut mode = mode & 0o7777;
-        if !creds.is_privileged() && !creds.in_group(attr.gid) {
+        if !creds.is_privileged() && !creds.in_group(at.inode.attr().gid) {
             mode &= !abi::S_ISGID;
         }
+        if let Some((live, id)) = at.inode.live() {
+            return live.chmod(id, mode);
+        }
+        let mut attr = at.inode.attr.borrow_mut();
         attr.mode = mode;
         attr.ctime = now;
         Ok(())
@@ -304,17 +325,24 @@ impl Vfs {
     /// chown(2); `None` leaves an id as it is.
     ///
     /// # Errors
-    /// `EROFS`; `EPERM` unless privileged, or the owner giving the file to a group of its own.
+    /// `EROFS`; `EPERM` unless privileged, or the owner giving the file to a group of its own; always `EPERM` for a
+    /// change on a live file system.
     pub fn chown(&self, creds: &Creds, at: &Location, uid: Option<u32>, gid: Option<u32>) -> Result<(), Errno> {
         want_write(at)?;
         if !creds.is_privileged() {
-            let attr = at.inode.attr.borrow();
+            let attr = at.inode.attr();
             let owner = attr.uid == creds.uid;
             let uid_ok = uid.is_none_or(|uid| owner && uid == attr.uid);
             let gid_ok = gid.is_none_or(|gid| owner && (gid == attr.gid || creds.in_group(gid)));
             if !uid_ok || !gid_ok {
                 return Err(Errno::EPERM);
             }
+        }
+        if at.inode.is_live() {
+            // Files of a live file system belong to whom their owner says.
+            let attr = at.inode.attr();
+            let same = uid.is_none_or(|uid| uid == attr.uid) && gid.is_none_or(|gid| gid == attr.gid);
+            return if same { Ok(()) } else { Err(Errno::EPERM) };
         }
         if !at.inode.is_dir() {
             at.inode.strip_set_id();
@@ -342,6 +370,9 @@ impl Vfs {
                 return Err(Errno::EPERM);
             }
             at.inode.permission(creds, Access::WRITE)?;
+        }
+        if let Some((live, id)) = at.inode.live() {
+            return live.set_times(id, atime, mtime);
         }
         let now = at.inode.sb.now();
         let mut attr = at.inode.attr.borrow_mut();

@@ -105,9 +105,13 @@ impl Vfs {
             return Err(Errno::EBUSY);
         }
         if let Some(new) = &new {
-            if !exchange && new.inode.is_dir() && !new.inode.is_empty_dir()? {
+            if !exchange && !new.inode.is_live() && new.inode.is_dir() && !new.inode.is_empty_dir()? {
                 return Err(Errno::ENOTEMPTY);
             }
+        }
+        let (dir, onto) = (&from.dir.inode, new.as_ref().map(|new| &new.inode));
+        if let Some(renamed) = dir.live_rename(from_name, &old.inode, &to.dir.inode, to_name, onto, flags) {
+            return renamed;
         }
 
         from.dir.inode.remove(from_name, &old.inode)?;

@@ -24,6 +24,10 @@ pub enum XattrFlags {
 }
 
 fn check(inode: &Inode, creds: &Creds, name: &[u8], write: bool) -> Result<(), Errno> {
+    if inode.is_live() {
+        // Those of the host's files are the host's alone.
+        return Err(Errno::EOPNOTSUPP);
+    }
     if name.is_empty() || name.len() > NAME_MAX {
         return Err(Errno::ERANGE);
     }

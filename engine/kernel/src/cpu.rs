@@ -129,6 +129,12 @@ impl ObjectRef {
         Ok(ObjectRef(Rc::new(OwnedObject { id, cpu: cpu.clone() })))
     }
 
+    /// Whether anything else refers to the object.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        Rc::strong_count(&self.0) > 1
+    }
+
     /// Its name at the boundary.
     #[must_use]
     pub fn id(&self) -> ObjectId {

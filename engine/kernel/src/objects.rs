@@ -3,6 +3,9 @@
 //!
 //! A file that nobody has written to is copied into an object once, or an object is made of the host's file that it is. Any other file, and any file that is mapped shared
 //! and writable, hands its contents over to the object: reads and writes of the file go to it from then on.
+//!
+//! A file of the host's is never handed over, since the host would not see what is written to memory: a mapping of it
+//! holds what the file held when it was mapped, and one that is shared and writable is refused.
 
 use crate::cpu::ObjectRef;
 use crate::error::{SysError, WaitFor, WaitKey};
@@ -24,6 +27,8 @@ const PROBE: usize = 1 << 16;
 #[derive(Default)]
 pub struct FileObjects {
     copies: BTreeMap<ContentId, (u64, ObjectRef)>,
+    /// The same of files of the host's, which come without number: kept only while they are mapped.
+    live_copies: BTreeMap<ContentId, (u64, ObjectRef)>,
     /// Files whose contents are an object's; an entry counts only while the file says so.
     handed_over: BTreeMap<ContentId, Weak<ObjectContent>>,
 }
@@ -80,9 +85,13 @@ impl Kernel {
     /// The object with a regular file's bytes, for a mapping; `writable` for a shared one that may be written.
     ///
     /// # Errors
-    /// `ENOMEM`; the file's read errors; a block while contents are fetched.
+    /// `ENOMEM`; `ENODEV` for a shared mapping that may be written, of a file of the host's; the file's read errors; a
+    /// block while contents are fetched.
     pub fn file_object(&mut self, inode: &InodeRef, writable: bool) -> Result<ObjectRef, SysError> {
         let key = inode.content_id();
+        if inode.is_live() {
+            return if writable { Err(Errno::ENODEV.into()) } else { self.live_object(inode) };
+        }
         if inode.external().is_some() {
             let content = self.file_objects.handed_over.get(&key).and_then(Weak::upgrade);
             return content.map(|content| content.object.clone()).ok_or(SysError::Errno(Errno::ENODEV));
@@ -113,6 +122,20 @@ impl Kernel {
         Ok(object)
     }
 
+    /// The object with what a file of the host's holds at this moment.
+    fn live_object(&mut self, inode: &InodeRef) -> Result<ObjectRef, SysError> {
+        let (key, version) = (inode.content_id(), inode.version());
+        match self.file_objects.live_copies.get(&key) {
+            Some((known, object)) if *known == version => return Ok(object.clone()),
+            _ => {}
+        }
+        let object = self.fill_object(inode)?;
+        let copies = &mut self.file_objects.live_copies;
+        copies.retain(|_, (_, object)| object.is_shared());
+        copies.insert(key, (version, object.clone()));
+        Ok(object)
+    }
+
     /// A new object with a file's bytes.
     fn fill_object(&mut self, inode: &Inode) -> Result<ObjectRef, SysError> {
         let len = inode.len();
@@ -127,7 +150,8 @@ impl Kernel {
             return Ok(result?);
         }
         // What is still to be fetched is asked for before anything is copied, so that waiting costs no copies.
-        for at in (0..len).step_by(PROBE) {
+        let probed = if inode.is_live() { 0 } else { len };
+        for at in (0..probed).step_by(PROBE) {
             inode.read_at(at, &mut [0]).map_err(read_error)?;
         }
         let mut buf = vec![0; CHUNK.min(page_up(len).unwrap_or(u64::MAX).max(1) as usize)];

@@ -121,6 +121,13 @@ pub trait File: Any {
         Err(Errno::EINVAL.into())
     }
 
+    /// Writes at the end where that is one step, for files that others write to as well; answers how many bytes, and
+    /// where the file ends behind them. `None`: [`File::size`] tells the end, and [`File::write`] writes.
+    fn append(&self, bytes: &[u8]) -> Option<IoResult<(usize, u64)>> {
+        let _ = bytes;
+        None
+    }
+
     /// Whether it has offsets: lseek(2), pread(2), pwrite(2) work.
     fn seekable(&self) -> bool {
         false
@@ -372,10 +379,20 @@ impl OpenFile {
         if !self.writable() {
             return Err(Errno::EBADF.into());
         }
+        if let Some(appended) = self.append(bytes) {
+            let (count, end) = appended?;
+            self.offset.set(end);
+            return Ok(count);
+        }
         let at = if self.flags.get() & O_APPEND != 0 { self.file.size(cx.kernel) } else { self.offset.get() };
         let count = self.file.write(cx, at, bytes)?;
         self.offset.set(at.wrapping_add(count as u64));
         Ok(count)
+    }
+
+    /// Writes at the end, if that is what `O_APPEND` asks for and one step for this file.
+    fn append(&self, bytes: &[u8]) -> Option<IoResult<(usize, u64)>> {
+        if self.flags.get() & O_APPEND != 0 { self.file.append(bytes) } else { None }
     }
 
     /// Reads at `at`; the offset stays.
@@ -405,6 +422,9 @@ impl OpenFile {
         }
         if bytes.is_empty() {
             return Ok(0);
+        }
+        if let Some(appended) = self.append(bytes) {
+            return appended.map(|(count, _)| count);
         }
         let at = if self.flags.get() & O_APPEND != 0 { self.file.size(cx.kernel) } else { at };
         self.file.write(cx, at, bytes)

@@ -1,6 +1,6 @@
 //! Regular files and directories of the file tree, and descriptors opened with `O_PATH`.
 
-use super::{File, IoResult};
+use super::{File, IoError, IoResult};
 use crate::{Ctx, Kernel};
 use friscy_abi::Errno;
 use friscy_abi::inotify::{IN_ACCESS, IN_MODIFY};
@@ -77,6 +77,10 @@ impl File for Regular {
         let taken = self.opened.write_at(&self.creds, at, bytes)?;
         cx.kernel.drivers.watchers.note(self.opened.location(), IN_MODIFY);
         Ok(taken)
+    }
+
+    fn append(&self, bytes: &[u8]) -> Option<IoResult<(usize, u64)>> {
+        Some(self.opened.append(bytes)?.map_err(IoError::from))
     }
 
     fn seekable(&self) -> bool {
