@@ -15,7 +15,7 @@ use friscy_abi::socket::{
 };
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 use std::rc::{Rc, Weak};
 
 /// The longest datagram: 65,535 bytes less the headers of IPv4 and UDP.

@@ -5,7 +5,7 @@ use super::socket::Socket;
 use friscy_abi::Errno;
 use friscy_abi::socket::{SO_REUSEADDR, SO_REUSEPORT};
 use std::collections::BTreeMap;
-use std::net::Ipv6Addr;
+use core::net::Ipv6Addr;
 use std::rc::{Rc, Weak};
 
 /// Ports that are given to sockets without one (`net.ipv4.ip_local_port_range`).

@@ -90,7 +90,7 @@ fn address(family: u32) -> Vec<u8> {
         attribute(&mut out, IFA_LOCAL, &[127, 0, 0, 1]);
         attribute(&mut out, IFA_LABEL, b"lo\0");
     } else {
-        attribute(&mut out, IFA_ADDRESS, &std::net::Ipv6Addr::LOCALHOST.octets());
+        attribute(&mut out, IFA_ADDRESS, &core::net::Ipv6Addr::LOCALHOST.octets());
     }
     attribute(&mut out, IFA_FLAGS, &u32::from(PERMANENT).to_le_bytes());
     out
