@@ -6,6 +6,7 @@ use super::socket::Socket;
 use super::socket_data::{Message, Packet};
 use super::{IoError, IoResult};
 use crate::Ctx;
+use core::net::{Ipv4Addr, Ipv6Addr};
 use friscy_abi::Errno;
 use friscy_abi::layout::Ucred;
 use friscy_abi::poll::{POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM};
@@ -15,7 +16,6 @@ use friscy_abi::socket::{
 };
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
-use core::net::{Ipv4Addr, Ipv6Addr};
 use std::rc::{Rc, Weak};
 
 /// The longest datagram: 65,535 bytes less the headers of IPv4 and UDP.

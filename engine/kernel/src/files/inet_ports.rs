@@ -2,10 +2,10 @@
 
 use super::inet::Endpoint;
 use super::socket::Socket;
+use core::net::Ipv6Addr;
 use friscy_abi::Errno;
 use friscy_abi::socket::{SO_REUSEADDR, SO_REUSEPORT};
 use std::collections::BTreeMap;
-use core::net::Ipv6Addr;
 use std::rc::{Rc, Weak};
 
 /// Ports that are given to sockets without one (`net.ipv4.ip_local_port_range`).
