@@ -14,8 +14,10 @@ use oci_spec::distribution::Reference;
 use serde::Deserialize;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::env;
 use std::io::{self, Read};
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 use ureq::http::Response;
@@ -196,6 +198,11 @@ impl<'a> Registry<'a> {
 
     /// What docker's configuration has for this registry.
     fn credential(&self) -> Result<Option<DockerCredential>, Problem> {
+        let home = || env::var_os("HOME").map(|home| Path::new(&home).join(".docker"));
+        let dir = env::var_os("DOCKER_CONFIG").map(PathBuf::from).or_else(home);
+        if !dir.is_some_and(|dir| dir.join("config.json").exists()) {
+            return Ok(None);
+        }
         let (named, resolved) = (self.reference.registry(), self.reference.resolve_registry());
         // The default registry's key is its first version's address.
         let keys = [named.to_owned(), format!("https://{named}"), format!("https://{resolved}/v1/"), resolved.to_owned()];

@@ -178,11 +178,14 @@ fn add_tar<R: Read + Seek>(
     resolve_pending(builder, pending)
 }
 
+/// What is done with an entry and its path.
+type Visit<'a, R> = dyn for<'b> FnMut(&mut Entry<'_, Frugal<&'b mut R>>, &[u8]) -> Result<(), TarError> + 'a;
+
 /// Calls `visit` with each entry and its path, from the beginning of `reader`.
 fn for_each_entry<R: Read + Seek>(
     reader: &mut R,
     limits: TreeLimits,
-    visit: &mut dyn FnMut(&mut Entry<'_, Frugal<&mut R>>, &[u8]) -> Result<(), TarError>,
+    visit: &mut Visit<'_, R>,
 ) -> Result<(), TarError> {
     let mut after = String::new();
     let failed = |after: &str, source| TarError::Read { after: after.to_owned(), source };
