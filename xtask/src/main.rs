@@ -5,6 +5,7 @@ mod demo;
 mod rootfs;
 mod setup;
 mod shell;
+mod suites;
 mod test;
 mod web;
 
@@ -46,7 +47,20 @@ enum Command {
         /// Tests whose name contains this.
         filter: Option<String>,
     },
-    /// Runs `test`, and the measurements.
+    /// Runs a conformance suite: GCC's torture programs, or the POSIX test suite.
+    Suite {
+        /// Which.
+        suite: suites::Suite,
+        /// Every so many programs only.
+        #[arg(long)]
+        sample: bool,
+        /// What runs the programs.
+        #[arg(long, value_enum, default_value_t = suites::Runner::Friscy)]
+        runner: suites::Runner,
+        /// Programs whose name contains this.
+        filter: Option<String>,
+    },
+    /// Runs `test`, the conformance suites and the measurements.
     Full,
     /// Runs tests of expected output and writes what they give as the new expectation; look at the difference.
     Bless,
@@ -59,6 +73,10 @@ fn main() -> ExitCode {
         Command::Web => web::build().map(|_| true),
         Command::Demo { port, no_serve } => demo::demo(port, no_serve).map(|()| true),
         Command::Test { filter } => test::test(filter.as_deref()),
+        Command::Suite { suite, sample, runner, filter } => {
+            let extent = if sample { suites::Extent::Sample } else { suites::Extent::All };
+            suites::command(suite, extent, runner, filter.as_deref())
+        }
         Command::Full => test::full(),
         Command::Bless => test::bless().map(|()| true),
     };

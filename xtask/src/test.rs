@@ -1,6 +1,7 @@
 //! Running the tests, and saying in one line how many passed.
 
 use crate::shell::{cargo, run, step, target_dir, watch, workspace};
+use crate::suites::{self, Extent, Runner, Suite};
 use crate::{demo, rootfs, setup, web};
 use anyhow::Result;
 use std::path::PathBuf;
@@ -108,6 +109,17 @@ pub fn test(filter: Option<&str>) -> Result<bool> {
             broken += u64::from(!good && count.failed == before.failed);
         }
     }
+    if filter.is_none() {
+        for suite in [Suite::Torture, Suite::Posix] {
+            let outcome = suites::suite(suite, Extent::Sample, Runner::Friscy, None)?;
+            for line in &outcome.wrong {
+                println!("test {suite:?}/{line} FAILED");
+            }
+            println!("{suite:?}: {} of a sample passed, {} are listed as not passing", outcome.passed, outcome.listed);
+            count.passed += outcome.passed as u64;
+            count.failed += outcome.wrong.len() as u64;
+        }
+    }
     let failed = count.failed + broken;
     println!("\n{} passed, {failed} failed", count.passed);
     Ok(failed == 0)
@@ -136,13 +148,16 @@ fn lints(count: &mut Count) -> Result<()> {
     Ok(())
 }
 
-/// All tests, then what takes long, then the measurements.
+/// All tests, what takes long, the conformance suites, then the measurements.
 pub fn full() -> Result<bool> {
     let mut good = test(None)?;
     step("comparing floating point with Berkeley SoftFloat at length");
     let mut command = cargo();
     command.args(["test", "--release", "-p", "friscy-fp", "--test", "fp", "berkeley"]).env(FP_CASES, "1000000");
     good &= watch(&mut command, |_| {})?;
+    for suite in [Suite::Torture, Suite::Posix] {
+        good &= suites::command(suite, Extent::All, Runner::Friscy, None)?;
+    }
     step("measuring");
     let mut command = cargo();
     command.args(["run", "--release", "-p", "friscy-bench", "--", "run"]);
