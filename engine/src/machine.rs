@@ -109,7 +109,7 @@ impl Machine {
                 && task.state == RunState::Ready
             {
                 task.switches.1 += 1;
-                self.kernel.enqueue(tid);
+                self.kernel.requeue(tid);
             }
             if self.kernel.terminal.readable() {
                 self.host_event();
@@ -124,7 +124,7 @@ impl Machine {
 
     /// The task whose turn it is.
     fn next_task(&mut self) -> Option<Tid> {
-        while let Some(tid) = self.kernel.sched.run_queue.pop_front() {
+        while let Some((_, tid)) = self.kernel.sched.run_queue.pop_front() {
             if let Some(task) = self.kernel.tasks.get_mut(&tid) {
                 task.queued = false;
                 if task.state == RunState::Ready {

@@ -68,7 +68,7 @@ impl Machine {
                     continue;
                 }
             }
-            if fuel == 0 {
+            if fuel == 0 || self.kernel.is_outranked(tid) {
                 return;
             }
             let Some(task) = self.kernel.tasks.get_mut(&tid) else { return };

@@ -22,6 +22,7 @@ mod path;
 mod poll;
 mod process;
 mod rows;
+mod scheduling;
 mod signals;
 mod socket;
 mod sockopt;

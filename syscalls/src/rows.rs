@@ -7,7 +7,7 @@ use crate::args::Kind::{
 use crate::args::{Arg, Kind, Ret};
 use crate::table::{Support::*, Syscall, stub};
 use crate::{
-    fd, futex, identity, io, memory, message, meta, path, poll, process, signals, socket, sockopt, system, time,
+    fd, futex, identity, io, memory, message, meta, path, poll, process, scheduling, signals, socket, sockopt, system, time,
 };
 use friscy_abi::Errno;
 use friscy_abi::{fcntl, inotify, ipc, mman, sched, signal, socket as net, stat, tty};
@@ -145,16 +145,16 @@ pub const TABLE: &[Syscall] = &[
     Syscall { number: 115, name: "clock_nanosleep", args: &[arg("clockid", Enum(names::time::CLOCKS, &[])), arg("flags", Flags(names::time::TIMER_FLAGS, "0")), arg("request", Timespec), arg("remain", Ptr)], ret: Ret::Dec, handler: time::clock_nanosleep, blocks: true, support: Partial("clocks of processor time are missing") },
     stub(116, "syslog", Errno::EPERM),
     stub(117, "ptrace", Errno::EPERM),
-    Syscall { number: 118, name: "sched_setparam", args: &[arg("pid", Int), arg("param", Ptr)], ret: Ret::Dec, handler: system::sched_setparam, blocks: false, support: UNTESTED },
-    Syscall { number: 119, name: "sched_setscheduler", args: &[arg("pid", Int), arg("policy", Enum(sched::SCHED_POLICIES, &[])), arg("param", Ptr)], ret: Ret::Dec, handler: system::sched_setscheduler, blocks: false, support: Partial("real-time policies are refused") },
-    Syscall { number: 120, name: "sched_getscheduler", args: &[arg("pid", Int)], ret: Ret::Dec, handler: system::sched_getscheduler, blocks: false, support: Partial("always SCHED_OTHER") },
-    Syscall { number: 121, name: "sched_getparam", args: &[arg("pid", Int), arg("param", Ptr)], ret: Ret::Dec, handler: system::sched_getparam, blocks: false, support: UNTESTED },
+    Syscall { number: 118, name: "sched_setparam", args: &[arg("pid", Int), arg("param", Ptr)], ret: Ret::Dec, handler: scheduling::sched_setparam, blocks: false, support: UNTESTED },
+    Syscall { number: 119, name: "sched_setscheduler", args: &[arg("pid", Int), arg("policy", Enum(sched::SCHED_POLICIES, &[])), arg("param", Ptr)], ret: Ret::Dec, handler: scheduling::sched_setscheduler, blocks: false, support: UNTESTED },
+    Syscall { number: 120, name: "sched_getscheduler", args: &[arg("pid", Int)], ret: Ret::Dec, handler: scheduling::sched_getscheduler, blocks: false, support: UNTESTED },
+    Syscall { number: 121, name: "sched_getparam", args: &[arg("pid", Int), arg("param", Ptr)], ret: Ret::Dec, handler: scheduling::sched_getparam, blocks: false, support: UNTESTED },
     Syscall { number: 122, name: "sched_setaffinity", args: &[arg("pid", Int), arg("cpusetsize", Size), arg("mask", Ptr)], ret: Ret::Dec, handler: system::sched_setaffinity, blocks: false, support: Partial("accepted without effect") },
     Syscall { number: 123, name: "sched_getaffinity", args: &[arg("pid", Int), arg("cpusetsize", Size), arg("mask", Ptr)], ret: Ret::Dec, handler: system::sched_getaffinity, blocks: false, support: UNTESTED },
-    Syscall { number: 124, name: "sched_yield", args: &[], ret: Ret::Dec, handler: system::sched_yield, blocks: true, support: UNTESTED },
-    Syscall { number: 125, name: "sched_get_priority_max", args: &[arg("policy", Enum(sched::SCHED_POLICIES, &[]))], ret: Ret::Dec, handler: system::sched_get_priority_max, blocks: false, support: UNTESTED },
-    Syscall { number: 126, name: "sched_get_priority_min", args: &[arg("policy", Enum(sched::SCHED_POLICIES, &[]))], ret: Ret::Dec, handler: system::sched_get_priority_min, blocks: false, support: UNTESTED },
-    Syscall { number: 127, name: "sched_rr_get_interval", args: &[arg("pid", Int), arg("tp", Ptr)], ret: Ret::Dec, handler: system::sched_rr_get_interval, blocks: false, support: UNTESTED },
+    Syscall { number: 124, name: "sched_yield", args: &[], ret: Ret::Dec, handler: scheduling::sched_yield, blocks: true, support: UNTESTED },
+    Syscall { number: 125, name: "sched_get_priority_max", args: &[arg("policy", Enum(sched::SCHED_POLICIES, &[]))], ret: Ret::Dec, handler: scheduling::sched_get_priority_max, blocks: false, support: UNTESTED },
+    Syscall { number: 126, name: "sched_get_priority_min", args: &[arg("policy", Enum(sched::SCHED_POLICIES, &[]))], ret: Ret::Dec, handler: scheduling::sched_get_priority_min, blocks: false, support: UNTESTED },
+    Syscall { number: 127, name: "sched_rr_get_interval", args: &[arg("pid", Int), arg("tp", Ptr)], ret: Ret::Dec, handler: scheduling::sched_rr_get_interval, blocks: false, support: UNTESTED },
     Syscall { number: 128, name: "restart_syscall", args: &[], ret: Ret::Dec, handler: signals::restart_syscall, blocks: false, support: UNTESTED },
     Syscall { number: 129, name: "kill", args: &[arg("pid", Int), arg("sig", Signal)], ret: Ret::Dec, handler: signals::kill, blocks: false, support: Full },
     Syscall { number: 130, name: "tkill", args: &[arg("tid", Int), arg("sig", Signal)], ret: Ret::Dec, handler: signals::tkill, blocks: false, support: UNTESTED },

@@ -4,7 +4,7 @@
 use crate::args::Args;
 use crate::process::rusage;
 use friscy_abi::Errno;
-use friscy_abi::layout::{Hwprobe, Rlimit, Sysinfo, Timespec, Utsname};
+use friscy_abi::layout::{Hwprobe, Rlimit, Sysinfo, Utsname};
 use friscy_abi::sched::*;
 use friscy_kernel::fs::{RELEASE, VERSION, used_memory};
 use friscy_kernel::process::Usage;
@@ -189,73 +189,6 @@ pub(crate) fn sched_setaffinity(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     if wanted.iter().zip(own_cpus(cx).to_le_bytes()).all(|(wanted, own)| wanted & own == 0) {
         return Err(Errno::EINVAL.into());
     }
-    Ok(0)
-}
-
-/// sched_yield(2): the call ends the task's turn.
-pub(crate) fn sched_yield(cx: &mut Ctx<'_>, _a: &Args) -> SysResult {
-    if cx.scratch().again || cx.kernel.sched.run_queue.is_empty() {
-        return Ok(0);
-    }
-    let now = cx.kernel.now();
-    Err(friscy_kernel::WaitFor::default().until(Some(now)).restart(friscy_kernel::RestartKind::Always).into())
-}
-
-/// sched_getscheduler(2).
-pub(crate) fn sched_getscheduler(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
-    task_of(cx, a.i32::<0>())?;
-    Ok(u64::from(SCHED_OTHER))
-}
-
-/// sched_setscheduler(2): only ordinary scheduling, with priority 0.
-pub(crate) fn sched_setscheduler(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
-    task_of(cx, a.i32::<0>())?;
-    let priority: i32 = cx.read_struct(a.u64::<2>())?;
-    match a.u32::<1>() & 0x3fff_ffff {
-        SCHED_OTHER | SCHED_BATCH | SCHED_IDLE if priority == 0 => Ok(0),
-        SCHED_FIFO | SCHED_RR => Err(Errno::EPERM.into()),
-        _ => Err(Errno::EINVAL.into()),
-    }
-}
-
-/// sched_getparam(2).
-pub(crate) fn sched_getparam(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
-    task_of(cx, a.i32::<0>())?;
-    cx.write_struct(a.u64::<1>(), &0i32)?;
-    Ok(0)
-}
-
-/// sched_setparam(2).
-pub(crate) fn sched_setparam(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
-    task_of(cx, a.i32::<0>())?;
-    let priority: i32 = cx.read_struct(a.u64::<1>())?;
-    if priority == 0 { Ok(0) } else { Err(Errno::EINVAL.into()) }
-}
-
-fn priority_range(policy: u32) -> Result<(u64, u64), Errno> {
-    match policy {
-        SCHED_FIFO | SCHED_RR => Ok((1, 99)),
-        SCHED_OTHER | SCHED_BATCH | SCHED_IDLE => Ok((0, 0)),
-        _ => Err(Errno::EINVAL),
-    }
-}
-
-/// sched_get_priority_max(2).
-pub(crate) fn sched_get_priority_max(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
-    let _ = cx;
-    Ok(priority_range(a.u32::<0>())?.1)
-}
-
-/// sched_get_priority_min(2).
-pub(crate) fn sched_get_priority_min(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
-    let _ = cx;
-    Ok(priority_range(a.u32::<0>())?.0)
-}
-
-/// sched_rr_get_interval(2).
-pub(crate) fn sched_rr_get_interval(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
-    task_of(cx, a.i32::<0>())?;
-    cx.write_struct(a.u64::<1>(), &Timespec { tv_sec: 0, tv_nsec: 4_000_000 })?;
     Ok(0)
 }
 

@@ -4,6 +4,7 @@
 //! A program passes when it ends with status 0. Those that do not are listed with reasons in `tests/suites/NAME.txt`; a
 //! program that fails without being listed is a failure, and so is one that is listed and passes.
 
+use crate::rootfs;
 use crate::setup::{self, Need};
 use crate::shell::{cache_dir, run, step, target_dir, workspace};
 use anyhow::{Context, Result, bail};
@@ -351,6 +352,15 @@ pub fn suite(suite: Suite, extent: Extent, runner: Runner, filter: Option<&str>)
     }
     fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")?;
     fs::write(root.join("etc/group"), "root:x:0:\nnogroup:x:65534:\n")?;
+    let rootfs = rootfs::assemble()?;
+    rootfs::unpack(&rootfs)?;
+    let busybox = rootfs.with_extension("").join("usr/bin/busybox");
+    for name in ["sh", "sleep", "true", "ls", "cat"] {
+        let place = root.join("bin").join(name);
+        if !place.exists() {
+            fs::copy(&busybox, &place).with_context(|| format!("{}", busybox.display()))?;
+        }
+    }
     step(&format!("building {} programs of the suite {}", programs.len(), suite.name()));
     let refused = build(suite, &programs, &bin)?;
     programs.retain(|program| !refused.contains(&program.name));
@@ -361,7 +371,9 @@ pub fn suite(suite: Suite, extent: Extent, runner: Runner, filter: Option<&str>)
         let mut command = match runner {
             Runner::Friscy => {
                 let mut command = Command::new(&friscy);
-                command.arg("run").arg(&root).arg(Path::new("/suite").join(&program.name));
+                // Not as the first process, which signals treat differently.
+                command.arg("run").arg(&root).args(["/bin/sh", "-c", "\"$0\"; exit $?"]);
+                command.arg(Path::new("/suite").join(&program.name));
                 command
             }
             Runner::Qemu => {

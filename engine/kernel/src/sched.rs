@@ -4,8 +4,34 @@ use crate::error::{WaitFor, WaitKey};
 use crate::kernel::Kernel;
 use crate::task::RunState;
 use crate::{Nanos, Pid, Tid};
+use friscy_abi::sched::SCHED_FIFO;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// How a task is scheduled, sched(7).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SchedParams {
+    /// `SCHED_OTHER` and so on.
+    pub policy: u32,
+    /// 1 to 99 for `SCHED_FIFO` and `SCHED_RR`, otherwise 0.
+    pub priority: u32,
+    /// `SCHED_RESET_ON_FORK`: children are scheduled as usual.
+    pub reset_on_fork: bool,
+}
+
+impl SchedParams {
+    /// Tasks of a higher rank run first: the priority of a real-time task, 0 for all others.
+    #[must_use]
+    pub fn rank(self) -> u32 {
+        self.priority
+    }
+
+    /// Those of a new child.
+    #[must_use]
+    pub fn of_child(self) -> SchedParams {
+        if self.reset_on_fork { SchedParams::default() } else { self }
+    }
+}
 
 /// What happens at a point in time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -21,8 +47,8 @@ pub enum TimerId {
 /// Who runs next, who waits for what, and what is due when.
 #[derive(Debug, Default)]
 pub struct Scheduler {
-    /// Tasks that can run, in order.
-    pub run_queue: VecDeque<Tid>,
+    /// Tasks that can run with their ranks ([`SchedParams::rank`]), in order: higher ranks first.
+    pub run_queue: VecDeque<(u32, Tid)>,
     waiters: BTreeMap<WaitKey, SmallVec<[Tid; 2]>>,
     timers: BTreeSet<(Nanos, TimerId)>,
     armed: BTreeMap<TimerId, Nanos>,
@@ -123,14 +149,50 @@ impl Kernel {
         }
     }
 
-    /// Puts a ready task at the end of the run queue, unless it is there.
+    /// Puts a ready task behind those of its rank in the run queue, unless it is there.
     pub fn enqueue(&mut self, tid: Tid) {
+        self.place(tid, |rank, other| other >= rank);
+    }
+
+    /// Puts a ready task whose turn ended without its doing back into the run queue: one of SCHED_FIFO before those of
+    /// its rank, all others behind (sched(7)).
+    pub fn requeue(&mut self, tid: Tid) {
+        let fifo = self.tasks.get(&tid).is_some_and(|task| task.sched.policy == SCHED_FIFO);
+        self.place(tid, |rank, other| if fifo { other > rank } else { other >= rank });
+    }
+
+    /// Puts a ready task behind all those that go `before` it: given are its rank and the other's.
+    fn place(&mut self, tid: Tid, before: impl Fn(u32, u32) -> bool) {
         if let Some(task) = self.tasks.get_mut(&tid)
             && task.state == RunState::Ready
             && !task.queued
         {
             task.queued = true;
-            self.sched.run_queue.push_back(tid);
+            let rank = task.sched.rank();
+            let queue = &mut self.sched.run_queue;
+            // Looked for from the end, where an ordinary task's place is at once.
+            let behind = queue.iter().rev().take_while(|(other, _)| !before(rank, *other)).count();
+            queue.insert(queue.len() - behind, (rank, tid));
+        }
+    }
+
+    /// Whether a task of a higher rank than a running one's is ready.
+    #[must_use]
+    pub fn is_outranked(&self, tid: Tid) -> bool {
+        match self.sched.run_queue.front() {
+            Some(&(rank, _)) if rank > 0 => self.tasks.get(&tid).is_some_and(|task| rank > task.sched.rank()),
+            _ => false,
+        }
+    }
+
+    /// Changes how a task is scheduled. One that waits for its turn takes its new place at the end of its rank.
+    pub fn set_sched(&mut self, tid: Tid, params: SchedParams) {
+        let Some(task) = self.tasks.get_mut(&tid) else { return };
+        task.sched = params;
+        if task.queued {
+            task.queued = false;
+            self.sched.run_queue.retain(|&(_, other)| other != tid);
+            self.enqueue(tid);
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::signal::{AltStack, Pending, SigSet, Sighand};
 use crate::{Nanos, Pid, Tid};
 use friscy_boundary::{MmId, Regs};
 use std::cell::RefCell;
+use crate::sched::SchedParams;
 use std::rc::Rc;
 
 /// Whether a task can run.
@@ -66,6 +67,8 @@ pub struct Task {
     pub parent_death_signal: u32,
     /// Nice value, −20 to 19.
     pub nice: i32,
+    /// Policy and priority.
+    pub sched: SchedParams,
     /// Whether it runs.
     pub state: RunState,
     /// The system call in progress remembers things here.
@@ -114,6 +117,7 @@ impl Task {
             personality: 0,
             parent_death_signal: 0,
             nice: 0,
+            sched: SchedParams::default(),
             state: RunState::Ready,
             scratch: Scratch::default(),
             in_syscall: false,
