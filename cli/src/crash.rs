@@ -89,7 +89,8 @@ impl Files {
         let elf = Elf::parse(bytes).ok()?;
         let offset = pc - mapping.start + mapping.offset;
         let segment = elf.program_headers.iter().find(|header| {
-            header.p_type == PT_LOAD && (header.p_offset..header.p_offset.saturating_add(header.p_filesz)).contains(&offset)
+            header.p_type == PT_LOAD
+                && (header.p_offset..header.p_offset.saturating_add(header.p_filesz)).contains(&offset)
         })?;
         let address = (offset - segment.p_offset).checked_add(segment.p_vaddr)?;
         Some((elf, bytes, address))
@@ -150,7 +151,8 @@ fn unwind(crash: &Crash, files: &Files) -> Vec<(u64, bool)> {
         let caller = caller(files, &stack, looked_up, &regs);
         // A jump to a wrong address leaves the caller in `ra`, as does a leaf without unwinding information.
         let leaf = || (frames.len() == 1 && regs[RA] != pc).then_some((regs, regs[RA], false));
-        let signal = || files.mapping(pc).filter(|mapping| mapping.path.is_none()).and_then(|_| interrupted(&stack, &regs));
+        let signal =
+            || files.mapping(pc).filter(|mapping| mapping.path.is_none()).and_then(|_| interrupted(&stack, &regs));
         let prologue = || by_prologue(files, &stack, pc, &regs);
         let Some((next, next_pc, next_exact)) = caller.or_else(prologue).or_else(signal).or_else(leaf) else { break };
         // Stacks grow down: a caller's frame is above, so that this ends.
@@ -167,7 +169,8 @@ type Frame = ([u64; 32], u64, bool);
 /// The registers in the calling function, by the unwinding information of the code at `pc`.
 fn caller(files: &Files, stack: &Stack<'_>, pc: u64, regs: &[u64; 32]) -> Option<Frame> {
     let (elf, bytes, address) = files.file(pc)?;
-    let section = elf.section_headers.iter().find(|section| elf.shdr_strtab.get_at(section.sh_name) == Some(".eh_frame"))?;
+    let section =
+        elf.section_headers.iter().find(|section| elf.shdr_strtab.get_at(section.sh_name) == Some(".eh_frame"))?;
     let data = bytes.get(section.file_range()?)?;
     let eh_frame = EhFrame::new(data, LittleEndian);
     let bases = BaseAddresses::default().set_eh_frame(section.sh_addr);
@@ -196,7 +199,8 @@ fn by_prologue(files: &Files, stack: &Stack<'_>, pc: u64, regs: &[u64; 32]) -> O
     let (elf, bytes, address) = files.file(pc)?;
     let (_, start) = symbol(&elf, address)?;
     let mapped = files.mapping(pc)?;
-    let first = usize::try_from(pc - mapped.start + mapped.offset).ok()?.checked_sub(usize::try_from(address - start).ok()?)?;
+    let first =
+        usize::try_from(pc - mapped.start + mapped.offset).ok()?.checked_sub(usize::try_from(address - start).ok()?)?;
     let mut at = 0;
     let mut lowered: u64 = 0;
     let mut saved: Vec<(u8, u64, i32)> = Vec::new();

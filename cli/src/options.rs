@@ -1,8 +1,8 @@
 //! The command line.
 
+use clap::{Args, Parser, Subcommand};
 use friscy_abi::layout::Rlimit;
 use friscy_abi::sched::{RESOURCES, RLIM_INFINITY};
-use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
 /// Runs riscv64 Linux programs and root file systems without a kernel or a virtual machine.
@@ -214,7 +214,8 @@ fn parse_ulimit(text: &str) -> Result<Ulimit, String> {
     let wanted = format!("RLIMIT_{}", name.to_ascii_uppercase());
     let resource = RESOURCES.iter().find(|(_, name)| *name == wanted).map(|(number, _)| *number);
     let Some(resource) = resource.and_then(|number| u32::try_from(number).ok()) else {
-        let names: Vec<String> = RESOURCES.iter().map(|(_, name)| name["RLIMIT_".len()..].to_ascii_lowercase()).collect();
+        let names: Vec<String> =
+            RESOURCES.iter().map(|(_, name)| name["RLIMIT_".len()..].to_ascii_lowercase()).collect();
         return Err(format!("the names are {}", names.join(", ")));
     };
     let value = |text: &str| match text {

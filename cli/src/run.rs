@@ -58,7 +58,8 @@ pub fn run(options: &RunOptions) -> Result<ExitCode, Error> {
         None
     };
     let begin = Instant::now();
-    let mut reports = Reports { image: &image, first, backtrace: options.backtrace, unknown: 0, crash: None, base: resident() };
+    let mut reports =
+        Reports { image: &image, first, backtrace: options.backtrace, unknown: 0, crash: None, base: resident() };
     let status = run_machine(&mut machine, &mut events, &mut reports);
     drop(raw);
     if let Some(crash) = &reports.crash {

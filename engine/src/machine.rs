@@ -35,8 +35,7 @@ impl Machine {
     #[must_use]
     pub fn new(config: Config, ports: Ports) -> Machine {
         let Ports { cpu, vfs, file_clock, clock, entropy, terminal } = ports;
-        let entropy =
-            if config.kernel.deterministic { Box::new(SeededEntropy(config.kernel.seed)) } else { entropy };
+        let entropy = if config.kernel.deterministic { Box::new(SeededEntropy(config.kernel.seed)) } else { entropy };
         let kernel = Kernel::new(config.kernel, cpu, vfs, clock, entropy, terminal);
         let machine = Machine { kernel, fuel: config.fuel.max(1), trace: None, file_clock };
         machine.set_file_clock();

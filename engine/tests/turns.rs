@@ -1,9 +1,7 @@
 //! The machine over a cpu that plays scripts: turns, waiting, time, signals.
 
 use friscy_abi::layout::Timespec;
-use friscy_boundary::{
-    Access, CopyFault, Cpu, Exit, Mapping, MemError, MmId, ObjectId, PAGE_SIZE, Prot, Ran, Regs,
-};
+use friscy_boundary::{Access, CopyFault, Cpu, Exit, Mapping, MemError, MmId, ObjectId, PAGE_SIZE, Prot, Ran, Regs};
 use friscy_engine::{Call, Config, ExitStatus, Machine, MachineStatus, Ports, Program, SpawnError, Trace};
 use friscy_kernel::ports::{Clock, Input, SeededEntropy, Stream, Terminal, WindowSize};
 use friscy_kernel::{Kernel, Nanos, SysResult};
@@ -42,7 +40,13 @@ struct ScriptCpu {
 const START: u64 = 0x1_0078;
 
 impl ScriptCpu {
-    fn bytes(&mut self, mm: MmId, addr: u64, len: usize, mut each: impl FnMut(&mut u8, usize)) -> Result<(), CopyFault> {
+    fn bytes(
+        &mut self,
+        mm: MmId,
+        addr: u64,
+        len: usize,
+        mut each: impl FnMut(&mut u8, usize),
+    ) -> Result<(), CopyFault> {
         for at in 0..len {
             let addr = addr + at as u64;
             let page = self.pages.get_mut(&(mm, addr / PAGE_SIZE)).ok_or(CopyFault { copied: at as u64 })?;
@@ -60,8 +64,12 @@ impl Cpu for ScriptCpu {
     }
     fn fork_from(&mut self, parent: MmId, _: &[Mapping]) -> Result<MmId, MemError> {
         let id = self.create()?;
-        let copies: Vec<_> =
-            self.pages.iter().filter(|(key, _)| key.0 == parent).map(|(key, page)| ((id, key.1), page.clone())).collect();
+        let copies: Vec<_> = self
+            .pages
+            .iter()
+            .filter(|(key, _)| key.0 == parent)
+            .map(|(key, page)| ((id, key.1), page.clone()))
+            .collect();
         self.pages.extend(copies);
         Ok(id)
     }
@@ -217,7 +225,13 @@ fn start(script: &[Step], deterministic: bool) -> Bench {
     }
     let seen = Seen::default();
     let (out, input) = (Rc::default(), Rc::default());
-    let cpu = ScriptCpu { script: script.to_vec(), pages: BTreeMap::new(), objects: BTreeMap::new(), next: 0, seen: seen.clone() };
+    let cpu = ScriptCpu {
+        script: script.to_vec(),
+        pages: BTreeMap::new(),
+        objects: BTreeMap::new(),
+        next: 0,
+        seen: seen.clone(),
+    };
     let mut config = Config { fuel: 1000, ..Config::default() };
     config.kernel.deterministic = deterministic;
     let ports = Ports {

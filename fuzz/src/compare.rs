@@ -1,13 +1,13 @@
 //! Running a program on all executors side by side.
 
-#[cfg(not(feature = "software-checks"))]
-use crate::native as cpu;
-#[cfg(feature = "software-checks")]
-use crate::soft as cpu;
 use crate::evaluator::Evaluator;
 use crate::memory::{Model, Object, PAGES, PATCH};
+#[cfg(not(feature = "software-checks"))]
+use crate::native as cpu;
 use crate::program::{Image, Program};
 use crate::random::Random;
+#[cfg(feature = "software-checks")]
+use crate::soft as cpu;
 use friscy_boundary::{Access, Exit, PAGE_SIZE, Ran, Regs};
 use friscy_isa::{Coverage, decode};
 use friscy_lift_ir::{CodeSource, Limits};
@@ -117,7 +117,9 @@ fn note(image: &Image, totals: &mut Totals) {
     totals.programs += 1;
     let mut at = 0;
     while let Some(bytes) = image.code.get(at..).filter(|rest| rest.len() >= 2) {
-        let half = |i: usize| u32::from(bytes.get(i).copied().unwrap_or(0)) | u32::from(bytes.get(i + 1).copied().unwrap_or(0)) << 8;
+        let half = |i: usize| {
+            u32::from(bytes.get(i).copied().unwrap_or(0)) | u32::from(bytes.get(i + 1).copied().unwrap_or(0)) << 8
+        };
         if let Some(inst) = decode(half(0) | half(2) << 16) {
             totals.coverage.mark(&inst);
         }

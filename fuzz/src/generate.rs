@@ -379,7 +379,10 @@ impl Generator {
         let bits = match self.random.below(3) {
             0 => self.random.bits() as u32,
             1 => self.sample(|row| !row.flags.contains(Flags::STORE)).bits_of() ^ 1 << self.random.below(32),
-            _ => self.sample(|row| row.asm.contains("rm")).bits_of() & !(7 << 12) | (5 + self.random.below(2) as u32) << 12,
+            _ => {
+                self.sample(|row| row.asm.contains("rm")).bits_of() & !(7 << 12)
+                    | (5 + self.random.below(2) as u32) << 12
+            }
         };
         // Nothing here may write where patches do.
         let bits = if bits & 3 == 3 && bits & 0x7b == 0x23 { 0xffff_ffff } else { bits };

@@ -13,7 +13,8 @@ use std::rc::Rc;
 /// The interpreter with and without handlers of pairs, on anonymous memory; and two address spaces of one cpu whose code
 /// comes from an object, one forked from the other; and the interpreter on regions of many blocks.
 pub fn executors(memory: &Model, room: usize) -> Vec<Box<dyn Executor>> {
-    let pairs = Rc::new(RefCell::new(NativeCpu::new(Box::new(move || -> Box<dyn Tier> { Box::new(Interp::new(room)) }))));
+    let pairs =
+        Rc::new(RefCell::new(NativeCpu::new(Box::new(move || -> Box<dyn Tier> { Box::new(Interp::new(room)) }))));
     let single = NativeCpu::new(Box::new(move || -> Box<dyn Tier> { Box::new(Interp::without_pairs(room)) }));
     let single = Rc::new(RefCell::new(single));
     let of_file = OnCpu::new("interp of file pages", &pairs, memory, true);
@@ -74,7 +75,8 @@ impl OnCpu {
                 on.copy_in(mm, page.addr, &mut bytes).expect("the object's page can be read");
                 fill(&mut on, object, 0, &bytes);
             }
-            on.map(mm, &Mapping { backing: Backing::Shared { object, offset }, ..*mapping }).expect("a page can be mapped");
+            on.map(mm, &Mapping { backing: Backing::Shared { object, offset }, ..*mapping })
+                .expect("a page can be mapped");
         }
         OnCpu { name, cpu: self.cpu.clone(), mm, mappings: Vec::new() }
     }

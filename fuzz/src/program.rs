@@ -96,7 +96,10 @@ impl Item {
     /// The instructions that the item stands for, at an address, when other items are at `addresses`.
     fn expand(&self, at: u64, image: &Image) -> Vec<(u32, u8)> {
         let raw = |items: &[Item]| {
-            items.iter().filter_map(|item| if let Item::Raw { bits, len } = item { Some((*bits, *len)) } else { None }).collect()
+            items
+                .iter()
+                .filter_map(|item| if let Item::Raw { bits, len } = item { Some((*bits, *len)) } else { None })
+                .collect()
         };
         match *self {
             Item::Raw { bits, len } => vec![(bits, len)],
@@ -137,7 +140,11 @@ impl Program {
         let mut at = CODE + self.start;
         for item in &self.items {
             image.addresses.push(at);
-            at += item.expand(at, &Image { addresses: Vec::new(), code: Vec::new() }).iter().map(|i| u64::from(i.1)).sum::<u64>();
+            at += item
+                .expand(at, &Image { addresses: Vec::new(), code: Vec::new() })
+                .iter()
+                .map(|i| u64::from(i.1))
+                .sum::<u64>();
         }
         image.addresses.push(at);
         for (item, &at) in self.items.iter().zip(&image.addresses) {
@@ -175,7 +182,11 @@ impl fmt::Display for Program {
             writeln!(f, "# f{r} = {value:#018x}")?;
         }
         writeln!(f, "# frm = {}, fflags = {}", self.regs.frm, self.regs.fflags)?;
-        writeln!(f, "# fill {:x?}, kernel {:#x}, table {:?}, fuel {:?}", self.fill, self.kernel, self.table, self.slices)?;
+        writeln!(
+            f,
+            "# fill {:x?}, kernel {:#x}, table {:?}, fuel {:?}",
+            self.fill, self.kernel, self.table, self.slices
+        )?;
         for (n, (item, &at)) in self.items.iter().zip(&image.addresses).enumerate() {
             let mut at = at;
             for (bits, len) in item.expand(at, &image) {

@@ -191,9 +191,10 @@ fn comparable(mut program: Program) -> Program {
     for r in POINTERS {
         program.regs.x[r as usize] &= 0xffff_ffff;
     }
-    let of_words = program.items.iter().any(|item| {
-        matches!(*item, Item::Raw { bits, .. } if decode(bits).is_some_and(|inst| inst.op == Op::LrW))
-    });
+    let of_words = program
+        .items
+        .iter()
+        .any(|item| matches!(*item, Item::Raw { bits, .. } if decode(bits).is_some_and(|inst| inst.op == Op::LrW)));
     let other_width = if of_words { [Op::LrD, Op::ScD] } else { [Op::LrW, Op::ScW] };
     for item in &mut program.items {
         let Item::Raw { bits, len } = *item else { continue };
@@ -229,7 +230,8 @@ fn programs_do_what_they_do_under_qemu() {
         let Some((ran, regs, mut memory)) = evaluate(&program, FUEL) else { continue };
         let in_executable_only = (0x47000..0x48000).contains(&regs.pc);
         // Without a reservation qemu does not look at the address of a store-conditional.
-        let conditional = memory.fetch(regs.pc).ok().and_then(decode).is_some_and(|i| matches!(i.op, Op::ScW | Op::ScD));
+        let conditional =
+            memory.fetch(regs.pc).ok().and_then(decode).is_some_and(|i| matches!(i.op, Op::ScW | Op::ScD));
         // An address of more than 32 bits, which a jump over what makes it may leave.
         let wide = matches!(ran.exit, Exit::Fault { addr, .. } if addr >> 32 != 0 && addr < u64::MAX - 4096);
         let differs = wide || in_executable_only || conditional && matches!(ran.exit, Exit::Misaligned { .. });

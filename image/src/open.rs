@@ -12,8 +12,8 @@ use crate::select::{Found, LayerRef, find, is_image};
 use crate::store::{Cache, Kind, Pending};
 use friscy_vfs::native::{Folder as HostFolder, MappedFile};
 use friscy_vfs::{
-    ContentSource, Extent, FlatLower, Lower, MemorySource, NodeKind, TreeBuilder, TreeLimits, TreeLower, TreeNode, add_layer, flatten,
-    index_tar,
+    ContentSource, Extent, FlatLower, Lower, MemorySource, NodeKind, TreeBuilder, TreeLimits, TreeLower, TreeNode,
+    add_layer, flatten, index_tar,
 };
 use std::collections::BTreeSet;
 use std::fs::File;

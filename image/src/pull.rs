@@ -82,7 +82,9 @@ mod tests {
     #[test]
     fn what_looks_like_a_file_is_no_name() {
         let of = |text: &str| reference(Path::new(text)).map(|reference| reference.to_string());
-        for file in ["/nonexistent/image", "./debian", "../x", "~/x", "image.tar", "a/b.tar.gz", "src/nothing", "UPPER", ""] {
+        for file in
+            ["/nonexistent/image", "./debian", "../x", "~/x", "image.tar", "a/b.tar.gz", "src/nothing", "UPPER", ""]
+        {
             assert_eq!(of(file), None, "{file}");
         }
         assert_eq!(of("registry.example:5000/a/b:1"), Some("registry.example:5000/a/b:1".into()));

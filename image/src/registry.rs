@@ -84,7 +84,8 @@ impl<'a> Registry<'a> {
     pub(crate) fn resolve(&self) -> Result<Digest, Problem> {
         let wanted = match self.reference.digest() {
             Some(digest) => Some(
-                Digest::parse(digest).ok_or_else(|| self.problem(format!("{digest} is no digest by sha256 or sha512")))?,
+                Digest::parse(digest)
+                    .ok_or_else(|| self.problem(format!("{digest} is no digest by sha256 or sha512")))?,
             ),
             None => None,
         };
@@ -205,7 +206,8 @@ impl<'a> Registry<'a> {
         }
         let (named, resolved) = (self.reference.registry(), self.reference.resolve_registry());
         // The default registry's key is its first version's address.
-        let keys = [named.to_owned(), format!("https://{named}"), format!("https://{resolved}/v1/"), resolved.to_owned()];
+        let keys =
+            [named.to_owned(), format!("https://{named}"), format!("https://{resolved}/v1/"), resolved.to_owned()];
         for key in keys {
             match docker_credential::get_credential(&key) {
                 Ok(credential) => return Ok(Some(credential)),

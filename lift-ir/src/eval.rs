@@ -216,14 +216,7 @@ impl Machine {
         Ok(if signed { sign_extend(v, len) } else { v })
     }
 
-    fn atomic(
-        &mut self,
-        op: Op,
-        len: u32,
-        addr: u64,
-        operand: u64,
-        host: &mut dyn EvalHost,
-    ) -> Result<u64, MemFault> {
+    fn atomic(&mut self, op: Op, len: u32, addr: u64, operand: u64, host: &mut dyn EvalHost) -> Result<u64, MemFault> {
         let write = op.info().effects.contains(Effects::WRITE);
         if addr % len as u64 != 0 {
             return Err(MemFault { addr, write, misaligned: true });

@@ -342,13 +342,7 @@ impl Region {
 
     /// As [`Region::make_inst`]; also returns the result, or [`Value::NONE`].
     #[inline]
-    pub(crate) fn make_with_result(
-        &mut self,
-        op: Op,
-        args: [Value; 3],
-        imm: i64,
-        guest_index: u16,
-    ) -> (InstId, Value) {
+    pub(crate) fn make_with_result(&mut self, op: Op, args: [Value; 3], imm: i64, guest_index: u16) -> (InstId, Value) {
         let id = InstId(self.insts.len() as u32);
         let result = match op.info().result {
             Some(ty) => self.make_value(ty, Def::Inst(id)),

@@ -44,10 +44,34 @@ pub const fn binary(op: Op, a: u64, b: u64) -> Option<u64> {
         Op::Ne => (a != b) as u64,
         Op::LtS => (sa < sb) as u64,
         Op::LtU => (a < b) as u64,
-        Op::MinS => if sa < sb { a } else { b },
-        Op::MinU => if a < b { a } else { b },
-        Op::MaxS => if sa > sb { a } else { b },
-        Op::MaxU => if a > b { a } else { b },
+        Op::MinS => {
+            if sa < sb {
+                a
+            } else {
+                b
+            }
+        }
+        Op::MinU => {
+            if a < b {
+                a
+            } else {
+                b
+            }
+        }
+        Op::MaxS => {
+            if sa > sb {
+                a
+            } else {
+                b
+            }
+        }
+        Op::MaxU => {
+            if a > b {
+                a
+            } else {
+                b
+            }
+        }
         Op::Add32 => sext32(a.wrapping_add(b)),
         Op::Sub32 => sext32(a.wrapping_sub(b)),
         Op::Shl32 => sext32((a32 << shift32) as u64),
@@ -106,11 +130,35 @@ pub const fn amo(op: Op, old: u64, operand: u64) -> Option<u64> {
         Op::AmoXor32 | Op::AmoXor64 => old ^ operand,
         Op::AmoAnd32 | Op::AmoAnd64 => old & operand,
         Op::AmoOr32 | Op::AmoOr64 => old | operand,
-        Op::AmoMinS32 | Op::AmoMinS64 => if (old as i64) < (operand as i64) { old } else { operand },
-        Op::AmoMaxS32 | Op::AmoMaxS64 => if (old as i64) > (operand as i64) { old } else { operand },
+        Op::AmoMinS32 | Op::AmoMinS64 => {
+            if (old as i64) < (operand as i64) {
+                old
+            } else {
+                operand
+            }
+        }
+        Op::AmoMaxS32 | Op::AmoMaxS64 => {
+            if (old as i64) > (operand as i64) {
+                old
+            } else {
+                operand
+            }
+        }
         // Sign extension keeps the unsigned order of 32-bit values.
-        Op::AmoMinU32 | Op::AmoMinU64 => if old < operand { old } else { operand },
-        Op::AmoMaxU32 | Op::AmoMaxU64 => if old > operand { old } else { operand },
+        Op::AmoMinU32 | Op::AmoMinU64 => {
+            if old < operand {
+                old
+            } else {
+                operand
+            }
+        }
+        Op::AmoMaxU32 | Op::AmoMaxU64 => {
+            if old > operand {
+                old
+            } else {
+                operand
+            }
+        }
         _ => return None,
     })
 }

@@ -72,7 +72,8 @@ fn cases(random: &mut Random) -> Vec<Case> {
             inst.bits = bits;
             let mut x = [0; COUNT].map(|_| random.operand());
             if memory {
-                x[inst.rs1 as usize - FIRST] = (DATA + random.below(DATA_LEN as u64 / 8) * 8).wrapping_sub(inst.imm as u64);
+                x[inst.rs1 as usize - FIRST] =
+                    (DATA + random.below(DATA_LEN as u64 / 8) * 8).wrapping_sub(inst.imm as u64);
             }
             let f = [0; COUNT].map(|_| random.float());
             cases.push(Case { inst, x, f, frm: random.below(5) as u32 });
@@ -83,7 +84,9 @@ fn cases(random: &mut Random) -> Vec<Case> {
 }
 
 fn assembly(cases: &[Case], memory: &Memory) -> String {
-    let mut s = String::from(".option norelax\n.option arch, +c\n.text\n.globl _start\n_start:\nla x31, inputs\nla x30, outputs\n");
+    let mut s = String::from(
+        ".option norelax\n.option arch, +c\n.text\n.globl _start\n_start:\nla x31, inputs\nla x30, outputs\n",
+    );
     for case in cases {
         s.push_str("ld x5,64(x31)\nfscsr x5\n");
         for i in 0..COUNT {

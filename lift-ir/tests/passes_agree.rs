@@ -4,8 +4,8 @@ mod common;
 
 use common::{CODE, DATA, DATA_LEN, Memory, Random, random_program};
 use friscy_lift_ir::eval::{Leave, Machine};
-use friscy_lift_ir::passes::{self, Simplifier};
 use friscy_lift_ir::op::{Effects, ImmKind};
+use friscy_lift_ir::passes::{self, Simplifier};
 use friscy_lift_ir::{Cond, Edge, Lifter, Limits, Op, Region, RoundingClass, Target, Term, Type, text, verify};
 
 const PROGRAMS: u64 = 600;

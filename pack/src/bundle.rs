@@ -71,7 +71,11 @@ fn check_output(out: &Path) -> Result<(), PackError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(PackError::at(out)(error)),
         Ok(mut entries) => {
-            if entries.next().is_none() || is_bundle(out) { Ok(()) } else { Err(PackError::ForeignOutput(out.into())) }
+            if entries.next().is_none() || is_bundle(out) {
+                Ok(())
+            } else {
+                Err(PackError::ForeignOutput(out.into()))
+            }
         }
     }
 }
@@ -142,8 +146,10 @@ fn write_into(
 
     let fetched = [&manifest.kernel, &manifest.cpu, &manifest.index];
     let first_chunks = manifest.chunks.iter().take(layout.first_chunks as usize);
-    let first_bytes = page_bytes + json.len() as u64 + fetched.into_iter().chain(first_chunks).map(|f| f.bytes).sum::<u64>();
-    let mut summary = Summary { files: assets::PAGE_FILES.len() + 1, bytes: page_bytes + json.len() as u64, first_bytes };
+    let first_bytes =
+        page_bytes + json.len() as u64 + fetched.into_iter().chain(first_chunks).map(|f| f.bytes).sum::<u64>();
+    let mut summary =
+        Summary { files: assets::PAGE_FILES.len() + 1, bytes: page_bytes + json.len() as u64, first_bytes };
     for entry in fs::read_dir(&files_dir).map_err(PackError::at(&files_dir))? {
         let length = entry.and_then(|entry| entry.metadata()).map_err(PackError::at(&files_dir))?.len();
         summary.files += 1;

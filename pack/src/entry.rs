@@ -50,7 +50,9 @@ pub fn complete(lower: &dyn Lower, wishes: &Wishes) -> Result<Entry, PackError> 
     match argv.first_mut() {
         None => {
             let shell = SHELLS.into_iter().find(|shell| is_file(lower, shell));
-            argv.push(shell.ok_or_else(|| PackError::NoEntry("the image has neither /bin/bash nor /bin/sh".into()))?.into());
+            argv.push(
+                shell.ok_or_else(|| PackError::NoEntry("the image has neither /bin/bash nor /bin/sh".into()))?.into(),
+            );
         }
         Some(program) if program.contains('/') => {
             if !is_file(lower, program) {

@@ -9,14 +9,8 @@ use goblin::elf::Elf;
 use std::collections::{BTreeSet, VecDeque};
 
 /// Where libraries are looked for, as glibc and musl do on Debian for riscv64.
-const LIBRARY_FOLDERS: [&str; 6] = [
-    "lib/riscv64-linux-gnu",
-    "usr/lib/riscv64-linux-gnu",
-    "lib64/lp64d",
-    "lib",
-    "usr/lib",
-    "usr/lib64",
-];
+const LIBRARY_FOLDERS: [&str; 6] =
+    ["lib/riscv64-linux-gnu", "usr/lib/riscv64-linux-gnu", "lib64/lp64d", "lib", "usr/lib", "usr/lib64"];
 
 /// What shells, glibc and ncurses read at their start.
 const USUAL: [&str; 19] = [

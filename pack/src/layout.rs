@@ -208,10 +208,8 @@ fn build_tree(
     let mut builder = TreeBuilder::new();
     let mut names: BTreeMap<LowerId, &[u8]> = BTreeMap::new();
     for entry in entries {
-        let fail = |reason: String| PackError::Content {
-            path: String::from_utf8_lossy(&entry.path).into_owned(),
-            reason,
-        };
+        let fail =
+            |reason: String| PackError::Content { path: String::from_utf8_lossy(&entry.path).into_owned(), reason };
         if entry.seen {
             if let Some(name) = names.get(&entry.id) {
                 builder.link(&entry.path, name).map_err(|error| fail(error.to_string()))?;
@@ -222,9 +220,7 @@ fn build_tree(
         let kind = match stat.file_type {
             FileType::Regular => NodeKind::File(places.get(&entry.id).copied().unwrap_or_default()),
             FileType::Directory => NodeKind::Dir(BTreeMap::new()),
-            FileType::Symlink => {
-                NodeKind::Symlink(lower.read_link(entry.id).map_err(|errno| fail(errno.to_string()))?)
-            }
+            FileType::Symlink => NodeKind::Symlink(lower.read_link(entry.id).map_err(|errno| fail(errno.to_string()))?),
             FileType::CharDevice => NodeKind::CharDevice(stat.rdev),
             FileType::BlockDevice => NodeKind::BlockDevice(stat.rdev),
             FileType::Fifo => NodeKind::Fifo,

@@ -215,8 +215,19 @@ mod tests {
         assert_eq!(locate(&root, "/a%20b.js"), file("a b.js"));
         assert_eq!(locate(&root, "/sub"), Some(Located::Folder));
         for path in [
-            "/sub/", "/link", "/../secret", "/%2e%2e/secret", "/sub/..%2f..%2fsecret", "/%", "/%zz", "/%+1", "//secret",
-            "/index.html/", "", "secret", "/index.html%00",
+            "/sub/",
+            "/link",
+            "/../secret",
+            "/%2e%2e/secret",
+            "/sub/..%2f..%2fsecret",
+            "/%",
+            "/%zz",
+            "/%+1",
+            "//secret",
+            "/index.html/",
+            "",
+            "secret",
+            "/index.html%00",
         ] {
             assert_eq!(locate(&root, path), None, "{path}");
         }

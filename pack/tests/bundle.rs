@@ -63,7 +63,8 @@ fn inflate(bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn contents_come_back_from_the_chunks() {
     let dir = tempfile::tempdir().unwrap();
-    let long: Vec<u8> = (0..LONG_CHUNK_BYTES as u32 + 17).map(|i| (i.wrapping_mul(2_654_435_769) >> 24) as u8).collect();
+    let long: Vec<u8> =
+        (0..LONG_CHUNK_BYTES as u32 + 17).map(|i| (i.wrapping_mul(2_654_435_769) >> 24) as u8).collect();
     let files: [(&str, &[u8]); 7] = [
         ("bin/bash", b"#!/bin/true\n"),
         ("bin/true", b"true"),

@@ -32,10 +32,14 @@ fn the_image_is_missing_or_none() {
     let dir = tempfile::tempdir().unwrap();
     let text = dir.path().join("text");
     fs::write(&text, "hello\n").unwrap();
-    check(&[path(&text)], 125, &format!(
+    check(
+        &[path(&text)],
+        125,
+        &format!(
             "friscy: {}: neither an image archive, a tar or folder of a root file system, nor an ELF file\n",
             text.display()
-        ));
+        ),
+    );
     let empty = dir.path().join("empty");
     fs::create_dir(&empty).unwrap();
     check(

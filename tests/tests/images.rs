@@ -58,7 +58,13 @@ fn options_win_over_the_image() {
     check(cache.path(), &options, "layout", &["a", "b"], "a b\n");
     check(cache.path(), &options, "layout", &[], "\n");
     let script = "echo $GREETING $HOME; pwd; id -u; id -g";
-    check(cache.path(), &["-e", "GREETING=bye", "-w", "/tmp", "-u", "root"], "layout", &[script], "bye /root\n/tmp\n0\n0\n");
+    check(
+        cache.path(),
+        &["-e", "GREETING=bye", "-w", "/tmp", "-u", "root"],
+        "layout",
+        &[script],
+        "bye /root\n/tmp\n0\n0\n",
+    );
     check(cache.path(), &["-u", "app"], "layout", &["id"], "uid=1000(app) gid=1000(app) groups=50(staff)\n");
 }
 
@@ -74,7 +80,10 @@ fn buildah_and_plain_root_file_systems() {
     }
     let outcome = run_in(cache.path(), &[], "amd64.tar", &[]);
     let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
-    assert!(stderr.contains("amd64.tar: it is for linux/amd64, and friscy runs linux/riscv64: build it with"), "{stderr}");
+    assert!(
+        stderr.contains("amd64.tar: it is for linux/amd64, and friscy runs linux/riscv64: build it with"),
+        "{stderr}"
+    );
     assert_eq!((outcome.status, outcome.stdout.as_slice()), (125, &b""[..]));
 }
 

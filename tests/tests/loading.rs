@@ -35,7 +35,8 @@ fn text(outcome: &Outcome) -> String {
 #[test]
 fn static_programs() {
     let dir = tempfile::tempdir().unwrap();
-    const BARE: &[&str] = &["-static-pie", "-fPIE", "-Wl,--no-dynamic-linker", "-nostdlib", "-fno-builtin", "-fno-stack-protector"];
+    const BARE: &[&str] =
+        &["-static-pie", "-fPIE", "-Wl,--no-dynamic-linker", "-nostdlib", "-fno-builtin", "-fno-stack-protector"];
     for (source, status, flags) in
         [("place.c", 0, &["-static"][..]), ("place.c", 0, &["-static", "-Wl,-z,norelro"]), ("pie.c", 5, BARE)]
     {

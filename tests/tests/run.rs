@@ -118,7 +118,8 @@ fn an_unknown_system_call_is_told_of_once() {
 #[test]
 fn a_read_only_root_and_file_systems_in_memory() {
     let rootfs = rootfs();
-    let script = "touch /x; echo $?; touch /mnt/a/b/x && ls /mnt/a/b; echo 1 > /dev/null && echo null; stat -fc %T /mnt/a/b";
+    let script =
+        "touch /x; echo $?; touch /mnt/a/b/x && ls /mnt/a/b; echo 1 > /dev/null && echo null; stat -fc %T /mnt/a/b";
     let outcome = run(&["--read-only", "--tmpfs", "/mnt/a/b", rootfs.to_str().unwrap(), "sh", "-c", script]);
     assert_eq!(String::from_utf8_lossy(&outcome.stdout), "1\nx\nnull\ntmpfs\n");
     assert_eq!(String::from_utf8_lossy(&outcome.stderr), "touch: cannot touch '/x': Read-only file system\n");
@@ -177,7 +178,6 @@ fn a_guest_that_allocates_without_end_is_killed() {
 fn a_guest_that_forks_without_end_gets_eagain() {
     let rootfs = rootfs();
     let bomb = "import os, time\nn = 0\ntry:\n    while True:\n        if os.fork() == 0: time.sleep(100)\n        n += 1\nexcept BlockingIOError as e: print(n, e.errno)";
-    let outcome =
-        run(&["--ulimit", "nproc=100", rootfs.to_str().unwrap(), "python3", "-S", "-c", bomb]);
+    let outcome = run(&["--ulimit", "nproc=100", rootfs.to_str().unwrap(), "python3", "-S", "-c", bomb]);
     assert_eq!(String::from_utf8_lossy(&outcome.stdout), "99 11\n", "{}", String::from_utf8_lossy(&outcome.stderr));
 }

@@ -251,7 +251,8 @@ impl TreeBuilder {
             self.count(old, -1);
             if self.is_dir(old) {
                 self.count(dir, -1);
-                if let Some(NodeKind::Dir(children)) = self.tree.nodes.get_mut(old as usize).map(|node| &mut node.kind) {
+                if let Some(NodeKind::Dir(children)) = self.tree.nodes.get_mut(old as usize).map(|node| &mut node.kind)
+                {
                     pending.extend(std::mem::take(children).into_values().map(|child| (old, child)));
                 }
             }

@@ -360,7 +360,10 @@ impl Content {
         }
         // A chunk over a hole may go when nothing in it is left.
         self.chunks.retain(|&index, chunk| {
-            index * CHUNK < off || (index + 1) * CHUNK > end || index * CHUNK < lower_len || chunk.iter().any(|&b| b != 0)
+            index * CHUNK < off
+                || (index + 1) * CHUNK > end
+                || index * CHUNK < lower_len
+                || chunk.iter().any(|&b| b != 0)
         });
         self.recount();
         Ok(())

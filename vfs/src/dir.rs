@@ -65,7 +65,13 @@ impl Directory {
 /// Removes all entries; called once a file system is no longer in use.
 pub(crate) fn clear(dir: &mut Directory) -> Vec<InodeRef> {
     let entries = std::mem::take(&mut dir.entries);
-    entries.into_values().filter_map(|entry| match entry.target { Target::Inode(inode) => Some(inode), _ => None }).collect()
+    entries
+        .into_values()
+        .filter_map(|entry| match entry.target {
+            Target::Inode(inode) => Some(inode),
+            _ => None,
+        })
+        .collect()
 }
 
 impl Inode {
@@ -107,7 +113,9 @@ impl Inode {
                 Some((_, Entry { target: Target::Whiteout, .. })) => return Err(Errno::ENOENT),
                 Some((name, Entry { target: Target::Lower(id, _), .. })) => (name.clone(), *id),
                 None => {
-                    let (Some(lower_dir), Some(lower)) = (dir.lower, self.sb.lower()) else { return Err(Errno::ENOENT) };
+                    let (Some(lower_dir), Some(lower)) = (dir.lower, self.sb.lower()) else {
+                        return Err(Errno::ENOENT);
+                    };
                     (Name::from(name), lower.lookup(lower_dir, name)?.ok_or(Errno::ENOENT)?)
                 }
             }

@@ -131,7 +131,8 @@ impl FlatLower {
         if !header.starts_with(MAGIC) {
             return Err(FlatError);
         }
-        let (nodes, names, pool, bytes) = (u64_at(header, 8), u64_at(header, 16), u64_at(header, 24), u64_at(header, 32));
+        let (nodes, names, pool, bytes) =
+            (u64_at(header, 8), u64_at(header, 16), u64_at(header, 24), u64_at(header, 32));
         let len = nodes
             .checked_mul(NODE as u64)
             .and_then(|len| len.checked_add(names.checked_mul(NAME as u64)?))

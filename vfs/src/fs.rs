@@ -37,7 +37,12 @@ const ROOT_INO: u64 = 2;
 const FIRST_UPPER_INO: u64 = 1 << 32;
 
 impl SuperBlock {
-    pub(crate) fn new(name: &'static str, magic: u64, clock: Rc<dyn Clock>, lower: Option<Rc<dyn Lower>>) -> SuperBlock {
+    pub(crate) fn new(
+        name: &'static str,
+        magic: u64,
+        clock: Rc<dyn Clock>,
+        lower: Option<Rc<dyn Lower>>,
+    ) -> SuperBlock {
         let next_ino = if lower.is_some() { FIRST_UPPER_INO } else { ROOT_INO };
         SuperBlock {
             name,

@@ -85,9 +85,8 @@ impl Mount {
 
     fn child_at(&self, inode: InodeId) -> Option<MountRef> {
         let children = self.children.borrow();
-        let found = children.iter().rev().find(|child| {
-            child.at.borrow().as_ref().is_some_and(|at| at.inode.id() == inode)
-        });
+        let found =
+            children.iter().rev().find(|child| child.at.borrow().as_ref().is_some_and(|at| at.inode.id() == inode));
         found.cloned()
     }
 }
@@ -313,8 +312,7 @@ impl Vfs {
         root.super_block().set_dev(makedev(0, 1));
         let unnamed = SuperBlock::new("anon_inodefs", abi::ANON_INODE_FS_MAGIC, clock, None);
         unnamed.set_dev(makedev(0, 2));
-        let anonymous =
-            FileSystem::with_root(Rc::new(unnamed).new_inode(crate::fs::NewNode::Directory, 0o700, 0, 0));
+        let anonymous = FileSystem::with_root(Rc::new(unnamed).new_inode(crate::fs::NewNode::Directory, 0o700, 0, 0));
         Vfs {
             root: new_mount(1, root, b"overlay"),
             anonymous: new_mount(0, anonymous, b"none"),
@@ -333,7 +331,13 @@ impl Vfs {
     ///
     /// # Errors
     /// `ENOTDIR` unless both are directories or both are not.
-    pub fn mount(&self, at: &Location, fs: Rc<FileSystem>, source: &[u8], flags: MountFlags) -> Result<MountRef, Errno> {
+    pub fn mount(
+        &self,
+        at: &Location,
+        fs: Rc<FileSystem>,
+        source: &[u8],
+        flags: MountFlags,
+    ) -> Result<MountRef, Errno> {
         if fs.super_block().dev() == 0 {
             fs.super_block().set_dev(makedev(0, self.next_dev.get()));
             self.next_dev.set(self.next_dev.get() + 1);

@@ -57,12 +57,7 @@ fn inherit(creds: &Creds, dir: &InodeRef, is_dir: bool, mode: u32) -> (u32, u32)
 ///
 /// # Errors
 /// `EPERM` in a generated directory.
-pub(crate) fn new_inode_in(
-    creds: &Creds,
-    dir: &Location,
-    new: NewNode<'_>,
-    mode: u32,
-) -> Result<InodeRef, Errno> {
+pub(crate) fn new_inode_in(creds: &Creds, dir: &Location, new: NewNode<'_>, mode: u32) -> Result<InodeRef, Errno> {
     if matches!(dir.inode.node, crate::inode::Node::SynthDir(_)) {
         return Err(if new == NewNode::Regular { Errno::EACCES } else { Errno::EPERM });
     }

@@ -135,9 +135,7 @@ fn add_tar<R: Read + Seek>(
     wanted: &mut dyn FnMut(&[u8]) -> bool,
 ) -> Result<(), TarError> {
     let mut reader = reader;
-    let end = reader
-        .seek(SeekFrom::End(0))
-        .map_err(|source| TarError::Read { after: String::new(), source })?;
+    let end = reader.seek(SeekFrom::End(0)).map_err(|source| TarError::Read { after: String::new(), source })?;
     // Hard links that name a file further on: path and target, as they are written and as components.
     let mut pending: BTreeMap<Vec<u8>, Pending> = BTreeMap::new();
     for_each_entry(&mut reader, builder.limits(), &mut |entry, path| {

@@ -409,7 +409,10 @@ fn device_nodes() {
     m.mount("dev", devfs(m.clock.clone()).unwrap());
     let null = m.at("dev/null").metadata();
     assert_eq!((null.mode, null.rdev), (0o020_666, makedev(1, 3)));
-    assert_eq!(m.vfs.resolve(&m.ctx, &m.ctx.cwd, b"dev/stdin", false, 0).unwrap().inode().read_link().unwrap(), b"/proc/self/fd/0");
+    assert_eq!(
+        m.vfs.resolve(&m.ctx, &m.ctx.cwd, b"dev/stdin", false, 0).unwrap().inode().read_link().unwrap(),
+        b"/proc/self/fd/0"
+    );
     assert_eq!(m.at("dev/shm").metadata().mode, 0o041_777);
     assert!(m.open("dev/null", fcntl::O_RDWR).is_ok());
     m.at("dev").mount().set_flags(MountFlags { no_dev: true, ..MountFlags::default() });

@@ -5,8 +5,8 @@
 use friscy_abi::Errno;
 use friscy_vfs::native::{Folder, MappedFile};
 use friscy_vfs::{
-    Extent, FileTree, FileType, FlatLower, Lower, MemorySource, NodeKind, Timestamp, TreeBuilder, TreeError, TreeLimits,
-    TreeLower, TreeNode, add_layer, flatten, index_tar, is_tar, makedev, resolve, walk,
+    Extent, FileTree, FileType, FlatLower, Lower, MemorySource, NodeKind, Timestamp, TreeBuilder, TreeError,
+    TreeLimits, TreeLower, TreeNode, add_layer, flatten, index_tar, is_tar, makedev, resolve, walk,
 };
 use proptest::prelude::*;
 use std::io::Cursor;
@@ -112,7 +112,11 @@ fn flat(tree: &FileTree, contents: &[u8]) -> FlatLower {
 
 #[test]
 fn contents_stay_where_they_are() {
-    let tar = Tar::new().raw(b"/", EntryType::Directory, b"").dir("./", 0o711).dir("./etc/", 0o750).file("./etc/name", b"friscy\n");
+    let tar = Tar::new()
+        .raw(b"/", EntryType::Directory, b"")
+        .dir("./", 0o711)
+        .dir("./etc/", 0o750)
+        .file("./etc/name", b"friscy\n");
     let bytes = tar.bytes();
     let tree = index_tar(Cursor::new(&bytes)).unwrap();
     assert_eq!(node(&tree, "").mode, 0o711);
@@ -333,13 +337,11 @@ fn layered(layers: Vec<Tar>) -> String {
 #[test]
 fn whiteouts_hide_what_is_below_and_nothing_else() {
     let base = || {
-        Tar::new()
-            .dir("d", 0o700)
-            .file("d/a", b"a")
-            .file("d/b", b"b")
-            .dir("e/f", 0o755)
-            .file("e/f/g", b"g")
-            .link(EntryType::Link, "again", "e/f/g")
+        Tar::new().dir("d", 0o700).file("d/a", b"a").file("d/b", b"b").dir("e/f", 0o755).file("e/f/g", b"g").link(
+            EntryType::Link,
+            "again",
+            "e/f/g",
+        )
     };
     let names = |text: String| -> String {
         text.lines().map(|line| line.split(' ').next().unwrap_or_default().to_owned() + " ").collect()
@@ -391,7 +393,11 @@ fn links_on_the_way_are_followed_inside_the_tree() {
 
 #[test]
 fn paths_are_resolved_as_in_a_chroot() {
-    let tar = Tar::new().file("usr/bin/x", b"").link(EntryType::Symlink, "bin", "../usr/./bin").link(EntryType::Symlink, "l", "l");
+    let tar = Tar::new().file("usr/bin/x", b"").link(EntryType::Symlink, "bin", "../usr/./bin").link(
+        EntryType::Symlink,
+        "l",
+        "l",
+    );
     let bytes = tar.bytes();
     let tree = index_tar(Cursor::new(&bytes)).unwrap();
     let lower = flat(&tree, &bytes);

@@ -156,7 +156,8 @@ impl Suite {
                         }
                         let relative = source.strip_prefix(&interfaces)?.with_extension("");
                         let include = format!("-I{}", sources.join("include").display());
-                        let flags = [&include, "-std=gnu99", "-D_GNU_SOURCE", "-D_POSIX_C_SOURCE=200112L", "-lpthread", "-lrt"];
+                        let flags =
+                            [&include, "-std=gnu99", "-D_GNU_SOURCE", "-D_POSIX_C_SOURCE=200112L", "-lpthread", "-lrt"];
                         programs.push(Program {
                             name: relative.display().to_string(),
                             source,
@@ -173,7 +174,9 @@ impl Suite {
 
 /// GCC's source package holds a tar in a tar.
 fn fetch_torture(into: &Path) -> Result<()> {
-    run(Command::new("apt-get").args(["download", "-o", "APT::Sandbox::User=root", "gcc-12-source"]).current_dir(into))?;
+    run(Command::new("apt-get")
+        .args(["download", "-o", "APT::Sandbox::User=root", "gcc-12-source"])
+        .current_dir(into))?;
     let package = fs::read_dir(into)?.next().context("apt-get downloaded nothing")??.path();
     let unpack = "dpkg-deb --fsys-tarfile \"$1\" | tar -x --wildcards '*/gcc-12.*.tar.xz' && \
                   tar -xf usr/src/gcc-12/gcc-12.*.tar.xz --strip-components=5 --wildcards '*/gcc.c-torture/execute/*' && \
@@ -327,7 +330,8 @@ fn read_list(path: &Path) -> Result<BTreeMap<String, String>> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
         .map(|line| {
-            let (name, reason) = line.split_once(": ").with_context(|| format!("{}: {line}: no reason", path.display()))?;
+            let (name, reason) =
+                line.split_once(": ").with_context(|| format!("{}: {line}: no reason", path.display()))?;
             Ok((name.to_owned(), reason.to_owned()))
         })
         .collect()
@@ -415,4 +419,3 @@ pub fn command(which: Suite, extent: Extent, runner: Runner, filter: Option<&str
     );
     Ok(outcome.wrong.is_empty() && outcome.passed > 0)
 }
-

@@ -15,10 +15,7 @@ pub struct Translator {
 
 impl Default for Translator {
     fn default() -> Translator {
-        Translator {
-            lifter: Lifter::new(),
-            region: Region::new(0, RoundingClass::Rne),
-        }
+        Translator { lifter: Lifter::new(), region: Region::new(0, RoundingClass::Rne) }
     }
 }
 

@@ -391,5 +391,9 @@ fn check_present(pc: u64, more_pages: u32, memory: &dyn CodeMemory) -> Result<()
     if !is_code(pc >> PAGE_BITS) {
         return Err(Untranslatable::Fetch(pc));
     }
-    if more_pages == 0 || is_code((pc >> PAGE_BITS) + u64::from(more_pages)) { Ok(()) } else { Err(Untranslatable::Elsewhere) }
+    if more_pages == 0 || is_code((pc >> PAGE_BITS) + u64::from(more_pages)) {
+        Ok(())
+    } else {
+        Err(Untranslatable::Elsewhere)
+    }
 }

@@ -58,7 +58,10 @@ fn ran(exit: Exit, retired: u64) -> Ran {
 #[test]
 fn a_loop_ends_in_a_system_call() {
     check(|cpu| {
-        let mm = load(cpu, &["addi a0,zero,100", "addi a1,zero,0", "add a1,a1,a0", "c.addi a0,-1", "bne a0,zero,-6", "ecall"]);
+        let mm = load(
+            cpu,
+            &["addi a0,zero,100", "addi a1,zero,0", "add a1,a1,a0", "c.addi a0,-1", "bne a0,zero,-6", "ecall"],
+        );
         let mut regs = at(CODE);
         assert_eq!(cpu.run(mm, &mut regs, 1 << 40), ran(Exit::Syscall, 303));
         assert_eq!((regs.pc, regs.x[10], regs.x[11]), (CODE + 18, 0, 5050));

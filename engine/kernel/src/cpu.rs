@@ -1,6 +1,6 @@
 //! A shared handle of the cpu side: the kernel calls it, and so do files whose contents are memory objects.
 
-use friscy_boundary::{Cpu, CopyFault, Mapping, MemError, MmId, ObjectId, Prot, Ran, Regs};
+use friscy_boundary::{CopyFault, Cpu, Mapping, MemError, MmId, ObjectId, Prot, Ran, Regs};
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;

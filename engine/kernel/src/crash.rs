@@ -67,8 +67,7 @@ impl Kernel {
         if self.cpu.copy_in(mm.id, sp, &mut stack).is_err() {
             stack.clear();
         }
-        let crash =
-            Crash { pid: task.tgid, tid, comm: task.comm.clone(), info, regs: task.regs.clone(), code, stack };
+        let crash = Crash { pid: task.tgid, tid, comm: task.comm.clone(), info, regs: task.regs.clone(), code, stack };
         drop(mm);
         self.crashes.push(crash);
     }

@@ -83,8 +83,7 @@ impl Cred {
             self.cap_ambient = 0;
         }
         let root = self.uid == 0 || self.euid == 0;
-        self.cap_permitted =
-            if root { self.cap_bounding | self.cap_inheritable } else { self.cap_ambient };
+        self.cap_permitted = if root { self.cap_bounding | self.cap_inheritable } else { self.cap_ambient };
         self.cap_effective = if self.euid == 0 { self.cap_permitted } else { self.cap_ambient };
         self.keep_caps = false;
     }

@@ -48,9 +48,9 @@ impl Kernel {
         if task.has_private_signal() {
             return true;
         }
-        self.processes.get(&task.tgid).is_none_or(|process| {
-            process.stopped.is_some() || !process.pending.set.without(task.mask).is_empty()
-        })
+        self.processes
+            .get(&task.tgid)
+            .is_none_or(|process| process.stopped.is_some() || !process.pending.set.without(task.mask).is_empty())
     }
 
     /// Acts on what system calls and drivers left to be done: wakes, terminals' signals, processes that were killed.

@@ -60,7 +60,10 @@ impl Default for KernelConfig {
 
 /// Where the time comes from.
 enum Time {
-    Host { clock: Box<dyn Clock>, boot: Nanos },
+    Host {
+        clock: Box<dyn Clock>,
+        boot: Nanos,
+    },
     /// Nanoseconds since the start: one a retired instruction, more when all tasks wait.
     Virtual(Nanos),
 }

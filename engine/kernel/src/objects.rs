@@ -68,7 +68,8 @@ impl ExternalContent for ObjectContent {
         self.object.resize(len).map_err(|_| Errno::ENOSPC)?;
         self.len.set(len);
         Ok(())
-    }}
+    }
+}
 
 /// The system-call error of a failed read of contents: missing data is waited for.
 #[must_use]

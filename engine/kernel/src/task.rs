@@ -5,11 +5,11 @@ use crate::error::{FutexKey, Scratch, WaitFor};
 use crate::files::FdTable;
 use crate::fsctx::FsContext;
 use crate::mm::Mm;
+use crate::sched::SchedParams;
 use crate::signal::{AltStack, Pending, SigSet, Sighand};
 use crate::{Nanos, Pid, Tid};
 use friscy_boundary::{MmId, Regs};
 use std::cell::RefCell;
-use crate::sched::SchedParams;
 use std::rc::Rc;
 
 /// Whether a task can run.

@@ -177,8 +177,7 @@ impl Kernel {
     pub fn posix_timer_create(&mut self, pid: Pid, clock: i32, event: Sigevent) -> i32 {
         let timers = &mut self.process_mut(pid).posix_timers;
         let id = (0..i32::MAX).find(|id| !timers.contains_key(id)).unwrap_or(i32::MAX);
-        let timer =
-            PosixTimer { clock, event, timer: Itimer::default(), queued: false, missed: 0, overrun: 0 };
+        let timer = PosixTimer { clock, event, timer: Itimer::default(), queued: false, missed: 0, overrun: 0 };
         timers.insert(id, timer);
         id
     }

@@ -122,7 +122,8 @@ const fn compressed_key(bits: u32) -> usize {
 }
 
 static BASE_LOOKUP: Lookup<{ 1 << 15 }, { ROWS.len() }> = Lookup::new(&ROWS, &BASE_DECODERS, false);
-static COMPRESSED_LOOKUP: Lookup<{ 1 << 8 }, { COMPRESSED.len() }> = Lookup::new(&COMPRESSED, &COMPRESSED_DECODERS, true);
+static COMPRESSED_LOOKUP: Lookup<{ 1 << 8 }, { COMPRESSED.len() }> =
+    Lookup::new(&COMPRESSED, &COMPRESSED_DECODERS, true);
 
 /// Length in bytes of the encoding that starts with this halfword: 2 if its low two bits are not both ones, else 4. Longer
 /// encodings are not part of any ratified extension and do not decode.

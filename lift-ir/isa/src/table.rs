@@ -197,7 +197,10 @@ const fn assert_disjoint(rows: &[Row]) {
     while i < rows.len() {
         let mut j = i + 1;
         while j < rows.len() {
-            assert!(rows[i].layout.pattern.is_disjoint(&rows[j].layout.pattern), "two rows of the instruction table overlap");
+            assert!(
+                rows[i].layout.pattern.is_disjoint(&rows[j].layout.pattern),
+                "two rows of the instruction table overlap"
+            );
             j += 1;
         }
         i += 1;

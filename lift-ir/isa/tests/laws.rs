@@ -48,7 +48,8 @@ fn all_halfwords() {
         if bits & 3 == 3 {
             continue;
         }
-        let by_scan = COMPRESSED.iter().filter(|row| row.layout.pattern.matches(bits)).map(|row| row.name).collect::<Vec<_>>();
+        let by_scan =
+            COMPRESSED.iter().filter(|row| row.layout.pattern.matches(bits)).map(|row| row.name).collect::<Vec<_>>();
         let Some(inst) = decode(bits) else {
             assert_eq!(by_scan, [""; 0], "{bits:#06x}");
             continue;
@@ -200,7 +201,12 @@ fn names_and_flags() {
         let memory = matches!(opcode, 0x03 | 0x07 | 0x23 | 0x27 | 0x2f);
         assert_eq!(row.flags.intersects(Flags::LOAD.or(Flags::STORE)), memory, "{}", row.name);
         assert_eq!(row.flags.contains(Flags::FENCE), opcode == 0x0f, "{}", row.name);
-        assert_eq!(row.flags.contains(Flags::CSR), opcode == 0x73 && row.layout.pattern.value & 0x7000 != 0, "{}", row.name);
+        assert_eq!(
+            row.flags.contains(Flags::CSR),
+            opcode == 0x73 && row.layout.pattern.value & 0x7000 != 0,
+            "{}",
+            row.name
+        );
     }
 }
 

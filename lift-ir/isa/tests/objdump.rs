@@ -58,8 +58,10 @@ fn is_other_extension(line: &Line) -> bool {
         0x07 | 0x27 => matches!(width, 0 | 5 | 6 | 7),
         0x57 | 0x77 => true,
         // Zbc, Zbkb and Zbkx: clmul, clmulr, clmulh, pack, packh, xperm4, xperm8; Zkn: aes64es to aes64dsm, aes64ks2.
-        0x33 => matches!((funct7, width), (0x05, 1..=3) | (0x04, 4 | 7) | (0x14, 2 | 4))
-            || width == 0 && matches!(funct7, 0x19 | 0x1b | 0x1d | 0x1f | 0x3f),
+        0x33 => {
+            matches!((funct7, width), (0x05, 1..=3) | (0x04, 4 | 7) | (0x14, 2 | 4))
+                || width == 0 && matches!(funct7, 0x19 | 0x1b | 0x1d | 0x1f | 0x3f)
+        }
         0x3b => funct7 == 0x04 && width == 4,
         // Zknh and Zksh: sha256, sha512, sm3; Zkn: aes64im, aes64ks1i; Zbkb: brev8.
         0x13 => width == 1 && matches!(funct7, 0x08 | 0x18) || width == 5 && line.bits >> 20 == 0x687,
@@ -68,7 +70,8 @@ fn is_other_extension(line: &Line) -> bool {
 }
 
 fn is_data(text: &str) -> bool {
-    [".byte", ".2byte", ".4byte", ".8byte", ".insn", "c.unimp", "unimp"].contains(&text.split('\t').next().unwrap_or_default())
+    [".byte", ".2byte", ".4byte", ".8byte", ".insn", "c.unimp", "unimp"]
+        .contains(&text.split('\t').next().unwrap_or_default())
 }
 
 fn compare(line: &Line) -> Option<Difference> {
@@ -88,7 +91,9 @@ fn compare(line: &Line) -> Option<Difference> {
             Difference::ExactConversion
         }
         Some(inst) if is_data(&line.text) && inst.op.info().extension >= Extension::Zba => Difference::NotClaimed,
-        Some(inst) if flags.contains(Flags::CSR) && (inst.imm >> 8 & 3 != 0 || inst.imm >> 5 == 0xc80 >> 5) => Difference::OtherCsr,
+        Some(inst) if flags.contains(Flags::CSR) && (inst.imm >> 8 & 3 != 0 || inst.imm >> 5 == 0xc80 >> 5) => {
+            Difference::OtherCsr
+        }
         _ => Difference::Wrong,
     })
 }
@@ -110,7 +115,8 @@ fn compare_all(what: &str, lines: &[Line]) -> BTreeMap<Difference, usize> {
 fn all_halfwords() {
     let path = scratch("halfwords");
     let halfwords = (0..=u16::MAX).filter(|half| half & 3 != 3).collect::<Vec<_>>();
-    std::fs::write(&path, halfwords.iter().flat_map(|half| half.to_le_bytes()).collect::<Vec<_>>()).expect("scratch is writable");
+    std::fs::write(&path, halfwords.iter().flat_map(|half| half.to_le_bytes()).collect::<Vec<_>>())
+        .expect("scratch is writable");
     let lines = objdump(&path, &RAW);
     std::fs::remove_file(&path).expect("it was written above");
     assert_eq!(lines.iter().map(|line| line.bits as u16).collect::<Vec<_>>(), halfwords);
@@ -206,7 +212,8 @@ fn real_programs() {
     let root = folder.as_path();
     assert!(root.is_dir(), "{} is not there: unpack the tar beside itself", root.display());
     let library = |name: &str| root.join("usr/lib/riscv64-linux-gnu").join(name);
-    let files = [library("libc.so.6"), root.join("usr/bin/bash"), root.join("usr/bin/python3.13"), library("libcrypto.so.3")];
+    let files =
+        [library("libc.so.6"), root.join("usr/bin/bash"), root.join("usr/bin/python3.13"), library("libcrypto.so.3")];
     let mut found = 0;
     for file in files.iter().filter(|file| file.exists()) {
         found += 1;

@@ -93,10 +93,7 @@ fn is_zext32(region: &Region, v: Value) -> bool {
 
 /// Whether the op's result is 0 or 1.
 const fn is_boolean_op(op: Op) -> bool {
-    matches!(
-        op,
-        Op::Eq | Op::Ne | Op::LtS | Op::LtU | Op::FeqS | Op::FltS | Op::FleS | Op::FeqD | Op::FltD | Op::FleD
-    )
+    matches!(op, Op::Eq | Op::Ne | Op::LtS | Op::LtU | Op::FeqS | Op::FltS | Op::FleS | Op::FeqD | Op::FltD | Op::FleD)
 }
 
 /// Whether the op reads only the low 32 bits of its integer operands.

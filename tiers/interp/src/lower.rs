@@ -742,8 +742,5 @@ fn reads_b(kind: Kind) -> bool {
 
 /// Whether slot `c` is.
 fn reads_c(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Rr(_) | Kind::ShlAdd | Kind::Store(_) | Kind::Fp2(_) | Kind::Fp3(_) | Kind::Branch(..)
-    )
+    matches!(kind, Kind::Rr(_) | Kind::ShlAdd | Kind::Store(_) | Kind::Fp2(_) | Kind::Fp3(_) | Kind::Branch(..))
 }

@@ -119,7 +119,6 @@ mod host {
     use crate::ins::{exit, word};
     use friscy_seam::access::{WINDOW_SIZE, page};
 
-
     #[cold]
     #[inline(never)]
     unsafe fn fault(ip: *const Ins, st: *mut State, fuel: i64, off: i64, kind: u64) -> u64 {
@@ -175,9 +174,7 @@ mod host {
     }
 
     #[inline(always)]
-    unsafe fn check(
-        ip: *const Ins, st: *mut State, fuel: i64, off: i64, len: u64, write: bool,
-    ) -> Checked<()> {
+    unsafe fn check(ip: *const Ins, st: *mut State, fuel: i64, off: i64, len: u64, write: bool) -> Checked<()> {
         let want = if write { page::WRITE | page::DIRTY } else { page::READ };
         if (off as u64) < WINDOW_SIZE && off as u64 & 4095 <= 4096 - len {
             // SAFETY: the page table covers the window.

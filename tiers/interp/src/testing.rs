@@ -15,9 +15,7 @@ impl Window {
     pub fn new() -> Window {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         // SAFETY: a new mapping where the host likes touches nothing that exists.
-        let at = unsafe {
-            libc::mmap(std::ptr::null_mut(), BYTES, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0)
-        };
+        let at = unsafe { libc::mmap(std::ptr::null_mut(), BYTES, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
         assert_ne!(at, libc::MAP_FAILED);
         Window(at.cast())
     }
@@ -72,10 +70,12 @@ impl Random {
         match n >> 61 {
             0 => n & 15,
             1 => (n & 15).wrapping_sub(8),
-            2 => [i64::MAX as u64, i64::MIN as u64, u64::MAX, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 64, 32][n as usize & 7],
+            2 => [i64::MAX as u64, i64::MIN as u64, u64::MAX, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 64, 32]
+                [n as usize & 7],
             3 => ((n & 4095) as f64 / 8.0 - 250.0).to_bits(),
             4 => ((n & 4095) as f32 / 8.0 - 250.0).to_bits() as u64 | 0xffff_ffff_0000_0000,
-            5 => [f64::NAN, f64::INFINITY, -0.0, f64::MIN_POSITIVE, 5e-324, f64::MAX, 1.0, -1e-310][n as usize & 7].to_bits(),
+            5 => [f64::NAN, f64::INFINITY, -0.0, f64::MIN_POSITIVE, 5e-324, f64::MAX, 1.0, -1e-310][n as usize & 7]
+                .to_bits(),
             _ => n.wrapping_mul(0x9e37_79b9_7f4a_7c15),
         }
     }

@@ -79,10 +79,7 @@ pub fn landing_for(pc: usize) -> Option<usize> {
         let (at, landing) = unsafe {
             let at = &raw const (*row).at;
             let landing = &raw const (*row).landing;
-            (
-                (at as usize).wrapping_add_signed(*at as isize),
-                (landing as usize).wrapping_add_signed(*landing as isize),
-            )
+            ((at as usize).wrapping_add_signed(*at as isize), (landing as usize).wrapping_add_signed(*landing as isize))
         };
         if at == pc {
             return Some(landing);

@@ -60,8 +60,7 @@ impl Folder {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = openat(CWD, path, flags, Mode::empty())?;
         let stat = fstat(&root)?;
-        let shared =
-            Shared { root: Rc::new(root), owner: (stat.st_uid, stat.st_gid), known: RefCell::default() };
+        let shared = Shared { root: Rc::new(root), owner: (stat.st_uid, stat.st_gid), known: RefCell::default() };
         let root_stat = shared.convert(&stat);
         shared.known.borrow_mut().nodes.push(HostNode { parent: 0, name: Name::from([]), stat: root_stat });
         Ok(Folder(Rc::new(shared)))

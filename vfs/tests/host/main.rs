@@ -9,7 +9,8 @@ mod ops;
 use friscy_abi::{Errno, fcntl};
 use friscy_vfs::native::{Folder, MappedFile};
 use friscy_vfs::{
-    Creds, FileSystem, FileType, FixedClock, Lower, NewNode, OpenFile, PathContext, ReadError, TreeLower, Vfs, index_tar,
+    Creds, FileSystem, FileType, FixedClock, Lower, NewNode, OpenFile, PathContext, ReadError, TreeLower, Vfs,
+    index_tar,
 };
 use ops::{Op, op};
 use proptest::prelude::*;
@@ -125,7 +126,7 @@ impl Guest {
                     let Ok(child) = self.vfs.resolve(&self.root, &at, name.as_bytes(), false, 0) else { continue };
                     let seen = child.path_from(Some(&self.root.cwd));
                     let child_path = format!("{path}/{name}");
-                assert_eq!(String::from_utf8(seen.bytes).unwrap(), child_path[1..]);
+                    assert_eq!(String::from_utf8(seen.bytes).unwrap(), child_path[1..]);
                     assert!(!seen.deleted);
                     pending.push((child_path, child));
                 }
@@ -230,7 +231,8 @@ impl Host {
                 }
                 Op::Symlink(t, p) => done(libc::symlinkat(text(t).as_ptr(), dir, text(p).as_ptr())),
                 Op::Write(p, f, m) => {
-                    let fd = check(i64::from(libc::openat(dir, text(p).as_ptr(), *f as i32 | libc::O_NONBLOCK, *m)))? as i32;
+                    let fd =
+                        check(i64::from(libc::openat(dir, text(p).as_ptr(), *f as i32 | libc::O_NONBLOCK, *m)))? as i32;
                     let mut head = [0u8; 16];
                     let mut stat = core::mem::zeroed::<libc::stat>();
                     libc::fstat(fd, &mut stat);
@@ -264,7 +266,11 @@ impl Host {
                     let mut buf = [0u8; 5000];
                     let n = check(libc::readlinkat(dir, text(p).as_ptr(), buf.as_mut_ptr().cast(), 5000) as i64);
                     // readlinkat(2) of an empty path means the descriptor itself.
-                    if p.is_empty() { Err(Errno::ENOENT) } else { n.map(|n| String::from_utf8_lossy(&buf[..n as usize]).into_owned()) }
+                    if p.is_empty() {
+                        Err(Errno::ENOENT)
+                    } else {
+                        n.map(|n| String::from_utf8_lossy(&buf[..n as usize]).into_owned())
+                    }
                 }
                 Op::Stat(p, follow) => {
                     let mut stat = core::mem::zeroed::<libc::stat>();
@@ -354,7 +360,8 @@ fn compare(before: &[(Op, bool)], ops: &[(Op, bool)], overlay: bool) {
         }
         let below = copy.path().join("t");
         // A folder's owner becomes root; to be the same user inside as outside takes a tar.
-        let (tool, from) = if is_root { ("cp -a \"$1\" \"$0\"", outer.path()) } else { ("tar -C \"$1\" -cf \"$0\" .", outer.path()) };
+        let (tool, from) =
+            if is_root { ("cp -a \"$1\" \"$0\"", outer.path()) } else { ("tar -C \"$1\" -cf \"$0\" .", outer.path()) };
         let status = std::process::Command::new("sh").arg("-c").arg(tool).arg(&below).arg(from).status().unwrap();
         if !status.success() {
             // A file without read permission cannot be copied by its owner.

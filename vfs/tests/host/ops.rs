@@ -99,7 +99,8 @@ fn open_flags() -> impl Strategy<Value = u32> {
             let tmpfile = flags & fcntl::O_TMPFILE == fcntl::O_TMPFILE;
             let both = fcntl::O_CREAT | fcntl::O_DIRECTORY;
             // O_EXCL alone is undefined.
-            (flags & both != both) && !(tmpfile && flags & fcntl::O_CREAT != 0)
+            (flags & both != both)
+                && !(tmpfile && flags & fcntl::O_CREAT != 0)
                 && (flags & fcntl::O_EXCL == 0 || flags & fcntl::O_CREAT != 0)
         },
     )

@@ -52,12 +52,8 @@ struct Single(UnsafeCell<Globals>);
 // SAFETY: the instance has one thread.
 unsafe impl Sync for Single {}
 
-static GLOBALS: Single = Single(UnsafeCell::new(Globals {
-    instance: None,
-    request: Vec::new(),
-    reply: Vec::new(),
-    ranges: Vec::new(),
-}));
+static GLOBALS: Single =
+    Single(UnsafeCell::new(Globals { instance: None, request: Vec::new(), reply: Vec::new(), ranges: Vec::new() }));
 
 fn globals() -> &'static mut Globals {
     // SAFETY: one thread; the exports below, its only callers, do not call each other and the glue calls none while

@@ -132,8 +132,7 @@ impl<M: Committed> Instance<M> {
         loop {
             // SAFETY: the state was made with this space's window and page bytes; every change of executable pages
             // forgets their translations; wasm accesses are checked, so there is no handler to install.
-            let stop =
-                unsafe { run(&mut self.state, &mut self.translations, &self.space, &mut self.translator) };
+            let stop = unsafe { run(&mut self.state, &mut self.translations, &self.space, &mut self.translator) };
             match stop {
                 Stop::Exit(Exit::Poisoned) => return Ran { exit: Exit::Poisoned, retired: 0 },
                 Stop::Exit(exit) => {

@@ -113,7 +113,14 @@ impl<G: Glue> WebCpu<G> {
     }
 
     /// Loads what `object` holds from `offset` on into the pages of `range`; pages that nobody wrote stay zero.
-    fn load(&mut self, mm: MmId, range: Range<u64>, object: ObjectId, offset: u64, shared: bool) -> Result<(), MemError> {
+    fn load(
+        &mut self,
+        mm: MmId,
+        range: Range<u64>,
+        object: ObjectId,
+        offset: u64,
+        shared: bool,
+    ) -> Result<(), MemError> {
         let Some(held) = self.objects.get(&object) else { return Err(MemError::NoSuch) };
         let first = offset / PAGE_SIZE;
         let last = held.len().div_ceil(PAGE_SIZE).min(first + (range.end - range.start) / PAGE_SIZE);

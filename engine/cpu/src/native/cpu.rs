@@ -6,9 +6,7 @@ use super::{Memfd, budget, fault};
 use crate::lift::Translator;
 use crate::run::{self, RunMemory, Stop};
 use crate::translate::{Changed, Mark, Translations};
-use friscy_boundary::{
-    Backing, CopyFault, Cpu, Exit, Mapping, MemError, MmId, ObjectId, Prot, Ran, Regs, WINDOW_SIZE,
-};
+use friscy_boundary::{Backing, CopyFault, Cpu, Exit, Mapping, MemError, MmId, ObjectId, Prot, Ran, Regs, WINDOW_SIZE};
 use friscy_seam::{State, Tier};
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -56,9 +56,7 @@ impl NativeSpace {
             .iter()
             .flat_map(|range| self.areas.overlapping(range.clone()))
             .filter(|(_, area)| matches!(area.source, Source::Anonymous))
-            .flat_map(|(part, _)| {
-                file.populated(part.clone()).into_iter().map(move |extent| (part.clone(), extent))
-            })
+            .flat_map(|(part, _)| file.populated(part.clone()).into_iter().map(move |extent| (part.clone(), extent)))
             .collect()
     }
 
@@ -212,7 +210,8 @@ impl NativeSpace {
         }
         let copied = target.open(&pages, prot).and_then(|()| {
             // SAFETY: both sides lie in windows, do not overlap, and no references to them exist.
-            let copied = unsafe { super::fault::copy(target.window.host(to), self.window.host(run.start), len as usize) };
+            let copied =
+                unsafe { super::fault::copy(target.window.host(to), self.window.host(run.start), len as usize) };
             target.close(&pages, prot);
             copied.map_err(|fault| friscy_boundary::CopyFault { copied: fault.copied as u64 })
         });
@@ -272,6 +271,7 @@ fn union(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
 fn page_map() -> Option<i32> {
     static MAP: OnceLock<i32> = OnceLock::new();
     // SAFETY: plain system call with a C string.
-    let fd = *MAP.get_or_init(|| unsafe { libc::open(c"/proc/self/pagemap".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) });
+    let fd =
+        *MAP.get_or_init(|| unsafe { libc::open(c"/proc/self/pagemap".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) });
     (fd >= 0).then_some(fd)
 }

@@ -179,7 +179,8 @@ impl Memfd {
 
     /// Makes the pages of `range` zero and gives their memory back.
     pub fn punch(&self, range: Range<u64>) {
-        let (Ok(at), Ok(len)) = (i64::try_from(range.start), i64::try_from(range.end.saturating_sub(range.start))) else {
+        let (Ok(at), Ok(len)) = (i64::try_from(range.start), i64::try_from(range.end.saturating_sub(range.start)))
+        else {
             return;
         };
         let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;

@@ -1,12 +1,12 @@
 //! One address space: its window, its list of areas, and the requests that change them.
 
-use crate::run::RunMemory;
-use crate::translate::{Changed, CodeMemory, Image, PageSource};
 use super::areas::{Area, Areas, PrivateView, Source};
 use super::budget::{Mappings, default_share};
 use super::fault::{self, HostFault};
 use super::memfd::Memfd;
 use super::window::Window;
+use crate::run::RunMemory;
+use crate::translate::{Changed, CodeMemory, Image, PageSource};
 use friscy_boundary::{CopyFault, MemError, PAGE_SIZE, Prot, WINDOW_SIZE};
 use std::ops::Range;
 use std::rc::Rc;

@@ -23,9 +23,8 @@ impl Window {
     pub fn reserve() -> Result<Window, MemError> {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         // SAFETY: a new mapping where the host likes touches nothing that exists.
-        let at = unsafe {
-            libc::mmap(std::ptr::null_mut(), REACH_BYTES + 2 * GUARD_BYTES, libc::PROT_NONE, flags, -1, 0)
-        };
+        let at =
+            unsafe { libc::mmap(std::ptr::null_mut(), REACH_BYTES + 2 * GUARD_BYTES, libc::PROT_NONE, flags, -1, 0) };
         if at == libc::MAP_FAILED { Err(MemError::NoMemory) } else { Ok(Window { reservation: at.cast() }) }
     }
 

@@ -35,11 +35,7 @@ pub(crate) struct MappedImage {
 }
 
 fn prot_of(header: &ProgramHeader) -> Prot {
-    Prot {
-        read: header.p_flags & PF_R != 0,
-        write: header.p_flags & PF_W != 0,
-        exec: header.p_flags & PF_X != 0,
-    }
+    Prot { read: header.p_flags & PF_R != 0, write: header.p_flags & PF_W != 0, exec: header.p_flags & PF_X != 0 }
 }
 
 /// Maps an image's segments.

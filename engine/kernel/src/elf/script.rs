@@ -44,10 +44,7 @@ pub(crate) fn parse_script(head: &[u8]) -> Option<Script> {
     }
     let (interpreter, rest) = line.split_at(end.unwrap_or(line.len()));
     let argument = trim(rest);
-    Some(Script {
-        interpreter: interpreter.to_vec(),
-        argument: (!argument.is_empty()).then(|| argument.to_vec()),
-    })
+    Some(Script { interpreter: interpreter.to_vec(), argument: (!argument.is_empty()).then(|| argument.to_vec()) })
 }
 
 #[cfg(test)]

@@ -70,13 +70,7 @@ impl Mm {
         } else {
             self.find_free(request.addr, len).ok_or(Errno::ENOMEM)?
         };
-        let vma = Vma {
-            start,
-            end: start + len,
-            prot: request.prot,
-            flags: request.flags,
-            backing: request.backing,
-        };
+        let vma = Vma { start, end: start + len, prot: request.prot, flags: request.flags, backing: request.backing };
         cpu.map(self.id, &vma.mapping()).map_err(errno)?;
         drop(self.take_range(start, start + len));
         self.insert(vma);

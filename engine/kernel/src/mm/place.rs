@@ -7,7 +7,10 @@ impl Mm {
     /// Whether nothing is mapped in `[start, end)` and it lies within the window.
     #[must_use]
     pub fn is_free(&self, start: u64, end: u64) -> bool {
-        start >= LOWEST_ADDRESS && end <= HIGHEST_ADDRESS && start < end && self.overlapping(start, end).next().is_none()
+        start >= LOWEST_ADDRESS
+            && end <= HIGHEST_ADDRESS
+            && start < end
+            && self.overlapping(start, end).next().is_none()
     }
 
     /// A free place for `len` bytes (a multiple of a page), at the hint if it is free there.

@@ -181,7 +181,8 @@ impl Kernel {
     /// holds a stopped process.
     fn hang_up_if_orphaned(&mut self, pgid: Pid) {
         let members = self.group_members(pgid);
-        let stopped = members.iter().any(|pid| self.processes.get(pid).is_some_and(|process| process.stopped.is_some()));
+        let stopped =
+            members.iter().any(|pid| self.processes.get(pid).is_some_and(|process| process.stopped.is_some()));
         if stopped && self.is_orphaned_group(pgid) {
             self.send_to_group(pgid, SigInfo::kernel(SIGHUP));
             self.send_to_group(pgid, SigInfo::kernel(SIGCONT));

@@ -1,12 +1,12 @@
 //! wait4(2) and waitid(2).
 
 use super::{ChildEvent, ExitStatus, Usage};
+use crate::Pid;
 use crate::Tid;
 use crate::kernel::Kernel;
-use crate::Pid;
+use crate::signal::SIGCHLD;
 use friscy_abi::Errno;
 use friscy_abi::sched::{__WALL, __WCLONE, WCONTINUED, WEXITED, WNOWAIT, WUNTRACED};
-use crate::signal::SIGCHLD;
 
 /// Whose change is waited for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -39,7 +39,8 @@ impl Kernel {
         self.signals_sent += 1;
         self.wake(WaitKey::SignalFor(pid));
         // One thread that does not block it is enough to take it.
-        if let Some(&tid) = threads.iter().find(|tid| self.tasks.get(tid).is_some_and(|task| !task.mask.has(info.signo)))
+        if let Some(&tid) =
+            threads.iter().find(|tid| self.tasks.get(tid).is_some_and(|task| !task.mask.has(info.signo)))
         {
             self.unblock(tid);
         }
@@ -349,8 +350,7 @@ impl Kernel {
             new.mask = new.mask.without(SigSet::UNBLOCKABLE);
             task.sighand.borrow_mut().set(signo, new);
             let ignored = new.is_ignore()
-                || new.is_default()
-                    && matches!(default_action(signo), DefaultAction::Ignore | DefaultAction::Continue);
+                || new.is_default() && matches!(default_action(signo), DefaultAction::Ignore | DefaultAction::Continue);
             if ignored {
                 let set = SigSet::of(signo);
                 let pid = task.tgid;

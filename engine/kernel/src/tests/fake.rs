@@ -1,8 +1,6 @@
 //! Address spaces as tables of pages.
 
-use friscy_boundary::{
-    Backing, CopyFault, Cpu, Exit, Mapping, MemError, MmId, ObjectId, PAGE_SIZE, Prot, Ran, Regs,
-};
+use friscy_boundary::{Backing, CopyFault, Cpu, Exit, Mapping, MemError, MmId, ObjectId, PAGE_SIZE, Prot, Ran, Regs};
 use std::collections::BTreeMap;
 
 const PAGE: usize = PAGE_SIZE as usize;
@@ -43,7 +41,9 @@ impl FakeCpu {
             let within = (at - page) as usize;
             let count = (PAGE - within).min(len - done);
             let fault = CopyFault { copied: done as u64 };
-            let Some(found) = self.spaces.get_mut(&mm).and_then(|space| space.get_mut(&page)) else { return Err(fault) };
+            let Some(found) = self.spaces.get_mut(&mm).and_then(|space| space.get_mut(&page)) else {
+                return Err(fault);
+            };
             let prot = found.prot;
             let bytes = match found.shared {
                 Some((object, offset)) => {
@@ -80,7 +80,9 @@ impl Cpu for FakeCpu {
         let from = self.spaces.get(&parent).unwrap();
         let pages = from
             .iter()
-            .filter(|(page, _)| mappings.iter().any(|mapping| (mapping.addr..mapping.addr + mapping.len).contains(page)))
+            .filter(|(page, _)| {
+                mappings.iter().any(|mapping| (mapping.addr..mapping.addr + mapping.len).contains(page))
+            })
             .map(|(&page, content)| (page, content.clone()))
             .collect();
         self.spaces.insert(id, pages);

@@ -22,8 +22,7 @@ fn check(mm: &Mm, expected: &str) {
     for vma in mm.vmas.values() {
         assert!(vma.start < vma.end);
         let flag = |on, letter| if on { letter } else { "" };
-        let prot =
-            [flag(vma.prot.read, "r"), flag(vma.prot.write, "w"), flag(vma.prot.exec, "x")].concat();
+        let prot = [flag(vma.prot.read, "r"), flag(vma.prot.write, "w"), flag(vma.prot.exec, "x")].concat();
         let separator = if got.is_empty() { "" } else { ", " };
         write!(got, "{separator}{}+{} {prot}", (vma.start - BASE) / 4096, vma.len() / 4096).unwrap();
     }

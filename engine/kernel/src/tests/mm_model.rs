@@ -49,8 +49,7 @@ impl Run {
             }
             1 => {
                 let first = self.pick(8);
-                let backing =
-                    VmaBacking::Object { object: self.object.clone(), offset: first * PAGE_SIZE, file: None };
+                let backing = VmaBacking::Object { object: self.object.clone(), offset: first * PAGE_SIZE, file: None };
                 let flags = VmaFlags::SHARED | VmaFlags::MAYWRITE;
                 self.mm.map(&self.k.cpu, MapRequest { prot, flags, backing, ..anonymous(addr, len) }).unwrap();
                 self.model.extend((start..start + count).map(|page| (page, (prot, Some(first + page - start)))));
@@ -107,7 +106,8 @@ impl Run {
         let vmas: Vec<_> = self.mm.vmas.values().collect();
         for pair in vmas.windows(2) {
             let joined = pair[0].end == pair[1].start && pair[0].prot == pair[1].prot && pair[0].flags == pair[1].flags;
-            let anonymous = matches!((&pair[0].backing, &pair[1].backing), (VmaBacking::Anonymous, VmaBacking::Anonymous));
+            let anonymous =
+                matches!((&pair[0].backing, &pair[1].backing), (VmaBacking::Anonymous, VmaBacking::Anonymous));
             assert!(!(joined && anonymous), "{pair:?}");
         }
         assert_eq!(self.object.references(), 1 + vmas.iter().filter(|vma| vma.is_shared()).count());

@@ -95,7 +95,8 @@ fn immediates(kind: ImmKind) -> Vec<(i64, RoundingClass)> {
 /// register of its own, over an operand, or nowhere.
 fn forms(op: Op) -> Vec<Region> {
     let info = op.info();
-    let mut sources = vec![vec![Source::Register(5), Source::Register(6), Source::Register(7)], vec![Source::Register(5); 3]];
+    let mut sources =
+        vec![vec![Source::Register(5), Source::Register(6), Source::Register(7)], vec![Source::Register(5); 3]];
     for n in 0..info.args.len() {
         for c in [0, 1, -1, 0x7fff_ffff, -0x8000_0000, 0x8000_0000, 0x7ff0_0000_0000_0000, DATA as i64 + 64] {
             let mut source = sources[0].clone();
@@ -116,8 +117,8 @@ fn forms(op: Op) -> Vec<Region> {
             }
             for kept in [Some(9), Some(5), None] {
                 let (mut region, block) = block(rounding);
-                let args: Vec<Value> = info.args.iter().zip(&source)
-                    .map(|(&ty, &from)| operand(&mut region, block, ty, from)).collect();
+                let args: Vec<Value> =
+                    info.args.iter().zip(&source).map(|(&ty, &from)| operand(&mut region, block, ty, from)).collect();
                 let v = region.push(block, op, &args, imm, 0);
                 if let Some(register) = kept.filter(|_| v != Value::NONE) {
                     keep(&mut region, block, v, register);
@@ -226,7 +227,9 @@ fn check(region: &Region, interps: &mut [Interp], window: &mut Window, random: &
         let exit = unsafe { interp.enter(code, &mut state) };
         let expected = match leave {
             // The mode still fits: control goes on within the tier.
-            Leave::Kind(ExitKind::ModeChange) if RoundingClass::of(machine.frm) == region.rounding => "Goto".to_string(),
+            Leave::Kind(ExitKind::ModeChange) if RoundingClass::of(machine.frm) == region.rounding => {
+                "Goto".to_string()
+            }
             Leave::Kind(kind) => format!("{kind:?}"),
             Leave::Fault(fault) => format!("{:#x} {}", fault.addr, fault.misaligned),
             leave => format!("{leave:?}"),
@@ -248,18 +251,42 @@ fn check(region: &Region, interps: &mut [Interp], window: &mut Window, random: &
 /// Every kind that has a handler.
 fn all_kinds() -> Vec<Kind> {
     let mut kinds = vec![
-        Kind::Move, Kind::Const, Kind::Const64, Kind::ShlAdd, Kind::Select, Kind::Canonical, Kind::GetFflags,
-        Kind::SetFflags, Kind::GetFrm, Kind::SetFrm, Kind::Indirect, Kind::Stub,
+        Kind::Move,
+        Kind::Const,
+        Kind::Const64,
+        Kind::ShlAdd,
+        Kind::Select,
+        Kind::Canonical,
+        Kind::GetFflags,
+        Kind::SetFflags,
+        Kind::GetFrm,
+        Kind::SetFrm,
+        Kind::Indirect,
+        Kind::Stub,
     ];
     for wide in [false, true] {
         kinds.extend([Kind::Lr(wide), Kind::Sc(wide), Kind::Jump(wide)]);
         kinds.extend(Cond::ALL.map(|cond| Kind::Branch(cond, wide)));
     }
-    kinds.extend((0..KINDS.len() as u8).map(Kind::Exit).filter(|&kind| kind != Kind::Exit(number_of(ExitKind::ModeChange) as u8)));
+    kinds.extend(
+        (0..KINDS.len() as u8)
+            .map(Kind::Exit)
+            .filter(|&kind| kind != Kind::Exit(number_of(ExitKind::ModeChange) as u8)),
+    );
     kinds.extend((0..3).map(Kind::ModeChange));
     let forms: [fn(Op) -> Kind; 12] = [
-        Kind::Rr, Kind::Ri, Kind::Un, Kind::Load, Kind::Store, Kind::Amo, Kind::Fp2, Kind::Fp2Rm, Kind::Fp3, Kind::Fp3Rm,
-        Kind::Fp1, Kind::Fp1Rm,
+        Kind::Rr,
+        Kind::Ri,
+        Kind::Un,
+        Kind::Load,
+        Kind::Store,
+        Kind::Amo,
+        Kind::Fp2,
+        Kind::Fp2Rm,
+        Kind::Fp3,
+        Kind::Fp3Rm,
+        Kind::Fp1,
+        Kind::Fp1Rm,
     ];
     kinds.extend(Op::ALL.iter().flat_map(|&op| forms.map(|form| form(op))).filter(|kind| kind.handler().is_some()));
     kinds

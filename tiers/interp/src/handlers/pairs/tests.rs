@@ -54,7 +54,14 @@ fn code(first: Kind, second: Kind, slots: [[u8; 4]; 2], imms: [i32; 2], cache: *
 }
 
 /// What a run leaves: exit code, pc, fuel, flags, all slots, and what is where it stored.
-fn outcome(code: &[Ins], state: &mut State, before: &[u64], fuel: i64, window: &Window, stores: [Option<(u8, i32)>; 2]) -> Vec<u64> {
+fn outcome(
+    code: &[Ins],
+    state: &mut State,
+    before: &[u64],
+    fuel: i64,
+    window: &Window,
+    stores: [Option<(u8, i32)>; 2],
+) -> Vec<u64> {
     slots(state).copy_from_slice(before);
     state.fuel = fuel;
     state.fflags = 0;
@@ -93,7 +100,8 @@ fn pairs_do_what_their_instructions_do() {
                     // The first instruction's result may be where an operand of it was, and the second's where the first's
                     // is; both operands of the second may be the first's result.
                     let result = if variant & 1 == 0 { 100 } else { 101 };
-                    let mut places = [[result, 101, 102, 103], [if variant & 2 == 0 { 110 } else { result }, 111, 112, 113]];
+                    let mut places =
+                        [[result, 101, 102, 103], [if variant & 2 == 0 { 110 } else { result }, 111, 112, 113]];
                     match forwards {
                         forward::B => places[1][1] = result,
                         forward::C => places[1][2] = result,
