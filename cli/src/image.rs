@@ -107,7 +107,7 @@ impl Image {
     /// Makes a folder and those above it, where they are missing.
     fn make_dirs(&self, context: &PathContext, path: &str) -> Result<(), Errno> {
         for (at, _) in path.match_indices('/').skip(1).chain([(path.len(), "")]) {
-            match self.vfs.mkdir(context, &context.root, path[..at].as_bytes(), 0o755) {
+            match self.vfs.mkdir(context, &context.root, &path.as_bytes()[..at], 0o755) {
                 Ok(_) | Err(Errno::EEXIST) => {}
                 Err(errno) => return Err(errno),
             }

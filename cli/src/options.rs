@@ -16,6 +16,7 @@ pub struct Cli {
 
 /// The commands.
 #[derive(Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one, made once")]
 pub enum Command {
     /// Runs a command in an image, or one ELF file.
     ///

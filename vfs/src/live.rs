@@ -215,6 +215,9 @@ impl SuperBlock {
     }
 }
 
+/// A file that was made, and its contents opened.
+type Opened = (InodeRef, Rc<dyn LiveFile>);
+
 impl Inode {
     /// The live file system and the id, if this is a file of one.
     pub(crate) fn live(&self) -> Option<(&Rc<dyn LiveFs>, LiveId)> {
@@ -344,17 +347,13 @@ impl Inode {
     }
 
     /// Makes and opens a regular file in a live directory.
-    pub(crate) fn live_create(
-        self: &Rc<Inode>,
-        name: &[u8],
-        mode: u32,
-    ) -> Option<Result<(InodeRef, Rc<dyn LiveFile>), Errno>> {
+    pub(crate) fn live_create(self: &Rc<Inode>, name: &[u8], mode: u32) -> Option<Result<Opened, Errno>> {
         let (live, dir) = self.live()?;
         Some(live.create(dir, name, mode).and_then(|(entry, file)| Ok((self.live_entered(name, &entry)?, file))))
     }
 
     /// Makes and opens a regular file without a name on the file system of a live directory.
-    pub(crate) fn live_unnamed(self: &Rc<Inode>, mode: u32) -> Option<Result<(InodeRef, Rc<dyn LiveFile>), Errno>> {
+    pub(crate) fn live_unnamed(self: &Rc<Inode>, mode: u32) -> Option<Result<Opened, Errno>> {
         let (live, dir) = self.live()?;
         Some(live.create_unnamed(dir, mode).and_then(|(entry, file)| Ok((self.sb.live_inode(&entry)?, file))))
     }

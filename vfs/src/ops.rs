@@ -216,7 +216,7 @@ impl Vfs {
             MAX_LINKS.. => return Err(Errno::EMLINK),
             _ => {}
         }
-        if let Some(linked) = found.dir.inode.live_link(&name, &old.inode) {
+        if let Some(linked) = found.dir.inode.live_link(name, &old.inode) {
             return linked;
         }
         old.inode.change_nlink(1);

@@ -11,6 +11,7 @@ use crate::table::{Row, Sources, TABLE};
 const CASES: u64 = 20_000;
 
 /// How many operands an instruction gets: the variable is for long runs.
+#[allow(clippy::disallowed_methods, reason = "tests run on the host")]
 fn cases() -> u64 {
     std::env::var("FRISCY_FP_CASES").map_or(CASES, |count| count.parse().expect("a number"))
 }
