@@ -17,6 +17,7 @@ mod ipc;
 mod memory;
 mod message;
 mod meta;
+mod mqueue;
 mod netlink;
 mod path;
 mod poll;

@@ -7,7 +7,7 @@ use crate::args::Kind::{
 use crate::args::{Arg, Kind, Ret};
 use crate::table::{Support::*, Syscall, stub};
 use crate::{
-    fd, futex, identity, io, memory, message, meta, path, poll, process, scheduling, signals, socket, sockopt, system,
+    fd, futex, identity, io, memory, message, meta, mqueue, path, poll, process, scheduling, signals, socket, sockopt, system,
     time,
 };
 use friscy_abi::Errno;
@@ -208,12 +208,12 @@ pub const TABLE: &[Syscall] = &[
     Syscall { number: 177, name: "getegid", args: &[], ret: Ret::Dec, handler: identity::getegid, blocks: false, support: Full },
     Syscall { number: 178, name: "gettid", args: &[], ret: Ret::Dec, handler: process::gettid, blocks: false, support: Full },
     Syscall { number: 179, name: "sysinfo", args: &[arg("info", Ptr)], ret: Ret::Dec, handler: system::sysinfo, blocks: false, support: Partial("no load averages") },
-    stub(180, "mq_open", Errno::ENOSYS),
-    stub(181, "mq_unlink", Errno::ENOSYS),
-    stub(182, "mq_timedsend", Errno::ENOSYS),
-    stub(183, "mq_timedreceive", Errno::ENOSYS),
-    stub(184, "mq_notify", Errno::ENOSYS),
-    stub(185, "mq_getsetattr", Errno::ENOSYS),
+    Syscall { number: 180, name: "mq_open", args: &[arg("name", Path), arg("oflag", OpenFlags), arg("mode", Mode), arg("attr", Ptr)], ret: Ret::Dec, handler: mqueue::mq_open, blocks: false, support: UNTESTED },
+    Syscall { number: 181, name: "mq_unlink", args: &[arg("name", Path)], ret: Ret::Dec, handler: mqueue::mq_unlink, blocks: false, support: UNTESTED },
+    Syscall { number: 182, name: "mq_timedsend", args: &[arg("mqdes", Fd), arg("msg_ptr", Ptr), arg("msg_len", Size), arg("msg_prio", Uint), arg("abs_timeout", Timespec)], ret: Ret::Dec, handler: mqueue::mq_timedsend, blocks: true, support: UNTESTED },
+    Syscall { number: 183, name: "mq_timedreceive", args: &[arg("mqdes", Fd), arg("msg_ptr", Ptr), arg("msg_len", Size), arg("msg_prio", Ptr), arg("abs_timeout", Timespec)], ret: Ret::Dec, handler: mqueue::mq_timedreceive, blocks: true, support: UNTESTED },
+    Syscall { number: 184, name: "mq_notify", args: &[arg("mqdes", Fd), arg("sevp", Ptr)], ret: Ret::Dec, handler: mqueue::mq_notify, blocks: false, support: Partial("SIGEV_THREAD is missing; a registration does not end when the descriptor is closed") },
+    Syscall { number: 185, name: "mq_getsetattr", args: &[arg("mqdes", Fd), arg("newattr", Ptr), arg("oldattr", Ptr)], ret: Ret::Dec, handler: mqueue::mq_getsetattr, blocks: false, support: UNTESTED },
     Syscall { number: 186, name: "msgget", args: &[arg("key", Hex), arg("msgflg", Flags(ipc::IPC_FLAGS, "0"))], ret: Ret::Dec, handler: crate::ipc::msgget, blocks: false, support: Full },
     Syscall { number: 187, name: "msgctl", args: &[arg("msqid", Int), arg("op", Enum(ipc::MSG_COMMANDS, &[])), arg("buf", Ptr)], ret: Ret::Dec, handler: crate::ipc::msgctl, blocks: false, support: Full },
     Syscall { number: 188, name: "msgrcv", args: &[arg("msqid", Int), arg("msgp", Ptr), arg("msgsz", Size), arg("msgtyp", Long), arg("msgflg", Flags(ipc::MSGRCV_FLAGS, "0"))], ret: Ret::Dec, handler: crate::ipc::msgrcv, blocks: true, support: Full },

@@ -55,6 +55,11 @@ fn names() {
 }
 
 #[test]
+fn queues() {
+    check("queues");
+}
+
+#[test]
 fn streams() {
     check("streams");
 }

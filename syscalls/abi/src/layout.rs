@@ -147,6 +147,15 @@ layouts! {
         fields: [u64; 14],
     }
 
+    /// `struct mq_attr` of mq_open(2).
+    MqAttr[64] {
+        mq_flags: i64,
+        mq_maxmsg: i64,
+        mq_msgsize: i64,
+        mq_curmsgs: i64,
+        pad: [i64; 4],
+    }
+
     /// `struct sigevent` of timer_create(2).
     Sigevent[64] {
         sigev_value: u64,

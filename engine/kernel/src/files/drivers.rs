@@ -27,6 +27,8 @@ pub struct Drivers {
     pub watchers: super::Watchers,
     /// Which sockets have which ports.
     pub(super) ports: super::Ports,
+    /// POSIX message queues by name, without the slash.
+    pub mqueues: BTreeMap<Vec<u8>, Rc<super::Mqueue>>,
     /// What was written into /proc and is not applied yet.
     pub(crate) proc_writes: RefCell<Vec<ProcWrite>>,
     /// The file system of /dev/pts, in which terminals get their nodes.
