@@ -5,7 +5,7 @@ use friscy_fuzz::{Item, Program, Totals, check, compare};
 use friscy_isa::{Inst, Op, assemble};
 
 /// Programs of one test run. `friscy-fuzz` goes on for as long as one likes.
-const PROGRAMS: u64 = 400;
+const PROGRAMS: u64 = 1200;
 
 #[test]
 fn tiers_agree() {
