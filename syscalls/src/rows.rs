@@ -7,8 +7,8 @@ use crate::args::Kind::{
 use crate::args::{Arg, Kind, Ret};
 use crate::table::{Support::*, Syscall, stub};
 use crate::{
-    fd, futex, identity, io, memory, message, meta, mqueue, path, poll, process, scheduling, signals, socket, sockopt, system,
-    time,
+    fd, futex, identity, io, memory, message, meta, mqueue, path, poll, process, scheduling, signals, socket, sockopt,
+    system, time,
 };
 use friscy_abi::Errno;
 use friscy_abi::{fcntl, inotify, ipc, mman, sched, signal, socket as net, stat, tty};
