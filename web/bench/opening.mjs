@@ -1,6 +1,6 @@
 // How long the page takes: from opening to the prompt, and from typing a python3 hello to its output, each time in a new
-// profile with nothing cached. `node test/opening.mjs [ROUNDS]`; times are the page's own, from the start of its navigation.
-import { Site } from './harness.mjs';
+// profile with nothing cached. `node bench/opening.mjs [ROUNDS]`; times are the page's own, from the start of its navigation.
+import { Site } from '../test/harness.mjs';
 
 const rounds = Number(process.argv[2] ?? 9);
 
