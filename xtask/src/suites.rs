@@ -237,9 +237,11 @@ fn stem(path: &Path) -> String {
 fn torture_flags(source: &Path) -> Result<Vec<String>> {
     let text = String::from_utf8_lossy(&fs::read(source)?).into_owned();
     let mut flags = Vec::new();
-    for directive in ["dg-options \"", "dg-additional-options \""] {
+    for directive in ["dg-options", "dg-additional-options"] {
         for (at, _) in text.match_indices(directive) {
-            let rest = &text[at + directive.len()..];
+            // The options are a string, in braces or not.
+            let rest = text[at + directive.len()..].trim_start_matches([' ', '{']);
+            let Some(rest) = rest.strip_prefix('"') else { continue };
             // An option for some targets only has a selector after it.
             let (options, after) = rest.split_once('"').unwrap_or((rest, ""));
             let selector = after.split("} }").next().unwrap_or_default();
