@@ -12,7 +12,7 @@ use std::env;
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// `PATH` unless the environment says otherwise, as docker sets it.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -22,6 +22,9 @@ const SHELLS: [&str; 2] = ["/bin/bash", "/bin/sh"];
 
 /// Nanoseconds between two looks at signals while the guest computes.
 const SLICE: u64 = 50_000_000;
+
+/// Between two looks at how much memory the guest uses: a guest that often waits for the host shall not pay for more.
+const MEMORY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The process group that signals from outside go to: the first process's.
 const FIRST: u32 = 1;
@@ -127,9 +130,13 @@ impl Reports<'_> {
 /// Runs to the end of the first process.
 fn run_machine(machine: &mut Machine, events: &mut Events, reports: &mut Reports<'_>) -> std::io::Result<u8> {
     let mut passed_on = [0; 65];
+    let mut looked = Instant::now();
     loop {
         let status = machine.run(Some(SLICE));
-        reports.limit_memory(machine);
+        if looked.elapsed() >= MEMORY_INTERVAL {
+            reports.limit_memory(machine);
+            looked = Instant::now();
+        }
         reports.look(machine);
         if let MachineStatus::Exited(status) = status {
             return Ok(shell_status(status));
