@@ -17,7 +17,7 @@ pub fn build_commands() -> Result<PathBuf> {
 pub fn demo(port: u16, no_serve: bool) -> Result<()> {
     setup::setup(&setup::DEMO)?;
     web::check_node()?;
-    let rootfs = rootfs::assemble()?;
+    let rootfs = rootfs::assemble(rootfs::Set::Default)?;
     let programs = build_commands()?;
     let assets = web::build()?;
     let bundle = cache_dir().join("bundle");

@@ -25,8 +25,11 @@ struct Cli {
 enum Command {
     /// Installs what is missing on this Debian host.
     Setup,
-    /// Assembles the default Debian riscv64 root file system, and prints where it is.
+    /// Assembles a Debian riscv64 root file system, and prints where it is.
     Rootfs {
+        /// Which.
+        #[arg(long, value_enum, default_value_t = rootfs::Set::Default)]
+        set: rootfs::Set,
         /// Copies the tar there, too.
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
@@ -69,7 +72,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Setup => setup::setup(&setup::ALL).map(|()| true),
-        Command::Rootfs { output } => rootfs::command(output.as_deref()).map(|()| true),
+        Command::Rootfs { set, output } => rootfs::command(set, output.as_deref()).map(|()| true),
         Command::Web => web::build().map(|_| true),
         Command::Demo { port, no_serve } => demo::demo(port, no_serve).map(|()| true),
         Command::Test { filter } => test::test(filter.as_deref()),

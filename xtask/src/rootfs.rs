@@ -1,9 +1,14 @@
-//! The default root file system: Debian trixie for riscv64, from Debian's packages.
+//! Root file systems: Debian trixie for riscv64, from Debian's packages.
 //!
 //! `mmdebstrap` fetches packages with apt, which checks signatures, and only unpacks them: no maintainer script runs.
 //! What scripts would have made and a shell needs is added here; Python's modules are compiled as its package's script
 //! does, by that Python under qemu-user.
 
+mod sets;
+
+pub use self::sets::Set;
+
+use self::sets::Recipe;
 use crate::setup::{self, Need, is_root};
 use crate::shell::{cache_dir, read, run, step};
 use anyhow::{Context, Result, bail};
@@ -25,65 +30,12 @@ const ALIAS: &str = "stable";
 /// Files dated later than this get this date, so that the same packages give the same bytes.
 const SOURCE_DATE_EPOCH: &str = "1767225600";
 
-/// The packages, dependencies not counted.
-const PACKAGES: &[&str] = &[
-    "base-files",
-    "base-passwd",
-    "bash",
-    "busybox-static",
-    "coreutils",
-    "dash",
-    "debianutils",
-    "diffutils",
-    "findutils",
-    "gawk",
-    "grep",
-    "gzip",
-    "less",
-    "lua5.4",
-    "mawk",
-    "musl",
-    "ncurses-base",
-    "ncurses-bin",
-    "perl",
-    "procps",
-    "python3",
-    "sed",
-    "sqlite3",
-    "tar",
-    "util-linux",
-    "vim-tiny",
-];
-
-/// Files that maintainer scripts would have made, and a profile.
-const FILES: &[(&str, &str)] = &[
-    ("etc/passwd", "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"),
-    ("etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n"),
-    ("etc/hostname", "friscy\n"),
-    ("etc/hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost\n"),
-    ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
-    ("root/.profile", "[ -n \"$BASH\" ] && . ~/.bashrc\n"),
-    (
-        "root/.bashrc",
-        "case $- in *i*) ;; *) return ;; esac\nPS1='\\u@\\h:\\w\\$ '\nHISTCONTROL=ignoreboth\nalias ls='ls --color=auto'\nalias ll='ls -l'\n",
-    ),
-];
-
-/// Links that update-alternatives would have made.
-const LINKS: &[(&str, &str)] = &[
-    ("usr/bin/awk", "gawk"),
-    ("usr/bin/editor", "vim.tiny"),
-    ("usr/bin/lua", "lua5.4"),
-    ("usr/bin/pager", "less"),
-    ("usr/bin/vi", "vim.tiny"),
-];
-
 /// Changes when the recipe below does.
 const RECIPE: u32 = 2;
 
 /// Makes the tar if it is not there, prints where it is, and copies it.
-pub fn command(output: Option<&Path>) -> Result<()> {
-    let tar = assemble()?;
+pub fn command(set: Set, output: Option<&Path>) -> Result<()> {
+    let tar = assemble(set)?;
     let shown = match output {
         Some(output) => {
             fs::copy(&tar, output).with_context(|| format!("{} cannot be written", output.display()))?;
@@ -96,26 +48,31 @@ pub fn command(output: Option<&Path>) -> Result<()> {
 }
 
 /// Answers the path of the tar, made now or before.
-pub fn assemble() -> Result<PathBuf> {
+pub fn assemble(set: Set) -> Result<PathBuf> {
+    let recipe = set.recipe();
     let mut digest = Sha256::new();
-    digest.update(format!("{RECIPE} {CODENAME} {SOURCE_DATE_EPOCH} {PACKAGES:?} {FILES:?} {LINKS:?}"));
+    let Recipe { packages, files, links, hooks } = &recipe;
+    digest.update(format!("{RECIPE} {CODENAME} {SOURCE_DATE_EPOCH} {packages:?} {files:?} {links:?}"));
+    if set != Set::Default {
+        digest.update(format!("{hooks:?}"));
+    }
     let key: String = digest.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    let tar = cache_dir().join(format!("debian-{CODENAME}-{key}.tar"));
+    let tar = cache_dir().join(format!("{}-{CODENAME}-{key}.tar", set.prefix()));
     if tar.is_file() {
         return Ok(tar);
     }
     setup::setup(&[Need::Rootfs])?;
-    step(&format!("assembling a Debian {CODENAME} root file system for riscv64 (a minute or two)"));
+    step(&format!("assembling a Debian {CODENAME} root file system for riscv64 (minutes)"));
     fs::create_dir_all(cache_dir())?;
     let mirror = mirror()?;
     let unfinished = cache_dir().join(format!("unfinished-{key}.tar"));
-    if let Err(first) = bootstrap(CODENAME, &mirror, &unfinished) {
+    if let Err(first) = bootstrap(&recipe, CODENAME, &mirror, &unfinished) {
         step(&format!("{first:#}; looking at the alias {ALIAS}"));
         let codename = codename_of(ALIAS, &mirror)?;
         if codename != CODENAME {
             bail!("{mirror} gives no consistent {CODENAME}, and {ALIAS} is {codename} there: try again later");
         }
-        bootstrap(ALIAS, &mirror, &unfinished)?;
+        bootstrap(&recipe, ALIAS, &mirror, &unfinished)?;
     }
     fs::rename(&unfinished, &tar)?;
     Ok(tar)
@@ -137,15 +94,15 @@ pub fn unpack(tar: &Path) -> Result<()> {
 }
 
 /// Runs mmdebstrap for a suite.
-fn bootstrap(suite: &str, mirror: &Mirror, output: &Path) -> Result<()> {
+fn bootstrap(recipe: &Recipe, suite: &str, mirror: &Mirror, output: &Path) -> Result<()> {
     let extra = cache_dir().join("extra");
     let _ = fs::remove_dir_all(&extra);
-    for (path, contents) in FILES {
+    for (path, contents) in &recipe.files {
         let path = extra.join(path);
         fs::create_dir_all(path.parent().unwrap_or(&extra))?;
         fs::write(path, contents)?;
     }
-    for (path, target) in LINKS {
+    for (path, target) in &recipe.links {
         let path = extra.join(path);
         fs::create_dir_all(path.parent().unwrap_or(&extra))?;
         std::os::unix::fs::symlink(target, path)?;
@@ -155,20 +112,16 @@ fn bootstrap(suite: &str, mirror: &Mirror, output: &Path) -> Result<()> {
     // Host names of this machine and its mirror, and what apt fetched, are no part of the image.
     let clean = "rm -rf \"$1\"/etc/resolv.conf \"$1\"/etc/hostname \"$1\"/etc/apt/sources.list \
                  \"$1\"/var/lib/apt/lists/* \"$1\"/var/cache/apt/*.bin \"$1\"/var/cache/apt/archives/*.deb \"$1\"/var/log/*";
-    // Compiled modules are not checked against their sources, whose dates the tar may clamp.
-    let compile = "cp /usr/bin/qemu-riscv64-static \"$1\"/qemu && chroot \"$1\" /qemu /usr/bin/python3 -m compileall \
-                   -q -x '/(test|tests|lib2to3)/' --invalidation-mode unchecked-hash /usr/lib/python3.13 && \
-                   rm \"$1\"/qemu";
     let mut command = Command::new("mmdebstrap");
     command
         .env("SOURCE_DATE_EPOCH", SOURCE_DATE_EPOCH)
         .arg(if is_root() { "--mode=root" } else { "--mode=auto" })
         .args(["--architectures=riscv64", "--variant=extract"])
         .arg("--aptopt=Apt::Install-Recommends \"false\"")
-        .arg(format!("--include={}", PACKAGES.join(",")))
+        .arg(format!("--include={}", recipe.packages.join(",")))
+        .args(recipe.hooks.iter().map(|hook| format!("--extract-hook={hook}")))
         .arg(format!("--extract-hook={clean}"))
         .arg(format!("--extract-hook={add}"))
-        .arg(format!("--extract-hook={compile}"))
         .arg(suite)
         .arg(output)
         .arg(line);

@@ -358,7 +358,7 @@ pub fn suite(suite: Suite, extent: Extent, runner: Runner, filter: Option<&str>)
     }
     fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")?;
     fs::write(root.join("etc/group"), "root:x:0:\nnogroup:x:65534:\n")?;
-    let rootfs = rootfs::assemble()?;
+    let rootfs = rootfs::assemble(rootfs::Set::Default)?;
     rootfs::unpack(&rootfs)?;
     let busybox = rootfs.with_extension("").join("usr/bin/busybox");
     for name in ["sh", "sleep", "true", "ls", "cat"] {

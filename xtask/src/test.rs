@@ -61,7 +61,7 @@ struct Prepared {
 fn prepare() -> Result<Prepared> {
     setup::setup(&setup::ALL)?;
     web::check_node()?;
-    let rootfs = rootfs::assemble()?;
+    let rootfs = rootfs::assemble(rootfs::Set::Default)?;
     rootfs::unpack(&rootfs)?;
     let programs = demo::build_commands()?;
     let assets = web::build()?;
@@ -161,7 +161,7 @@ pub fn full() -> Result<bool> {
     step("measuring");
     let mut command = cargo();
     command.args(["run", "--release", "-p", "friscy-bench", "--", "run"]);
-    command.env(ROOTFS, rootfs::assemble()?).env(PROGRAMS, target_dir().join("release"));
+    command.env(ROOTFS, rootfs::assemble(rootfs::Set::Default)?).env(PROGRAMS, target_dir().join("release"));
     run(&mut command)?;
     Ok(good)
 }
