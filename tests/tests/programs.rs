@@ -3,6 +3,9 @@
 //! A file is given to the interpreter that its extension names. What it must print, and the status it must end with, is
 //! in the `.out` beside it, which the referee wrote (`FRISCY_BLESS=1`, as root). A file whose first line is `# live: …`
 //! prints what depends on the versions of packages: the referee runs beside friscy then.
+//!
+//! `FRISCY_PROGRAM_TESTS=large` means the files in `programs/large` instead, which need the root file system of programs
+//! (`cargo xtask rootfs --set programs`) and minutes: `cargo xtask full` runs them.
 
 use friscy_tests::guest::{first_difference, in_friscy, in_referee, outcome, tail};
 use friscy_tests::places::workspace;
@@ -18,10 +21,11 @@ const LIMIT: Duration = Duration::from_secs(300);
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(2));
-    let mut files: Vec<PathBuf> = fs::read_dir(workspace().join("tests/programs"))
+    let folder = std::env::var_os("FRISCY_PROGRAM_TESTS").unwrap_or_default();
+    let mut files: Vec<PathBuf> = fs::read_dir(workspace().join("tests/programs").join(folder))
         .expect("the folder of programs")
         .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension != "out"))
+        .filter(|path| path.is_file() && path.extension().is_some_and(|extension| extension != "out"))
         .collect();
     files.sort();
     let trials = files

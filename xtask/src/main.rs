@@ -1,6 +1,7 @@
 //! Everything around building friscy: what the host needs, the default root file system, the web runtime, the
 //! demonstration, the tests. Each command does only what is not done yet.
 
+mod cpython;
 mod demo;
 mod rootfs;
 mod setup;
@@ -50,11 +51,11 @@ enum Command {
         /// Tests whose name contains this.
         filter: Option<String>,
     },
-    /// Runs a conformance suite: GCC's torture programs, or the POSIX test suite.
+    /// Runs a conformance suite: GCC's torture programs, the POSIX test suite, or CPython's tests.
     Suite {
         /// Which.
-        suite: suites::Suite,
-        /// Every so many programs only.
+        suite: Which,
+        /// Every so many programs only; CPython's tests have no sample.
         #[arg(long)]
         sample: bool,
         /// What runs the programs.
@@ -69,6 +70,17 @@ enum Command {
     Bless,
 }
 
+/// A conformance suite.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Which {
+    /// GCC's gcc.c-torture/execute.
+    Torture,
+    /// The POSIX test suite's conformance/interfaces.
+    Posix,
+    /// CPython's tests of what it asks of the system.
+    Cpython,
+}
+
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Setup => setup::setup(&setup::ALL).map(|()| true),
@@ -76,7 +88,9 @@ fn main() -> ExitCode {
         Command::Web => web::build().map(|_| true),
         Command::Demo { port, no_serve } => demo::demo(port, no_serve).map(|()| true),
         Command::Test { filter } => test::test(filter.as_deref()),
+        Command::Suite { suite: Which::Cpython, runner, filter, .. } => cpython::command(runner, filter.as_deref()),
         Command::Suite { suite, sample, runner, filter } => {
+            let suite = if suite == Which::Torture { suites::Suite::Torture } else { suites::Suite::Posix };
             let extent = if sample { suites::Extent::Sample } else { suites::Extent::All };
             suites::command(suite, extent, runner, filter.as_deref())
         }

@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// A suite.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Suite {
     /// GCC's gcc.c-torture/execute.
     Torture,
@@ -289,7 +289,7 @@ fn build(suite: Suite, programs: &[Program], bin: &Path) -> Result<BTreeSet<Stri
 }
 
 /// Does something with each item, on some threads; the first error ends it.
-fn each<T: Sync>(items: &[T], threads: usize, work: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
+pub fn each<T: Sync>(items: &[T], threads: usize, work: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
     let next = AtomicUsize::new(0);
     let error = Mutex::new(None);
     thread::scope(|scope| {
@@ -327,7 +327,7 @@ fn wait(command: &mut Command, limit: Duration) -> Result<Option<ExitStatus>> {
 }
 
 /// Lines `NAME: REASON` of a list; empty lines and those that begin with # do not count.
-fn read_list(path: &Path) -> Result<BTreeMap<String, String>> {
+pub fn read_list(path: &Path) -> Result<BTreeMap<String, String>> {
     let text = fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines

@@ -2,7 +2,7 @@
 
 use crate::shell::{cargo, run, step, target_dir, watch, workspace};
 use crate::suites::{self, Extent, Runner, Suite};
-use crate::{demo, rootfs, setup, web};
+use crate::{cpython, demo, rootfs, setup, web};
 use anyhow::Result;
 use std::path::PathBuf;
 use std::process::Command;
@@ -16,6 +16,9 @@ const ASSETS: &str = "FRISCY_WEB_ASSETS";
 
 /// Tells how many operands each floating-point instruction is compared on.
 const FP_CASES: &str = "FRISCY_FP_CASES";
+
+/// Names the folder of the programs that are run.
+const LARGE: &str = "FRISCY_PROGRAM_TESTS";
 
 /// How many tests passed and failed.
 #[derive(Default, Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +161,12 @@ pub fn full() -> Result<bool> {
     for suite in [Suite::Torture, Suite::Posix] {
         good &= suites::command(suite, Extent::All, Runner::Friscy, None)?;
     }
+    good &= cpython::command(Runner::Friscy, None)?;
+    step("running larger programs");
+    let mut command = cargo();
+    command.args(["test", "-p", "friscy-tests", "--test", "programs"]).env(LARGE, "large");
+    large_environment(&mut command)?;
+    good &= watch(&mut command, |_| {})?;
     step("measuring");
     let mut command = cargo();
     command.args(["run", "--release", "-p", "friscy-bench", "--", "run"]);
@@ -166,10 +175,22 @@ pub fn full() -> Result<bool> {
     Ok(good)
 }
 
+/// What tests of the larger programs need.
+fn large_environment(command: &mut Command) -> Result<()> {
+    let rootfs = rootfs::assemble(rootfs::Set::Programs)?;
+    rootfs::unpack(&rootfs)?;
+    command.env(ROOTFS, rootfs).env(PROGRAMS, target_dir().join("release"));
+    Ok(())
+}
+
 /// Writes expected outputs anew.
 pub fn bless() -> Result<()> {
     let mut command = cargo();
     command.args(["test", "-p", "friscy-lift-ir", "-p", "friscy-isa", "-p", "friscy-tests"]).env("FRISCY_BLESS", "1");
+    run(&mut command)?;
+    let mut command = cargo();
+    command.args(["test", "-p", "friscy-tests", "--test", "programs"]).env("FRISCY_BLESS", "1").env(LARGE, "large");
+    large_environment(&mut command)?;
     run(&mut command)?;
     run(Command::new("git").args(["status", "--short"]).current_dir(workspace()))
 }
