@@ -30,6 +30,7 @@ pub(crate) fn socket_of(cx: &Ctx<'_>, fd: i32) -> Result<(FileRef, Rc<Socket>), 
 struct Request {
     domain: u32,
     kind: u32,
+    protocol: u32,
     flags: u32,
     cloexec: bool,
 }
@@ -46,7 +47,7 @@ fn request(a: &Args) -> Result<Request, Errno> {
         (AF_UNIX, SOCK_RAW) if protocol == 0 || protocol == AF_UNIX => SOCK_DGRAM,
         (AF_UNIX, SOCK_STREAM | SOCK_DGRAM | SOCK_SEQPACKET | SOCK_RAW) => return Err(Errno::EPROTONOSUPPORT),
         (AF_INET | AF_INET6, SOCK_STREAM) if protocol == 0 || protocol == IPPROTO_TCP => base,
-        (AF_INET | AF_INET6, SOCK_DGRAM) if protocol == 0 || protocol == IPPROTO_UDP => base,
+        (AF_INET | AF_INET6, SOCK_DGRAM) if matches!(protocol, 0 | IPPROTO_UDP | IPPROTO_UDPLITE) => base,
         // A container has no right to make packets of its own.
         (AF_INET | AF_INET6, SOCK_RAW) if protocol != 0 => return Err(Errno::EPERM),
         (AF_INET, SOCK_DGRAM) if protocol == IPPROTO_ICMP => return Err(Errno::EACCES),
@@ -55,7 +56,7 @@ fn request(a: &Args) -> Result<Request, Errno> {
         _ => return Err(Errno::EAFNOSUPPORT),
     };
     let flags = if kind & SOCK_NONBLOCK != 0 { O_NONBLOCK } else { 0 };
-    Ok(Request { domain, kind: kind_of_socket, flags, cloexec: kind & SOCK_CLOEXEC != 0 })
+    Ok(Request { domain, kind: kind_of_socket, protocol, flags, cloexec: kind & SOCK_CLOEXEC != 0 })
 }
 
 /// socket(2).
@@ -64,7 +65,7 @@ pub(crate) fn socket(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         return netlink::socket(cx, a.u32::<1>(), a.u32::<2>());
     }
     let request = request(a)?;
-    let socket = cx.new_socket(request.domain, request.kind);
+    let socket = cx.new_socket(request.domain, request.kind, request.protocol);
     let file = cx.describe_socket(socket, request.flags);
     Ok(install(cx, file, request.cloexec)? as u64)
 }
@@ -75,8 +76,8 @@ pub(crate) fn socketpair(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     if request.domain != AF_UNIX {
         return Err(Errno::EOPNOTSUPP.into());
     }
-    let first = cx.new_socket(request.domain, request.kind);
-    let second = cx.new_socket(request.domain, request.kind);
+    let first = cx.new_socket(request.domain, request.kind, request.protocol);
+    let second = cx.new_socket(request.domain, request.kind, request.protocol);
     Socket::pair(&first, &second);
     let first = cx.describe_socket(first, request.flags);
     let second = cx.describe_socket(second, request.flags);
@@ -157,7 +158,7 @@ pub(crate) fn connect(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         }
     };
     let target = find(cx, &name)?;
-    let server = cx.new_socket(AF_UNIX, socket.kind());
+    let server = cx.new_socket(AF_UNIX, socket.kind(), 0);
     match socket.connect(&target, server) {
         Ok(()) => Ok(0),
         Err(IoError::WaitFor(_)) if file.nonblocking() => Err(Errno::EAGAIN.into()),

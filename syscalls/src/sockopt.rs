@@ -17,6 +17,19 @@ fn number(value: u64) -> Vec<u8> {
     (value as u32).to_le_bytes().to_vec()
 }
 
+/// Whether it is a socket of UDP or of UDP-Lite.
+fn is_udp(socket: &Socket) -> bool {
+    matches!(socket.protocol(), IPPROTO_UDP | IPPROTO_UDPLITE)
+}
+
+/// The level under which an option is kept: those of UDP-Lite are options of UDP as well.
+fn level_of(socket: &Socket, level: u32, name: u32) -> u32 {
+    match (level, name) {
+        (IPPROTO_UDP, UDPLITE_SEND_CSCOV | UDPLITE_RECV_CSCOV) if is_udp(socket) => IPPROTO_UDPLITE,
+        _ => level,
+    }
+}
+
 /// The value of an option that is only kept, before it is set.
 fn default_of(socket: &Socket, level: u32, name: u32) -> Option<u64> {
     let tcp = socket.is_inet() && socket.kind() == SOCK_STREAM;
@@ -75,6 +88,7 @@ fn default_of(socket: &Socket, level: u32, name: u32) -> Option<u64> {
             IPV6_V6ONLY | IPV6_MULTICAST_IF | IPV6_RECVERR | IPV6_RECVPKTINFO | IPV6_RECVHOPLIMIT | IPV6_RECVTCLASS
             | IPV6_TCLASS | IPV6_DONTFRAG,
         ) => 0,
+        (IPPROTO_UDPLITE, UDPLITE_SEND_CSCOV | UDPLITE_RECV_CSCOV) if is_udp(socket) => 0,
         _ => return None,
     })
 }
@@ -83,7 +97,9 @@ fn default_of(socket: &Socket, level: u32, name: u32) -> Option<u64> {
 fn unknown(socket: &Socket, level: u32) -> Errno {
     match level {
         SOL_SOCKET => Errno::ENOPROTOOPT,
-        IPPROTO_TCP | IPPROTO_UDP | IPPROTO_IP | IPPROTO_IPV6 if socket.is_inet() => Errno::ENOPROTOOPT,
+        IPPROTO_TCP | IPPROTO_UDP | IPPROTO_UDPLITE | IPPROTO_IP | IPPROTO_IPV6 if socket.is_inet() => {
+            Errno::ENOPROTOOPT
+        }
         _ => Errno::EOPNOTSUPP,
     }
 }
@@ -94,11 +110,7 @@ fn value_of(socket: &Socket, level: u32, name: u32) -> Result<Vec<u8>, Errno> {
         (SOL_SOCKET, SO_TYPE) => number(u64::from(socket.kind())),
         (SOL_SOCKET, SO_ERROR) => number(socket.take_error().map_or(0, |errno| u64::from(errno.0))),
         (SOL_SOCKET, SO_DOMAIN) => number(u64::from(socket.domain())),
-        (SOL_SOCKET, SO_PROTOCOL) => number(match (socket.is_inet(), socket.kind()) {
-            (false, _) => 0,
-            (true, SOCK_STREAM) => u64::from(IPPROTO_TCP),
-            (true, _) => u64::from(IPPROTO_UDP),
-        }),
+        (SOL_SOCKET, SO_PROTOCOL) => number(u64::from(socket.protocol())),
         (SOL_SOCKET, SO_ACCEPTCONN) => number(u64::from(socket.listening())),
         (SOL_SOCKET, SO_PASSCRED) => number(u64::from(socket.pass_creds())),
         (SOL_SOCKET, SO_PEERCRED) => bytemuck::bytes_of(&socket.peer_creds()).to_vec(),
@@ -139,7 +151,8 @@ pub(crate) fn getsockopt(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     if (room as i32) < 0 {
         return Err(Errno::EINVAL.into());
     }
-    let value = value_of(&socket, a.u32::<1>(), a.u32::<2>())?;
+    let name = a.u32::<2>();
+    let value = value_of(&socket, level_of(&socket, a.u32::<1>(), name), name)?;
     let shown = value.get(..value.len().min(room as usize)).unwrap_or(&value);
     cx.write_bytes(a.u64::<3>(), shown)?;
     cx.write_struct(a.u64::<4>(), &(shown.len() as u32))?;
@@ -156,6 +169,7 @@ pub(crate) fn setsockopt(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     if (len as i32) < 0 {
         return Err(Errno::EINVAL.into());
     }
+    let level = level_of(&socket, level, name);
     let inet = socket.inet();
     match (level, name) {
         (SOL_SOCKET, SO_RCVTIMEO | SO_SNDTIMEO) => {
@@ -204,6 +218,14 @@ pub(crate) fn setsockopt(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         }
         (SOL_SOCKET, SO_RCVBUF | SO_RCVBUFFORCE) => {
             inet.set_option(level, SO_RCVBUF, (u64::from(value).min(BUFFER_MAX) * 2).max(2304));
+        }
+        // At least the header of eight bytes is covered, unless all is; a length is of 16 bits (udplite(7)).
+        (IPPROTO_UDPLITE, UDPLITE_SEND_CSCOV | UDPLITE_RECV_CSCOV) if is_udp(&socket) => {
+            if socket.protocol() != IPPROTO_UDPLITE {
+                return Err(Errno::ENOPROTOOPT.into());
+            }
+            let covered = if value == 0 { 0 } else { (value as i32).clamp(8, 0xffff) };
+            inet.set_option(level, name, covered as u64);
         }
         (IPPROTO_IPV6, IPV6_V6ONLY) if socket.is_inet() && !socket.is_unbound() => return Err(Errno::EINVAL.into()),
         (SOL_SOCKET, SO_REUSEADDR | SO_REUSEPORT | SO_KEEPALIVE | SO_BROADCAST | SO_OOBINLINE)

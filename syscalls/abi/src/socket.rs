@@ -66,6 +66,7 @@ constants! {
     IPPROTO_TCP = 6,
     IPPROTO_UDP = 17,
     IPPROTO_IPV6 = 41,
+    IPPROTO_UDPLITE = 136,
 }
 
 constants! {
@@ -102,6 +103,13 @@ constants! {
     SO_DOMAIN = 39,
     SO_BUSY_POLL = 46,
     SO_INCOMING_CPU = 49,
+}
+
+constants! {
+    /// Options of IPPROTO_UDPLITE: how many bytes of a datagram the checksum covers.
+    UDPLITE_OPTIONS: u32;
+    UDPLITE_SEND_CSCOV = 10,
+    UDPLITE_RECV_CSCOV = 11,
 }
 
 constants! {

@@ -11,8 +11,8 @@ use friscy_abi::Errno;
 use friscy_abi::layout::Ucred;
 use friscy_abi::poll::{POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM};
 use friscy_abi::socket::{
-    AF_INET, AF_INET6, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_TCLASS, IPV6_UNICAST_HOPS, SO_LINGER,
-    SO_REUSEPORT, SOCK_STREAM, SOL_SOCKET,
+    AF_INET, AF_INET6, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDPLITE, IPV6_TCLASS,
+    IPV6_UNICAST_HOPS, SO_LINGER, SO_REUSEPORT, SOCK_STREAM, SOL_SOCKET, UDPLITE_RECV_CSCOV, UDPLITE_SEND_CSCOV,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -254,6 +254,17 @@ impl Socket {
     }
 }
 
+/// Whether the checksum of a datagram of UDP-Lite covers what its receiver wants to be covered, if it said so; 0 means
+/// all of it (udplite(7)).
+fn coverage_suffices(sender: &Socket, receiver: &Socket, len_bytes: usize) -> bool {
+    const UDPLITE_HEADER: u64 = 8;
+    let option = |socket: &Socket, name| socket.inet.option(IPPROTO_UDPLITE, name);
+    let covered = option(sender, UDPLITE_SEND_CSCOV).unwrap_or(0);
+    let partial = covered != 0 && covered < len_bytes as u64 + UDPLITE_HEADER;
+    let wanted = option(receiver, UDPLITE_RECV_CSCOV);
+    !partial || wanted.is_none_or(|wanted| wanted != 0 && wanted <= covered)
+}
+
 impl Ctx<'_> {
     /// Binds a socket to an address; port 0 is one that is free.
     ///
@@ -298,7 +309,7 @@ impl Ctx<'_> {
             }
             self.autobind(socket)?;
             let local = socket.inet.local.get();
-            let taken = self.kernel.drivers.ports.at(true, local.port).any(|other| {
+            let taken = self.kernel.drivers.ports.at(IPPROTO_TCP, local.port).any(|other| {
                 !Rc::ptr_eq(&other, socket)
                     && other.listening()
                     && other.inet.local.get() == local
@@ -361,7 +372,7 @@ impl Ctx<'_> {
             return Err(Errno::ENETUNREACH.into());
         }
         inet.remote.set(Some(to));
-        let Some(listener) = self.kernel.drivers.ports.find(true, to, local) else {
+        let Some(listener) = self.kernel.drivers.ports.find(IPPROTO_TCP, to, local) else {
             if nonblocking {
                 inet.untold.set(true);
                 socket.refuse();
@@ -370,7 +381,7 @@ impl Ctx<'_> {
             socket.disconnect();
             return Err(Errno::ECONNREFUSED.into());
         };
-        let server = self.new_socket(listener.domain(), SOCK_STREAM);
+        let server = self.new_socket(listener.domain(), SOCK_STREAM, 0);
         server.inet.local.set(to);
         server.inet.remote.set(Some(local));
         server.inet.options.replace(listener.inet.options.borrow().clone());
@@ -433,7 +444,7 @@ impl Ctx<'_> {
         self.autobind(socket)?;
         let local = socket.inet.local.get();
         let from = if local.is_any() { Endpoint { ip: to.source(), ..local } } else { local };
-        let Some(receiver) = self.kernel.drivers.ports.find(false, to, from) else {
+        let Some(receiver) = self.kernel.drivers.ports.find(socket.protocol(), to, from) else {
             // An ICMP message comes back, which a connected socket learns of.
             if socket.connected.get() {
                 socket.error.set(Some(Errno::ECONNREFUSED));
@@ -443,7 +454,7 @@ impl Ctx<'_> {
         };
         // Without room, or a reader, it is lost.
         let room = receiver.capacity().saturating_sub(receiver.queued.get());
-        if bytes.len() <= room && !receiver.no_read.get() {
+        if bytes.len() <= room && !receiver.no_read.get() && coverage_suffices(socket, &receiver, bytes.len()) {
             let from = from.encode(receiver.domain());
             let packet = Packet {
                 to,

@@ -4,7 +4,7 @@ use super::inet::Endpoint;
 use super::socket::Socket;
 use core::net::Ipv6Addr;
 use friscy_abi::Errno;
-use friscy_abi::socket::{SO_REUSEADDR, SO_REUSEPORT};
+use friscy_abi::socket::{IPPROTO_TCP, SO_REUSEADDR, SO_REUSEPORT};
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
@@ -13,8 +13,8 @@ const EPHEMERAL: std::ops::RangeInclusive<u16> = 32_768..=60_999;
 /// Which sockets have which ports.
 #[derive(Default)]
 pub struct Ports {
-    /// By protocol (whether it is TCP) and port.
-    bound: BTreeMap<(bool, u16), Vec<Weak<Socket>>>,
+    /// By protocol and port.
+    bound: BTreeMap<(u32, u16), Vec<Weak<Socket>>>,
     /// The ephemeral port given out last.
     last: u16,
 }
@@ -25,9 +25,9 @@ pub(super) fn alive(socket: &Weak<Socket>) -> Option<Rc<Socket>> {
 
 impl Ports {
     /// The living sockets with a port.
-    pub(super) fn at(&self, tcp: bool, port: u16) -> impl Iterator<Item = Rc<Socket>> {
+    pub(super) fn at(&self, protocol: u32, port: u16) -> impl Iterator<Item = Rc<Socket>> {
         self.bound
-            .get(&(tcp, port))
+            .get(&(protocol, port))
             .into_iter()
             .flatten()
             .filter_map(alive)
@@ -35,14 +35,14 @@ impl Ports {
     }
 
     pub(super) fn add(&mut self, socket: &Rc<Socket>) {
-        let list = self.bound.entry((socket.is_tcp(), socket.inet.local.get().port)).or_default();
+        let list = self.bound.entry((socket.protocol(), socket.inet.local.get().port)).or_default();
         list.retain(|other| alive(other).is_some());
         list.push(Rc::downgrade(socket));
     }
 
     /// Whether a socket may have an address beside those that have it.
     pub(super) fn is_free(&self, socket: &Socket, wanted: Endpoint) -> bool {
-        self.at(socket.is_tcp(), wanted.port).all(|other| {
+        self.at(socket.protocol(), wanted.port).all(|other| {
             let has = other.inet.local.get();
             let families_meet = match (has.is_v4(), wanted.is_v4()) {
                 (true, true) | (false, false) => true,
@@ -66,7 +66,7 @@ impl Ports {
             } else {
                 self.last + 1
             };
-            if !self.bound.contains_key(&(socket.is_tcp(), self.last)) {
+            if !self.bound.contains_key(&(socket.protocol(), self.last)) {
                 return Ok(self.last);
             }
         }
@@ -75,9 +75,10 @@ impl Ports {
     }
 
     /// The socket that gets what is sent from one address to another: the one whose addresses fit best.
-    pub(super) fn find(&self, tcp: bool, to: Endpoint, from: Endpoint) -> Option<Rc<Socket>> {
+    pub(super) fn find(&self, protocol: u32, to: Endpoint, from: Endpoint) -> Option<Rc<Socket>> {
+        let tcp = protocol == IPPROTO_TCP;
         let mut best: Option<(u32, Rc<Socket>)> = None;
-        for socket in self.at(tcp, to.port) {
+        for socket in self.at(protocol, to.port) {
             let local = socket.inet.local.get();
             let v4_here = local.is_v4();
             let fits = local.ip == to.ip

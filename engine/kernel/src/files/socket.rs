@@ -8,7 +8,7 @@ use super::{IoError, IoResult};
 use friscy_abi::Errno;
 use friscy_abi::layout::Ucred;
 use friscy_abi::poll::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM};
-use friscy_abi::socket::{AF_INET6, AF_UNIX, SOCK_SEQPACKET, SOCK_STREAM};
+use friscy_abi::socket::{AF_INET6, AF_UNIX, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_SEQPACKET, SOCK_STREAM};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
@@ -26,6 +26,8 @@ const MAX_BACKLOG: usize = 4096;
 pub struct Socket {
     domain: u32,
     kind: u32,
+    /// `IPPROTO_TCP`, `IPPROTO_UDP` or `IPPROTO_UDPLITE`; 0 in the family AF_UNIX.
+    protocol: u32,
     /// Its own address as in `sun_path`.
     name: RefCell<Vec<u8>>,
     /// What the families AF_INET and AF_INET6 have, and the options of every family.
@@ -54,11 +56,18 @@ pub struct Socket {
 
 impl Socket {
     /// A socket of `SOCK_STREAM`, `SOCK_DGRAM` or `SOCK_SEQPACKET` that is neither bound nor connected.
+    /// Protocol 0 is the usual one.
     #[must_use]
-    pub fn new(domain: u32, kind: u32, creds: Ucred, id: u64, effects: &Effects) -> Rc<Socket> {
+    pub fn new(domain: u32, kind: u32, protocol: u32, creds: Ucred, id: u64, effects: &Effects) -> Rc<Socket> {
         Rc::new(Socket {
             domain,
             kind,
+            protocol: match (domain, kind) {
+                (AF_UNIX, _) => 0,
+                (_, SOCK_STREAM) => IPPROTO_TCP,
+                _ if protocol == IPPROTO_UDPLITE => IPPROTO_UDPLITE,
+                _ => IPPROTO_UDP,
+            },
             name: RefCell::default(),
             inet: Inet::default(),
             peer: RefCell::default(),
@@ -111,6 +120,12 @@ impl Socket {
     #[must_use]
     pub fn is_inet(&self) -> bool {
         self.domain != AF_UNIX
+    }
+
+    /// `IPPROTO_TCP`, `IPPROTO_UDP` or `IPPROTO_UDPLITE`; 0 in the family AF_UNIX.
+    #[must_use]
+    pub fn protocol(&self) -> u32 {
+        self.protocol
     }
 
     pub(super) fn is_tcp(&self) -> bool {

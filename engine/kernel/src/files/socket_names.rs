@@ -20,11 +20,11 @@ impl Ctx<'_> {
         Ucred { pid: self.pid() as i32, uid: cred.euid, gid: cred.egid }
     }
 
-    /// A new socket.
-    pub fn new_socket(&mut self, domain: u32, kind: u32) -> Rc<Socket> {
+    /// A new socket. Protocol 0 is the usual one of the family and kind.
+    pub fn new_socket(&mut self, domain: u32, kind: u32, protocol: u32) -> Rc<Socket> {
         let id = self.kernel.new_wait_id();
         let creds = self.ucred();
-        let socket = Socket::new(domain, kind, creds, id, &self.kernel.drivers.effects);
+        let socket = Socket::new(domain, kind, protocol, creds, id, &self.kernel.drivers.effects);
         socket.inet.local.set(super::Endpoint { ip: socket.any_address(), port: 0 });
         socket
     }
