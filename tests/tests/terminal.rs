@@ -92,3 +92,26 @@ fn a_terminal_that_is_read_raw_gives_keys() {
     session.wait_for("b'\\x03'");
     assert_eq!(session.end(), 0);
 }
+
+#[test]
+fn vim_edits_by_keys() {
+    let mut session = shell();
+    session.type_text("seq 5 > /tmp/f; TERM=xterm vi -Nu NONE /tmp/f\n");
+    session.wait_for("5L, 10B");
+    session.type_text("jddGotyped\x1b:%s/^3/three/\r");
+    session.wait_for("three");
+    session.type_text("ggyyGpu\x12:2\rA!\x1b");
+    session.wait_for("!");
+    // The screen is drawn anew for another size.
+    session.resize(10, 60);
+    session.type_text(":set number\r");
+    session.wait_for("  1 ");
+    session.type_text(":wq\r");
+    session.wait_for("written");
+    session.wait_for(PROMPT);
+    session.type_text("tr '\\n' ' ' < /tmp/f\n");
+    session.wait_for("1 three! 4 5 typed 1 ");
+    session.wait_for(PROMPT);
+    session.type_text("exit 0\n");
+    assert_eq!(session.end(), 0);
+}
