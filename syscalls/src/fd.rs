@@ -11,7 +11,9 @@ use friscy_abi::poll::{
 use friscy_abi::sched::RLIMIT_NOFILE;
 use friscy_abi::time::{CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_REALTIME};
 use friscy_abi::tty::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX};
-use friscy_kernel::files::{Descriptor, EventFd, FileRef, IoError, LockOwner, PipeEnd, RecordLock, Regular, TimerFd};
+use friscy_kernel::files::{
+    Descriptor, EventFd, FileRef, IoError, LockOwner, PipeEnd, RecordLock, Regular, SocketFile, TimerFd,
+};
 use friscy_kernel::{Ctx, SysResult, WaitFor};
 use friscy_vfs::{FileType, OpenFile as Opened};
 use std::rc::Rc;
@@ -122,14 +124,14 @@ pub(crate) fn fcntl(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         F_SETLK | F_SETLKW => return set_lock(cx, &file, arg, false, command == F_SETLKW),
         F_OFD_SETLK | F_OFD_SETLKW => return set_lock(cx, &file, arg, true, command == F_OFD_SETLKW),
         F_SETOWN => {
-            file.set_owner(arg as i32);
+            set_owner(&file, arg as i32);
             0
         }
         F_GETOWN => file.owner() as i64 as u64,
         F_SETOWN_EX => {
             let owner: OwnerEx = cx.read_struct(arg)?;
             // A group's number is kept negative; threads and processes are told apart by nobody.
-            file.set_owner(if owner.kind == 2 { owner.pid.wrapping_neg() } else { owner.pid });
+            set_owner(&file, if owner.kind == 2 { owner.pid.wrapping_neg() } else { owner.pid });
             0
         }
         F_GETOWN_EX => {
@@ -422,6 +424,14 @@ pub(crate) fn fadvise64(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         return Err(Errno::EINVAL.into());
     }
     Ok(0)
+}
+
+/// Says who gets signals about a description, and about the urgent data of its socket.
+fn set_owner(file: &FileRef, owner: i32) {
+    file.set_owner(owner);
+    if let Some(socket) = file.downcast::<SocketFile>() {
+        socket.socket().set_owner(owner);
+    }
 }
 
 /// Turns a blocked open into a call's result.

@@ -42,7 +42,8 @@ fn target(cx: &mut Ctx<'_>, socket: &Socket, addr: u64, len: u32) -> Result<Opti
 
 fn send(cx: &mut Ctx<'_>, fd: i32, message: Outgoing, flags: u32) -> SysResult {
     let (file, socket) = socket_of(cx, fd)?;
-    if flags & MSG_OOB != 0 {
+    let urgent = flags & MSG_OOB != 0;
+    if urgent && !(socket.is_inet() && socket.kind() == SOCK_STREAM) {
         return Err(Errno::EOPNOTSUPP.into());
     }
     if message.target.is_some() && socket.kind() != SOCK_DGRAM {
@@ -62,6 +63,9 @@ fn send(cx: &mut Ctx<'_>, fd: i32, message: Outgoing, flags: u32) -> SysResult {
                 done += sent;
                 rights.clear();
                 if done >= message.bytes.len() {
+                    if urgent {
+                        socket.mark_urgent();
+                    }
                     return Ok(done as u64);
                 }
             }
@@ -239,8 +243,12 @@ fn receive(
         return Ok((count, from));
     }
     let (file, socket) = socket_of(cx, fd)?;
-    if flags & MSG_OOB != 0 {
-        return Err(Errno::EINVAL.into());
+    // Datagrams of the Internet do not look at the flag.
+    match (flags & MSG_OOB != 0, socket.is_inet(), socket.kind()) {
+        (true, true, SOCK_STREAM) => return receive_urgent(cx, &socket, parts, header, flags),
+        (true, false, SOCK_STREAM) => return Err(Errno::EINVAL.into()),
+        (true, false, _) => return Err(Errno::EOPNOTSUPP.into()),
+        _ => {}
     }
     let total: u64 = parts.iter().map(|part| part.iov_len).sum();
     let peek = flags & MSG_PEEK != 0;
@@ -258,7 +266,8 @@ fn receive(
     };
     scatter(cx, parts, before, buf.get(..received.count).unwrap_or_default())?;
     let all = before + received.count as u64;
-    let whole = flags & MSG_WAITALL != 0 && socket.kind() == SOCK_STREAM && !peek && received.rights.is_empty();
+    let goes_on = flags & MSG_WAITALL != 0 && !socket.at_mark();
+    let whole = goes_on && socket.kind() == SOCK_STREAM && !peek && received.rights.is_empty();
     if whole && received.count > 0 && all < total && flags & MSG_DONTWAIT == 0 && !file.nonblocking() {
         cx.scratch().done = all;
         return receive(cx, fd, parts, header, flags);
@@ -316,6 +325,24 @@ fn receive(
     let count = if cut && flags & MSG_TRUNC != 0 { received.full as u64 } else { all };
     let from = if received.from.is_empty() { Vec::new() } else { sockaddr(&socket, &received.from) };
     Ok((count, from))
+}
+
+/// Receives the urgent byte of a connection (`MSG_OOB`).
+fn receive_urgent(
+    cx: &mut Ctx<'_>,
+    socket: &Socket,
+    parts: &[Iovec],
+    header: &mut Msghdr,
+    flags: u32,
+) -> Result<(u64, Vec<u8>), SysError> {
+    let byte = socket.receive_urgent(flags & MSG_PEEK != 0).map_err(open_error)?;
+    let room = parts.iter().any(|part| part.iov_len > 0);
+    if room {
+        scatter(cx, parts, 0, &[byte])?;
+    }
+    header.msg_controllen = 0;
+    header.msg_flags = (MSG_OOB | if room { 0 } else { MSG_TRUNC }) as i32;
+    Ok((u64::from(room), Vec::new()))
 }
 
 /// What a datagram's receiver asked to be told of its header, by level and type: ip(7), ipv6(7).

@@ -84,3 +84,8 @@ fn tasks() {
 fn watches() {
     check("watches");
 }
+
+#[test]
+fn urgent() {
+    check("urgent");
+}

@@ -170,8 +170,9 @@ constants! {
 }
 
 constants! {
-    /// Requests about interfaces, netdevice(7).
+    /// Requests about interfaces, netdevice(7), and of a connection's urgent data.
     INTERFACE_IOCTLS: u32;
+    SIOCATMARK = 0x8905,
     SIOCGIFNAME = 0x8910,
     SIOCGIFCONF = 0x8912,
     SIOCGIFFLAGS = 0x8913,

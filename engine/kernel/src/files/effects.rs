@@ -18,6 +18,13 @@ pub enum Effect {
         /// Signal number.
         signo: u32,
     },
+    /// A signal for a process.
+    SignalProcess {
+        /// The process.
+        pid: Pid,
+        /// Signal number.
+        signo: u32,
+    },
     /// The terminal of this session hung up: SIGHUP and SIGCONT for the leader and the foreground group, and no
     /// process has it as its controlling terminal any more.
     Hangup {
@@ -83,6 +90,11 @@ impl WaitPoint {
     #[must_use]
     pub fn changes(&self) -> u64 {
         self.changes.get()
+    }
+
+    /// Leaves a note.
+    pub fn effect(&self, effect: Effect) {
+        self.effects.push(effect);
     }
 
     /// The object changed: everybody who waits looks again.

@@ -408,6 +408,7 @@ impl Ctx<'_> {
             *socket.peer.borrow_mut() = Weak::new();
             socket.queue.take();
             socket.queued.set(0);
+            socket.urgent.clear();
         }
         socket.disconnect();
     }

@@ -29,6 +29,7 @@ mod socket_names;
 mod table;
 mod timerfd;
 pub mod tty;
+mod urgent;
 
 pub use device::{Device, DeviceKind};
 pub use drivers::Drivers;

@@ -16,6 +16,7 @@ impl Kernel {
                     Effect::SignalGroup { pgid, signo } => {
                         self.send_to_group(pgid, SigInfo::kernel(signo));
                     }
+                    Effect::SignalProcess { pid, signo } => self.send_to_process(pid, SigInfo::kernel(signo)),
                     Effect::TerminalGone(index) => self.remove_pts_node(index),
                     Effect::Hangup { sid, tty, foreground } => self.terminal_hangup(sid, tty, foreground),
                 }

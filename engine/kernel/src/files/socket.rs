@@ -4,10 +4,11 @@
 use super::effects::{Effects, WaitPoint};
 use super::inet::Inet;
 use super::socket_data::Message;
+use super::urgent::Urgent;
 use super::{IoError, IoResult};
 use friscy_abi::Errno;
 use friscy_abi::layout::Ucred;
-use friscy_abi::poll::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM};
+use friscy_abi::poll::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRNORM};
 use friscy_abi::socket::{AF_INET6, AF_UNIX, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_SEQPACKET, SOCK_STREAM};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -47,6 +48,7 @@ pub struct Socket {
     pub(super) no_read: Cell<bool>,
     pub(super) no_write: Cell<bool>,
     pub(super) closed: Cell<bool>,
+    pub(super) urgent: Urgent,
     own_creds: Cell<Ucred>,
     peer_creds: Cell<Ucred>,
     pass_creds: Cell<bool>,
@@ -81,6 +83,7 @@ impl Socket {
             no_read: Cell::new(false),
             no_write: Cell::new(false),
             closed: Cell::new(false),
+            urgent: Urgent::default(),
             own_creds: Cell::new(creds),
             peer_creds: Cell::default(),
             pass_creds: Cell::new(false),
@@ -325,7 +328,7 @@ impl Socket {
     #[must_use]
     pub fn waiting(&self) -> usize {
         if self.kind == SOCK_STREAM {
-            return self.queued.get();
+            return self.before_mark();
         }
         self.queue.borrow().front().map_or(0, Message::len)
     }
@@ -382,8 +385,12 @@ impl Socket {
             return if pending.is_empty() { 0 } else { POLLIN | POLLRDNORM };
         }
         let mut events = if self.error.get().is_some() { POLLERR } else { 0 };
-        if !self.queue.borrow().is_empty() {
+        let readable = if self.skips_next() { self.queued.get() > 1 } else { !self.queue.borrow().is_empty() };
+        if readable {
             events |= POLLIN | POLLRDNORM;
+        }
+        if self.has_urgent() {
+            events |= POLLPRI;
         }
         if self.is_inet() {
             return events | self.inet_events();

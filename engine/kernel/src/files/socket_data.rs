@@ -150,9 +150,16 @@ impl Socket {
             let unix_stream = self.kind() == SOCK_STREAM && !self.is_inet();
             return Err(if unix_stream { Errno::EINVAL } else { Errno::ENOTCONN }.into());
         }
+        let limit = self.until_mark(buf.len());
+        let buf = buf.get_mut(..limit).unwrap_or_default();
+        if !peek {
+            self.skip_urgent();
+        }
+        // A look at what is there leaves the urgent byte out, too.
+        let mut skip = usize::from(self.skips_next());
         let mut queue = self.queue.borrow_mut();
         let mut received = Received::default();
-        if queue.is_empty() {
+        if queue.is_empty() || skip > 0 && self.queued.get() == 1 {
             // What was sent before a reset is read first, and an end that was seen stays the end.
             if self.is_tcp() && self.fin.get() {
                 return Ok(received);
@@ -175,7 +182,8 @@ impl Socket {
             if received.count > 0 && !received.rights.is_empty() {
                 break;
             }
-            let rest = message.bytes.get(message.taken..).unwrap_or_default();
+            let rest = message.bytes.get(message.taken + skip..).unwrap_or_default();
+            skip = 0;
             let room = buf.get_mut(received.count..).unwrap_or_default();
             let count = rest.len().min(room.len());
             room[..count].copy_from_slice(&rest[..count]);
@@ -211,6 +219,7 @@ impl Socket {
         }
         drop(queue);
         if freed > 0 || !peek {
+            self.pass(freed);
             self.queued.set(self.queued.get() - freed);
             self.point().wake();
             if let Some(peer) = self.peer.borrow().upgrade() {

@@ -5,7 +5,7 @@ use super::{File, FileRef, Header, IoError, IoResult, Keys};
 use crate::{Ctx, Kernel, Nanos};
 use friscy_abi::Errno;
 use friscy_abi::layout::Ucred;
-use friscy_abi::socket::{SO_RCVTIMEO, SO_SNDTIMEO, SOCK_DGRAM, SOL_SOCKET};
+use friscy_abi::socket::{SIOCATMARK, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_DGRAM, SOL_SOCKET};
 use friscy_abi::tty::{FIONREAD, TIOCOUTQ};
 use friscy_vfs::Location;
 use std::any::Any;
@@ -123,6 +123,10 @@ impl File for SocketFile {
             FIONREAD if self.socket.listening() => Err(Errno::EINVAL.into()),
             FIONREAD => {
                 cx.write_struct(arg, &(self.socket.waiting() as u32))?;
+                Ok(0)
+            }
+            SIOCATMARK if self.socket.is_tcp() => {
+                cx.write_struct(arg, &u32::from(self.socket.at_mark()))?;
                 Ok(0)
             }
             // Whatever was sent has arrived.
