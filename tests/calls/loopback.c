@@ -284,6 +284,32 @@ static void tcp(void) {
     T(close(c));
 }
 
+/* A buffer whose size was set holds no more than that, about. */
+static void buffers(void) {
+    struct sockaddr_in a = v4("127.0.0.1", 0);
+    socklen_t n = sizeof a;
+    int listener = socket(AF_INET, SOCK_STREAM, 0), client, server, size = 8192;
+    bind(listener, (void *)&a, sizeof a);
+    listen(listener, 4);
+    getsockname(listener, (void *)&a, &n);
+    for (int set = 0; set < 3; set++) {
+        connected(&client, &server, listener, ntohs(a.sin_port));
+        if (set > 0) T(setsockopt(client, SOL_SOCKET, SO_SNDBUF, &size, sizeof size));
+        if (set > 1) T(setsockopt(server, SOL_SOCKET, SO_RCVBUF, &size, sizeof size));
+        int sent = 0, more;
+        while ((more = send(client, buf, 1 << 20, MSG_DONTWAIT)) > 0) sent += more;
+        printf("%d set: more than 1,000,000 bytes: %d, more than 300,000: %d\n", set, sent > 1000000, sent > 300000);
+        events("full", client);
+        int got = 0;
+        while (got < sent && (more = recv(server, buf, sizeof buf, 0)) > 0) got += more;
+        printf("all came: %d\n", got == sent);
+        events("empty", client);
+        close(client);
+        close(server);
+    }
+    close(listener);
+}
+
 static void v6(void) {
     int l = socket(AF_INET6, SOCK_STREAM, 0), on = 1;
     struct sockaddr_in6 a = {AF_INET6};
@@ -424,6 +450,7 @@ static void names(void) {
 int main(void) {
     signal(SIGPIPE, SIG_IGN);
     tcp();
+    buffers();
     v6();
     udp();
     names();

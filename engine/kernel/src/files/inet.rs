@@ -176,7 +176,7 @@ impl Socket {
         if no_read && no_write || self.is_tcp() && !self.connected.get() {
             events |= POLLHUP;
         }
-        if no_write || !self.is_tcp() || self.peer().is_none_or(|peer| peer.has_room()) {
+        if no_write || !self.is_tcp() || self.peer().is_none_or(|peer| peer.has_room(self)) {
             events |= WRITE;
         }
         events
@@ -454,7 +454,7 @@ impl Ctx<'_> {
             return Ok(bytes.len());
         };
         // Without room, or a reader, it is lost.
-        let room = receiver.capacity().saturating_sub(receiver.queued.get());
+        let room = receiver.capacity(socket).saturating_sub(receiver.queued.get());
         if bytes.len() <= room && !receiver.no_read.get() && coverage_suffices(socket, &receiver, bytes.len()) {
             let from = from.encode(receiver.domain());
             let packet = Packet {

@@ -9,15 +9,21 @@ use super::{IoError, IoResult};
 use friscy_abi::Errno;
 use friscy_abi::layout::Ucred;
 use friscy_abi::poll::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, POLLRDNORM, POLLWRNORM};
-use friscy_abi::socket::{AF_INET6, AF_UNIX, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SOCK_SEQPACKET, SOCK_STREAM};
+use friscy_abi::socket::{
+    AF_INET6, AF_UNIX, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE, SO_RCVBUF, SO_SNDBUF, SOCK_SEQPACKET, SOCK_STREAM,
+    SOL_SOCKET,
+};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 /// How many bytes wait at a receiver before senders block (`net.core.wmem_default`).
 pub const SOCKET_BUFFER: usize = 212_992;
-/// How many bytes of a TCP connection are on their way at most: what Linux's buffers grow to on the loopback interface.
-const TCP_BUFFER: usize = 2_626_560;
+/// How many bytes of a TCP connection wait at the receiver at most, as long as it does not read: half of the buffer that
+/// it begins with (`net.ipv4.tcp_rmem`).
+const TCP_RECEIVE: usize = 65_536;
+/// How many wait at the sender besides: what Linux's buffer grows to on the loopback interface.
+const TCP_SEND: usize = 2_561_024;
 /// How many datagrams wait at a receiver (`net.unix.max_dgram_qlen`).
 pub(super) const DATAGRAM_QUEUE: usize = 512;
 /// The longest queue of connections (`net.core.somaxconn`).
@@ -209,9 +215,16 @@ impl Socket {
         self.kind == SOCK_STREAM || self.kind == SOCK_SEQPACKET
     }
 
-    /// How many bytes may wait at it.
-    pub(super) fn capacity(&self) -> usize {
-        if self.is_tcp() { TCP_BUFFER } else { SOCKET_BUFFER }
+    /// How many bytes that `sender` sent may wait at it.
+    pub(super) fn capacity(&self, sender: &Socket) -> usize {
+        if !self.is_tcp() {
+            return SOCKET_BUFFER;
+        }
+        // A size that was set stays, and half of it is for what Linux keeps beside the bytes.
+        let half = |socket: &Socket, name, usual| {
+            socket.inet.option(SOL_SOCKET, name).map_or(usual, |size| usize::try_from(size / 2).unwrap_or(usual))
+        };
+        half(self, SO_RCVBUF, TCP_RECEIVE) + half(sender, SO_SNDBUF, TCP_SEND)
     }
 
     /// listen(2).
@@ -403,15 +416,16 @@ impl Socket {
         if streamy && (!self.connected.get() || self.peer_closed.get() || (self.no_read.get() && self.no_write.get())) {
             events |= POLLHUP;
         }
-        let room = self.peer.borrow().upgrade().is_none_or(|peer| peer.has_room());
+        let room = self.peer.borrow().upgrade().is_none_or(|peer| peer.has_room(self));
         if room || !streamy && !self.connected.get() {
             events |= POLLOUT | POLLWRNORM;
         }
         events
     }
 
-    pub(super) fn has_room(&self) -> bool {
-        self.queued.get() < self.capacity() && (self.has_peer_kind() || self.queue.borrow().len() < DATAGRAM_QUEUE)
+    pub(super) fn has_room(&self, sender: &Socket) -> bool {
+        self.queued.get() < self.capacity(sender)
+            && (self.has_peer_kind() || self.queue.borrow().len() < DATAGRAM_QUEUE)
     }
 
     /// Whether an AF_INET6 socket takes part in IPv6 alone (`IPV6_V6ONLY`).

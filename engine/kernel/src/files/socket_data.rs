@@ -92,7 +92,7 @@ impl Socket {
             let errno = if self.has_peer_kind() || !peer.closed.get() { Errno::EPIPE } else { Errno::ECONNREFUSED };
             return Err(errno.into());
         }
-        let room = peer.capacity().saturating_sub(peer.queued.get());
+        let room = peer.capacity(self).saturating_sub(peer.queued.get());
         let count = if self.kind() == SOCK_STREAM {
             if room == 0 {
                 return Err(IoError::WouldBlock);
