@@ -24,6 +24,8 @@ pub struct Machine {
     /// Tasks, files and everything else.
     pub kernel: Kernel,
     pub(crate) fuel: u64,
+    /// What the lengths of turns differ by is made from this.
+    pub(crate) turn_seed: u64,
     pub(crate) trace: Option<Box<dyn Trace>>,
     file_clock: Rc<FixedClock>,
 }
@@ -37,7 +39,7 @@ impl Machine {
         let Ports { cpu, vfs, file_clock, clock, entropy, terminal } = ports;
         let entropy = if config.kernel.deterministic { Box::new(SeededEntropy(config.kernel.seed)) } else { entropy };
         let kernel = Kernel::new(config.kernel, cpu, vfs, clock, entropy, terminal);
-        let machine = Machine { kernel, fuel: config.fuel.max(1), trace: None, file_clock };
+        let machine = Machine { kernel, fuel: config.fuel.max(1), turn_seed: 0, trace: None, file_clock };
         machine.set_file_clock();
         machine
     }

@@ -39,7 +39,7 @@ enum Next {
 impl Machine {
     /// Runs a task until its fuel is used up, it waits, or it ends.
     pub(crate) fn turn(&mut self, tid: Tid) {
-        let mut fuel = self.fuel;
+        let mut fuel = self.fuel_of_turn();
         if self.kernel.stays_stopped(tid) {
             return;
         }
@@ -88,6 +88,15 @@ impl Machine {
                 other => self.kernel.cpu_fault(tid, other),
             }
         }
+    }
+
+    /// The fuel of the next turn: somewhat less than a whole turn's, by another amount each time. A turn ends at one of
+    /// the few preemption points of a loop, so that turns of one length all end at the same one; if a lock is held
+    /// there, nobody else ever gets it.
+    fn fuel_of_turn(&mut self) -> u64 {
+        // Knuth's multiplicative generator, whose upper bits are good.
+        self.turn_seed = self.turn_seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.fuel - (self.turn_seed >> 33) % (self.fuel / 16 + 1)
     }
 
     /// Executes the system call at a task's pc.

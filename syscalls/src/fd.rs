@@ -37,11 +37,8 @@ pub(crate) fn install(cx: &mut Ctx<'_>, file: FileRef, cloexec: bool) -> Result<
 
 /// What becomes of a descriptor that was taken out of the table.
 fn dropped(cx: &mut Ctx<'_>, descriptor: Descriptor) {
-    // Only files of the tree have record locks, and only those of a process end with a descriptor.
-    if descriptor.file.downcast::<Regular>().is_some() {
-        let (pid, id) = (cx.pid(), descriptor.file.lock_id());
-        cx.kernel.release_locks(pid, id);
-    }
+    let pid = cx.pid();
+    cx.kernel.descriptor_closed(pid, &descriptor.file);
 }
 
 /// close(2).
@@ -210,7 +207,8 @@ fn get_lock(cx: &mut Ctx<'_>, file: &FileRef, arg: u64, ofd: bool) -> SysResult 
 fn set_lock(cx: &mut Ctx<'_>, file: &FileRef, arg: u64, ofd: bool, wait: bool) -> SysResult {
     let lock: Flock = cx.read_struct(arg)?;
     let wanted = wanted_lock(cx, file, &lock, ofd)?;
-    let id = file.lock_id();
+    let (id, tid) = (file.lock_id(), cx.tid);
+    cx.kernel.lock_wait_over(tid);
     match lock.l_type as u16 {
         F_UNLCK => {
             cx.kernel.set_lock(id, wanted, true);
@@ -230,6 +228,9 @@ fn set_lock(cx: &mut Ctx<'_>, file: &FileRef, arg: u64, ofd: bool, wait: bool) -
         Some(held) => {
             let mut keys = vec![cx.kernel.lock_key()];
             if let LockOwner::Process(pid) = held.owner {
+                if !ofd {
+                    cx.kernel.wait_for_lock(tid, pid)?;
+                }
                 keys.push(friscy_kernel::WaitKey::ProcessEnd(pid));
             }
             Err(WaitFor::any(keys).into())
@@ -243,7 +244,8 @@ pub(crate) fn flock(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     if file.is_path() {
         return Err(Errno::EBADF.into());
     }
-    let operation = a.u32::<1>();
+    let (operation, tid) = (a.u32::<1>(), cx.tid);
+    cx.kernel.lock_wait_over(tid);
     let exclusive = match operation & !LOCK_NB {
         LOCK_SH => Some(false),
         LOCK_EX => Some(true),

@@ -5,13 +5,15 @@ use crate::io::file;
 use friscy_abi::Errno;
 use friscy_abi::layout::Iovec;
 use friscy_abi::mman::*;
-use friscy_abi::sched::RLIMIT_DATA;
+use friscy_abi::sched::{RLIMIT_DATA, RLIMIT_MEMLOCK};
 use friscy_boundary::{PAGE_SIZE, Prot, WINDOW_SIZE};
 use friscy_kernel::files::{Device, DeviceKind, Regular};
 use friscy_kernel::mm::{MapRequest, MappedFile, VmaBacking, VmaFlags, page_up};
 use friscy_kernel::{Ctx, SysResult};
 use std::rc::Rc;
 
+/// `CAP_IPC_LOCK`.
+const CAP_IPC_LOCK: u32 = 14;
 /// `CAP_SYS_PTRACE`.
 const CAP_SYS_PTRACE: u32 = 19;
 
@@ -35,7 +37,10 @@ pub(crate) fn mmap(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         return Err(Errno::EINVAL.into());
     }
     if len > WINDOW_SIZE {
-        return Err(Errno::ENOMEM.into());
+        // The offset counts pages with its sign: from a negative one a file's end is soon passed.
+        let first = (offset as i64 >> PAGE_SIZE.trailing_zeros()) as u64;
+        let wraps = page_up(len).is_some_and(|len| first.checked_add(len / PAGE_SIZE).is_none());
+        return Err(if wraps { Errno::EOVERFLOW } else { Errno::ENOMEM }.into());
     }
     let shared = match flags & MAP_TYPE {
         MAP_PRIVATE => false,
@@ -43,8 +48,12 @@ pub(crate) fn mmap(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         _ => return Err(Errno::EINVAL.into()),
     };
     let mut properties = if shared { VmaFlags::SHARED } else { VmaFlags::MAYWRITE };
-    if flags & MAP_LOCKED != 0 {
+    let locks = flags & MAP_LOCKED != 0;
+    if locks {
         properties |= VmaFlags::LOCKED;
+    }
+    if locks || cx.task().mm.borrow().lock_future {
+        check_locked(cx, page_up(len).ok_or(Errno::ENOMEM)?, Errno::EAGAIN)?;
     }
     let backing = if flags & MAP_ANONYMOUS != 0 {
         if shared {
@@ -80,6 +89,9 @@ pub(crate) fn mmap(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
             let root = cx.task().fs.borrow().root.clone();
             let path = file.location().path_from(Some(&root)).proc_text();
             let object = cx.kernel.file_object(inode, may_write)?;
+            if !file.location().mount().flags().no_atime {
+                inode.accessed();
+            }
             let mapped = MappedFile { path, dev: meta.dev, ino: meta.ino };
             VmaBacking::Object { object, offset, file: Some(Rc::new(mapped)) }
         }
@@ -121,22 +133,23 @@ pub(crate) fn mprotect(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
 /// mremap(2).
 pub(crate) fn mremap(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     let flags = a.u32::<3>();
-    if flags & !(MREMAP_MAYMOVE | MREMAP_FIXED) != 0 || flags & MREMAP_FIXED != 0 && flags & MREMAP_MAYMOVE == 0 {
+    let (may_move, keep) = (flags & MREMAP_MAYMOVE != 0, flags & MREMAP_DONTUNMAP != 0);
+    if flags & !(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP) != 0
+        || flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) != 0 && !may_move
+        || keep && a.u64::<1>() != a.u64::<2>()
+    {
         return Err(Errno::EINVAL.into());
     }
     let to = (flags & MREMAP_FIXED != 0).then_some(a.u64::<4>());
     if a.u64::<2>() > a.u64::<1>() {
         cx.check_address_space(a.u64::<2>() - a.u64::<1>())?;
+        let locked = cx.task().mm.borrow().find(a.u64::<0>()).is_some_and(|vma| vma.flags.contains(VmaFlags::LOCKED));
+        if locked {
+            check_locked(cx, a.u64::<2>() - a.u64::<1>(), Errno::EAGAIN)?;
+        }
     }
     let mm = Rc::clone(&cx.task().mm);
-    let moved = mm.borrow_mut().remap(
-        &cx.kernel.cpu,
-        a.u64::<0>(),
-        a.u64::<1>(),
-        a.u64::<2>(),
-        flags & MREMAP_MAYMOVE != 0,
-        to,
-    )?;
+    let moved = mm.borrow_mut().remap(&cx.kernel.cpu, a.u64::<0>(), a.u64::<1>(), a.u64::<2>(), flags, to)?;
     Ok(moved)
 }
 
@@ -183,21 +196,67 @@ pub(crate) fn brk(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     Ok(end)
 }
 
-/// msync(2): mappings of a file are its contents.
+/// msync(2): mappings of a file are its contents. Which pages were written is not known, so that a range that may be
+/// written counts as written.
 pub(crate) fn msync(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     let flags = a.u32::<2>();
     if flags & !(MS_ASYNC | MS_INVALIDATE | MS_SYNC) != 0 || flags & MS_ASYNC != 0 && flags & MS_SYNC != 0 {
         return Err(Errno::EINVAL.into());
     }
-    covered(cx, a.u64::<0>(), a.u64::<1>())?;
+    let (start, len) = (a.u64::<0>(), a.u64::<1>());
+    covered(cx, start, len)?;
+    let end = page_up(len).and_then(|len| start.checked_add(len)).ok_or(Errno::ENOMEM)?;
+    let mm = Rc::clone(&cx.task().mm);
+    for vma in mm.borrow().overlapping(start, end) {
+        if flags & MS_INVALIDATE != 0 && vma.flags.contains(VmaFlags::LOCKED) {
+            return Err(Errno::EBUSY.into());
+        }
+        if let VmaBacking::Object { object, .. } = &vma.backing
+            && vma.is_shared()
+            && vma.prot.write
+            && flags & (MS_SYNC | MS_ASYNC) != 0
+        {
+            cx.kernel.object_written(object);
+        }
+    }
     Ok(0)
 }
 
-/// mlock(2) and munlock(2): nothing is ever paged out.
-pub(crate) fn mlock(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+/// Whether `more` bytes may be locked beside those that are: `EPERM` when none may, `full` when too many are.
+fn check_locked(cx: &Ctx<'_>, more: u64, full: Errno) -> Result<(), Errno> {
+    if cx.task().cred.capable(CAP_IPC_LOCK) {
+        return Ok(());
+    }
+    let limit = cx.process().rlimits.soft(RLIMIT_MEMLOCK);
+    if limit == 0 {
+        return Err(Errno::EPERM);
+    }
+    let locked = cx.task().mm.borrow().locked();
+    if locked.saturating_add(more) > limit { Err(full) } else { Ok(()) }
+}
+
+/// The pages that mlock(2) and munlock(2) are about: address and length.
+fn lock_range(a: &Args) -> Result<(u64, u64), Errno> {
     let start = a.u64::<0>() & !(PAGE_SIZE - 1);
-    let len = a.u64::<1>().saturating_add(a.u64::<0>() - start);
-    covered(cx, start, len)?;
+    let len = a.u64::<1>().checked_add(a.u64::<0>() - start).and_then(page_up).ok_or(Errno::EINVAL)?;
+    start.checked_add(len).ok_or(Errno::EINVAL)?;
+    Ok((start, len))
+}
+
+/// mlock(2): nothing is ever paged out, but what is locked is counted.
+pub(crate) fn mlock(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+    let (start, len) = lock_range(a)?;
+    check_locked(cx, len, Errno::ENOMEM)?;
+    let mm = Rc::clone(&cx.task().mm);
+    mm.borrow_mut().set_flags(start, len, VmaFlags::LOCKED, VmaFlags::empty())?;
+    Ok(0)
+}
+
+/// munlock(2).
+pub(crate) fn munlock(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+    let (start, len) = lock_range(a)?;
+    let mm = Rc::clone(&cx.task().mm);
+    mm.borrow_mut().set_flags(start, len, VmaFlags::empty(), VmaFlags::LOCKED)?;
     Ok(0)
 }
 
@@ -209,9 +268,29 @@ pub(crate) fn mlock2(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     mlock(cx, a)
 }
 
-/// mlockall(2) and munlockall(2).
+/// mlockall(2).
 pub(crate) fn mlockall(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
-    let _ = (cx, a);
+    let flags = a.u32::<0>();
+    if flags & !(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0 || flags & (MCL_CURRENT | MCL_FUTURE) == 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let mm = Rc::clone(&cx.task().mm);
+    let current = flags & MCL_CURRENT != 0;
+    let more = if current { mm.borrow().total - mm.borrow().locked() } else { 0 };
+    check_locked(cx, more, Errno::ENOMEM)?;
+    let mut mm = mm.borrow_mut();
+    mm.lock_future = flags & MCL_FUTURE != 0;
+    if current {
+        mm.set_all_flags(VmaFlags::LOCKED, VmaFlags::empty());
+    }
+    Ok(0)
+}
+
+/// munlockall(2).
+pub(crate) fn munlockall(cx: &mut Ctx<'_>, _a: &Args) -> SysResult {
+    let mut mm = cx.task().mm.borrow_mut();
+    mm.lock_future = false;
+    mm.set_all_flags(VmaFlags::empty(), VmaFlags::LOCKED);
     Ok(0)
 }
 

@@ -8,8 +8,8 @@ use friscy_abi::Errno;
 use friscy_abi::fcntl::{O_ACCMODE, O_CLOEXEC, O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY};
 use friscy_abi::layout::{MqAttr, Sigevent, Timespec};
 use friscy_abi::sched::RLIMIT_MSGQUEUE;
-use friscy_abi::signal::{SIGEV_NONE, SIGEV_SIGNAL};
-use friscy_kernel::files::{FileRef, Mqueue, MqueueFile, Notification, QUEUES_MAX};
+use friscy_abi::signal::{SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD};
+use friscy_kernel::files::{COOKIE, FileRef, Mqueue, MqueueFile, Netlink, Notice, Notification, QUEUES_MAX};
 use friscy_kernel::{Ctx, Nanos, SysResult};
 use friscy_vfs::FileType;
 use std::rc::Rc;
@@ -168,21 +168,29 @@ pub(crate) fn mq_notify(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     let wish = match event {
         None => None,
         Some(event) => {
-            let signo = match event.sigev_notify as u32 {
-                SIGEV_NONE => None,
-                SIGEV_SIGNAL if (1..=64).contains(&event.sigev_signo) => Some(event.sigev_signo as u32),
+            let how = match event.sigev_notify as u32 {
+                SIGEV_NONE => Notice::Nothing,
+                SIGEV_SIGNAL if (0..=64).contains(&event.sigev_signo) => {
+                    Notice::Signal(event.sigev_signo as u32, event.sigev_value)
+                }
+                // The signal's number is a descriptor, and the value the address of what is to be sent through it.
+                SIGEV_THREAD => {
+                    let cookie: [u8; COOKIE] = cx.read_struct(event.sigev_value)?;
+                    let socket = crate::io::file(cx, event.sigev_signo)?;
+                    socket.downcast::<Netlink>().ok_or(Errno::ENOTSOCK)?;
+                    Notice::Cookie(socket, cookie)
+                }
                 _ => return Err(Errno::EINVAL.into()),
             };
-            Some(Notification { pid: cx.pid(), signo, value: event.sigev_value })
+            Some(Notification { pid: cx.pid(), how })
         }
     };
     let (_, queue) = queue_of(cx, a.i32::<0>())?;
-    let registered = queue.notification().filter(|old| cx.kernel.processes.contains_key(&old.pid));
+    let registered = queue.notified().filter(|pid| cx.kernel.processes.contains_key(pid));
     match (wish, registered) {
         (Some(_), Some(_)) => return Err(Errno::EBUSY.into()),
-        (Some(_), None) => queue.set_notification(wish),
-        (None, Some(old)) if old.pid == cx.pid() => queue.set_notification(None),
-        (None, _) => {}
+        (Some(wish), None) => queue.notify(wish),
+        (None, _) => queue.forget(cx.pid()),
     }
     Ok(0)
 }

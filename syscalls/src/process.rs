@@ -216,7 +216,8 @@ pub(crate) fn wait4(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
 
 /// waitid(2).
 pub(crate) fn waitid(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
-    let (kind, id, options) = (a.u32::<0>(), a.i32::<1>(), a.u32::<3>());
+    let (kind, id, mut options) = (a.u32::<0>(), a.i32::<1>(), a.u32::<3>());
+    let mut refuses_to_wait = false;
     let known = WNOHANG | WNOWAIT | WEXITED | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL;
     if options & !known != 0 || options & (WEXITED | WUNTRACED | WCONTINUED) == 0 {
         return Err(Errno::EINVAL.into());
@@ -227,12 +228,22 @@ pub(crate) fn waitid(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         P_PGID if id == 0 => WaitWhich::Group(cx.process().pgid),
         P_PGID if id > 0 => WaitWhich::Group(id as u32),
         P_PIDFD => {
+            if id < 0 {
+                return Err(Errno::EINVAL.into());
+            }
             let file = crate::io::file(cx, id)?;
-            WaitWhich::Pid(file.downcast::<PidFd>().ok_or(Errno::EINVAL)?.pid())
+            let pid = file.downcast::<PidFd>().ok_or(Errno::EBADF)?.pid();
+            // A descriptor that does not block makes the call fail where WNOHANG makes it report nothing.
+            refuses_to_wait = file.flags() & friscy_abi::fcntl::O_NONBLOCK != 0 && options & WNOHANG == 0;
+            options |= if refuses_to_wait { WNOHANG } else { 0 };
+            WaitWhich::Pid(pid)
         }
         _ => return Err(Errno::EINVAL.into()),
     };
     let report = wait(cx, which, options)?;
+    if refuses_to_wait && report.is_none() {
+        return Err(Errno::EAGAIN.into());
+    }
     if a.u64::<2>() != 0 {
         let info = report.as_ref().map_or([0; 128], |report| child_info(report).to_bytes());
         cx.write_bytes(a.u64::<2>(), &info)?;

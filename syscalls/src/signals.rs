@@ -183,11 +183,9 @@ pub(crate) fn tgkill(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     Ok(0)
 }
 
-/// The `siginfo_t` of rt_sigqueueinfo(2): a user may not claim that the kernel or kill(2) sent it to others.
+/// The `siginfo_t` of rt_sigqueueinfo(2): a user may not claim that the kernel or kill(2) sent it to others. Whether
+/// there is such a signal is looked at when the target is found.
 pub(crate) fn queued_info(cx: &mut Ctx<'_>, signo: u32, addr: u64, own: bool) -> Result<SigInfo, Errno> {
-    if !(1..=64).contains(&signo) {
-        return Err(Errno::EINVAL);
-    }
     let bytes: [u8; 128] = cx.read_struct(addr)?;
     let info = SigInfo::from_bytes(signo, &bytes);
     if (info.code >= 0 || info.code == SI_TKILL) && !own {

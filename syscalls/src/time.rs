@@ -99,9 +99,36 @@ pub(crate) fn clock_getres(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     Ok(0)
 }
 
-/// Setting the time is not for a guest.
+/// clock_settime(2): a container's root may not set the time either.
 pub(crate) fn clock_settime(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
-    let _ = (cx, a);
+    // Processor clocks of others are negative; of the rest only this one can be set.
+    if a.i32::<0>() >= 0 && a.u32::<0>() != CLOCK_REALTIME {
+        return Err(Errno::EINVAL.into());
+    }
+    let time: Timespec = cx.read_struct(a.u64::<1>())?;
+    if a.i32::<0>() < 0 {
+        processor_clock(cx, a.i32::<0>())?;
+    } else {
+        settable(from_timespec(&time)?)?;
+    }
+    Err(Errno::EPERM.into())
+}
+
+/// Whether a time may be set: Linux wants one that 30 years of running do not overflow.
+fn settable(time: Nanos) -> Result<(), Errno> {
+    const YEARS_30: u64 = 30 * 365 * 24 * 3600 * SECOND;
+    if time > i64::MAX as u64 - YEARS_30 { Err(Errno::EINVAL) } else { Ok(()) }
+}
+
+/// settimeofday(2), refused as clock_settime(2) is.
+pub(crate) fn settimeofday(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
+    if a.u64::<0>() != 0 {
+        let time: Timeval = cx.read_struct(a.u64::<0>())?;
+        settable(from_timeval(&time)?)?;
+    }
+    if a.u64::<1>() != 0 {
+        cx.read_struct::<Timezone>(a.u64::<1>())?;
+    }
     Err(Errno::EPERM.into())
 }
 

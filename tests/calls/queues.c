@@ -33,6 +33,12 @@ static void take(mqd_t queue, unsigned size) {
     printf("received %ld \"%s\" %u %s\n", n, text, priority, n < 0 ? strerrorname_np(errno) : "");
 }
 
+static volatile int in_threads;
+
+static void in_thread(union sigval value) {
+    in_threads += value.sival_int;
+}
+
 int main(void) {
     struct mq_attr attr = {.mq_maxmsg = 3, .mq_msgsize = 16};
     umask(022);
@@ -109,6 +115,30 @@ int main(void) {
     T(mq_notify(q, NULL));
     T(mq_notify(q, NULL));
     T(mq_notify(q, &(struct sigevent){.sigev_notify = SIGEV_SIGNAL, .sigev_signo = 99}));
+
+    /* A thread that the library starts when it is told. A registration ends with the descriptor, whoever sent it. */
+    while (mq_getattr(q, &attr) == 0 && attr.mq_curmsgs) take(q, 16);
+    event = (struct sigevent){.sigev_notify = SIGEV_THREAD, .sigev_notify_function = in_thread, .sigev_value.sival_int = 5};
+    T(mq_notify(q, &event));
+    T(mq_notify(q, &event));
+    T(mq_send(q, "thread", 6, 1));
+    for (int i = 0; i < 500 && !in_threads; i++) usleep(10000);
+    T(in_threads);
+    take(q, 16);
+    T(mq_notify(q, &event));
+    T(mq_notify(q, NULL));
+    T(mq_send(q, "nobody", 6, 1));
+    usleep(50000);
+    T(in_threads);
+    take(q, 16);
+    T(mq_notify(r, &event));
+    T(mq_close(w));
+    T(mq_notify(q, &event));
+    T(mq_notify(q, &(struct sigevent){.sigev_notify = SIGEV_SIGNAL, .sigev_signo = 0}));
+    T(mq_send(q, "none", 4, 1));
+    take(q, 16);
+    T(mq_send(q, "told", 4, 3));
+    T(mq_send(q, "not again", 9, 3));
 
     /* A child that inherited the descriptor; the name may go before. */
     T(mq_unlink(name));

@@ -89,3 +89,18 @@ fn watches() {
 fn urgent() {
     check("urgent");
 }
+
+#[test]
+fn jobs() {
+    check("jobs");
+}
+
+#[test]
+fn locks() {
+    check("locks");
+}
+
+#[test]
+fn memory() {
+    check("memory");
+}

@@ -2,7 +2,9 @@
 //! computes, and the POSIX test suite, which is about what the system does.
 //!
 //! A program passes when it ends with status 0. Those that do not are listed with reasons in `tests/suites/NAME.txt`; a
-//! program that fails without being listed is a failure, and so is one that is listed and passes.
+//! program that fails without being listed is a failure, and so is one that is listed and passes. A program of the POSIX
+//! suite says by status 4 that it is about something unsupported, and by 5 that it is untested; such a program is listed
+//! by one of these words, and then has to say so.
 
 use crate::rootfs;
 use crate::setup::{self, Need};
@@ -10,6 +12,7 @@ use crate::shell::{cache_dir, run, step, target_dir, workspace};
 use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Mutex;
@@ -52,11 +55,19 @@ struct Program {
     flags: Vec<String>,
 }
 
+/// The status of a program of the POSIX suite about something that is not supported, and the word it is listed by.
+const UNSUPPORTED: (i32, &str) = (4, "unsupported");
+
+/// The status of a program of the POSIX suite that does not test what it is about, and the word it is listed by.
+const UNTESTED: (i32, &str) = (5, "untested");
+
 /// How many programs passed and did not.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// Programs that ended with status 0.
     pub passed: usize,
+    /// Programs that are listed as saying themselves that they cannot tell.
+    pub untold: usize,
     /// Programs that are listed as not passing.
     pub listed: usize,
     /// Programs whose outcome is not the one expected, with what happened.
@@ -307,6 +318,27 @@ pub fn each<T: Sync>(items: &[T], threads: usize, work: impl Fn(&T) -> Result<()
     error.into_inner().expect("no thread panics").map_or(Ok(()), Err)
 }
 
+/// Programs of the POSIX suite that want to be run as a user without privileges.
+const AS_USER: [&str; 1] = ["sched_setscheduler/17-6"];
+
+/// What programs of the POSIX suite look for below their working directory: a file to map, and a program to execute.
+fn posix_files(root: &Path, sources: &Path) -> Result<()> {
+    let (mapped, stack) = ("conformance/interfaces/mlockall/3-7.c", "conformance/interfaces/sigaltstack/9-buildonly");
+    for file in [mapped, stack] {
+        fs::create_dir_all(root.join(file).parent().context("a folder")?)?;
+    }
+    fs::copy(sources.join(mapped), root.join(mapped))?;
+    let program = root.join(stack).with_extension("test");
+    if !program.is_file() {
+        run(Command::new("riscv64-linux-gnu-gcc")
+            .args(["-w", "-O2", "-static", "-std=gnu99", "-D_GNU_SOURCE", "-o"])
+            .arg(program)
+            .arg(sources.join(stack).with_extension("c"))
+            .arg(format!("-I{}", sources.join("include").display())))?;
+    }
+    Ok(())
+}
+
 /// Waits for a program; `None` when it was killed because it took too long.
 fn wait(command: &mut Command, limit: Duration) -> Result<Option<ExitStatus>> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
@@ -356,6 +388,11 @@ pub fn suite(suite: Suite, extent: Extent, runner: Runner, filter: Option<&str>)
     for folder in ["tmp", "bin", "etc", "root"] {
         fs::create_dir_all(root.join(folder))?;
     }
+    // Some programs are run as a user who may not do everything.
+    fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777))?;
+    if suite == Suite::Posix {
+        posix_files(&root, &suite.fetch()?)?;
+    }
     fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")?;
     fs::write(root.join("etc/group"), "root:x:0:\nnogroup:x:65534:\n")?;
     let rootfs = rootfs::assemble(rootfs::Set::Default)?;
@@ -377,8 +414,13 @@ pub fn suite(suite: Suite, extent: Extent, runner: Runner, filter: Option<&str>)
         let mut command = match runner {
             Runner::Friscy => {
                 let mut command = Command::new(&friscy);
-                // Not as the first process, which signals treat differently.
-                command.arg("run").arg(&root).args(["/bin/sh", "-c", "\"$0\"; exit $?"]);
+                command.arg("run");
+                if AS_USER.contains(&program.name.as_str()) {
+                    command.args(["-u", "65534:65534"]);
+                }
+                // Neither as the first process, which signals treat differently, nor in its group: kill(2) takes the
+                // negative of its number for everybody.
+                command.arg(&root).args(["/bin/sh", "-c", "setsid \"$0\"; exit $?"]);
                 command.arg(Path::new("/suite").join(&program.name));
                 command
             }
@@ -390,13 +432,26 @@ pub fn suite(suite: Suite, extent: Extent, runner: Runner, filter: Option<&str>)
         };
         let status = wait(&mut command, suite.limit())?;
         let passed = status.is_some_and(|status| status.success());
+        let said = [UNSUPPORTED, UNTESTED]
+            .into_iter()
+            .find(|(code, _)| status.and_then(|status| status.code()) == Some(*code));
+        let said = said.map(|(_, word)| word).filter(|_| suite == Suite::Posix);
         let mut outcome = outcome.lock().expect("no thread panics");
         let what = || status.map_or_else(|| String::from("took too long"), |status| status.to_string());
-        match (passed, listed.contains_key(&program.name)) {
-            (true, false) => outcome.passed += 1,
-            (false, true) => outcome.listed += 1,
-            (true, true) => outcome.wrong.push(format!("{}: passes, and is listed as failing", program.name)),
-            (false, false) => outcome.wrong.push(format!("{}: {}", program.name, what())),
+        let word = listed.get(&program.name).map(String::as_str);
+        match (passed, word) {
+            (true, None) => outcome.passed += 1,
+            (true, Some(_)) => outcome.wrong.push(format!("{}: passes, and is listed as failing", program.name)),
+            (false, None) => outcome.wrong.push(format!("{}: {}", program.name, said.map_or_else(what, str::to_owned))),
+            (false, Some(word)) if Some(word) == said => outcome.untold += 1,
+            (false, Some("unsupported" | "untested")) => {
+                outcome.wrong.push(format!(
+                    "{}: {}, and is listed as saying that it cannot tell",
+                    program.name,
+                    what()
+                ));
+            }
+            (false, Some(_)) => outcome.listed += 1,
         }
         Ok(())
     })?;
@@ -412,9 +467,10 @@ pub fn command(which: Suite, extent: Extent, runner: Runner, filter: Option<&str
         println!("test {}/{line} FAILED", which.name());
     }
     println!(
-        "{}: {} passed, {} listed as not passing, {} wrong; {} are not built by this compiler",
+        "{}: {} passed, {} say that they cannot tell, {} listed as not passing, {} wrong; {} are not built by this compiler",
         which.name(),
         outcome.passed,
+        outcome.untold,
         outcome.listed,
         outcome.wrong.len(),
         outcome.not_built

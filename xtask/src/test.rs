@@ -118,7 +118,11 @@ pub fn test(filter: Option<&str>) -> Result<bool> {
             for line in &outcome.wrong {
                 println!("test {suite:?}/{line} FAILED");
             }
-            println!("{suite:?}: {} of a sample passed, {} are listed as not passing", outcome.passed, outcome.listed);
+            println!(
+                "{suite:?}: {} of a sample passed, {} are listed as not passing or saying nothing",
+                outcome.passed,
+                outcome.listed + outcome.untold
+            );
             count.passed += outcome.passed as u64;
             count.failed += outcome.wrong.len() as u64;
         }

@@ -31,6 +31,8 @@ pub struct FileObjects {
     live_copies: BTreeMap<ContentId, (u64, ObjectRef)>,
     /// Files whose contents are an object's; an entry counts only while the file says so.
     handed_over: BTreeMap<ContentId, Weak<ObjectContent>>,
+    /// The files of objects that memory may have written to.
+    writable: BTreeMap<u32, Weak<Inode>>,
 }
 
 /// A file's contents in an object.
@@ -116,11 +118,20 @@ impl Kernel {
         } else {
             self.file_objects.copies.remove(&key);
             self.file_objects.handed_over.retain(|_, content| content.strong_count() > 0);
+            self.file_objects.writable.retain(|_, inode| inode.strong_count() > 0);
+            self.file_objects.writable.insert(object.id().0, Rc::downgrade(inode));
             let content = Rc::new(ObjectContent { object: object.clone(), len: Cell::new(inode.len()) });
             self.file_objects.handed_over.insert(key, Rc::downgrade(&content));
             inode.set_external(content)?;
         }
         Ok(object)
+    }
+
+    /// Notes that memory may have been written which is the contents of a file: its times are those of a write.
+    pub fn object_written(&self, object: &ObjectRef) {
+        if let Some(inode) = self.file_objects.writable.get(&object.id().0).and_then(Weak::upgrade) {
+            inode.modified();
+        }
     }
 
     /// The object with what a file of the host's holds at this moment.

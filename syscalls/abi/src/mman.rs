@@ -73,6 +73,14 @@ constants! {
 }
 
 constants! {
+    /// Flags of mlockall(2).
+    MCL_FLAGS: u32;
+    MCL_CURRENT = 1,
+    MCL_FUTURE = 2,
+    MCL_ONFAULT = 4,
+}
+
+constants! {
     /// Flags of msync(2).
     MSYNC_FLAGS: u32;
     MS_ASYNC = 1,

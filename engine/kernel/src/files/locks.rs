@@ -1,8 +1,9 @@
 //! Advisory locks: record locks of fcntl(2) (a process's or a description's) and flock(2).
 
-use super::{FileRef, OpenFile};
+use super::{FileRef, MqueueFile, OpenFile, Regular};
 use crate::error::WaitKey;
-use crate::{Kernel, Pid};
+use crate::task::RunState;
+use crate::{Kernel, Pid, Tid};
 use friscy_abi::Errno;
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
@@ -83,6 +84,9 @@ pub struct Locks {
     whole: BTreeMap<LockId, Vec<WholeLock>>,
     /// What those wait for who want a lock.
     key: Option<u64>,
+    /// Tasks that wait for a process's record lock: their process, and the one that they wait for. An entry counts
+    /// while its task is blocked.
+    waiting: BTreeMap<Tid, (Pid, Pid)>,
 }
 
 impl Kernel {
@@ -97,6 +101,36 @@ impl Kernel {
             }
         };
         WaitKey::Object(id)
+    }
+
+    /// Notes that a task is about to wait until a process gives up a record lock.
+    ///
+    /// # Errors
+    /// `EDEADLK` when that process waits, directly or not, for the caller's.
+    pub fn wait_for_lock(&mut self, tid: Tid, owner: Pid) -> Result<(), Errno> {
+        /// Linux looks no further.
+        const STEPS: usize = 10;
+        let own = self.task(tid).tgid;
+        let key = self.lock_key();
+        let mut at = owner;
+        for _ in 0..STEPS {
+            if at == own {
+                return Err(Errno::EDEADLK);
+            }
+            let next = self.drivers.locks.waiting.iter().find(|(waiter, (pid, _))| {
+                let state = self.tasks.get(waiter).map(|task| &task.state);
+                *pid == at && matches!(state, Some(RunState::Blocked(wait)) if wait.keys.contains(&key))
+            });
+            let Some((_, &(_, next))) = next else { break };
+            at = next;
+        }
+        self.drivers.locks.waiting.insert(tid, (own, owner));
+        Ok(())
+    }
+
+    /// A task does not wait for a lock any more.
+    pub fn lock_wait_over(&mut self, tid: Tid) {
+        self.drivers.locks.waiting.remove(&tid);
     }
 
     fn live_records(&mut self, id: LockId) -> Vec<RecordLock> {
@@ -140,13 +174,36 @@ impl Kernel {
             records.push(wanted);
         }
         records.sort_by_key(|lock| lock.start);
-        self.keep_records(id, records);
+        // What touches its like is one lock.
+        let mut merged: Vec<RecordLock> = Vec::with_capacity(records.len());
+        for lock in records {
+            let before = merged.iter_mut().find(|before| {
+                before.owner.is(&lock.owner)
+                    && before.exclusive == lock.exclusive
+                    && before.end.checked_add(1) == Some(lock.start)
+            });
+            match before {
+                Some(before) => before.end = lock.end,
+                None => merged.push(lock),
+            }
+        }
+        self.keep_records(id, merged);
         let key = self.lock_key();
         self.wake(key);
     }
 
-    /// A process closed a descriptor of the file: its record locks on it are gone.
-    pub fn release_locks(&mut self, pid: Pid, id: LockId) {
+    /// A process closed a descriptor: its record locks on the file are gone, and so is its registration with a message
+    /// queue.
+    pub fn descriptor_closed(&mut self, pid: Pid, file: &FileRef) {
+        // Only files of the tree have record locks, and only those of a process end with a descriptor.
+        if file.downcast::<Regular>().is_some() {
+            self.release_locks(pid, file.lock_id());
+        } else if let Some(queue) = file.downcast::<MqueueFile>() {
+            queue.queue().forget(pid);
+        }
+    }
+
+    fn release_locks(&mut self, pid: Pid, id: LockId) {
         let Some(records) = self.drivers.locks.records.get_mut(&id) else { return };
         records.retain(|lock| !matches!(lock.owner, LockOwner::Process(owner) if owner == pid));
         let key = self.lock_key();

@@ -40,7 +40,7 @@ pub use inet::{Endpoint, Header, Inet};
 pub use inet_ports::Ports;
 pub use inotify::{Inotify, Watchers};
 pub use locks::{LockId, LockOwner, Locks, RecordLock};
-pub use mqueue::{Mqueue, MqueueFile, Notification, QUEUES_MAX};
+pub use mqueue::{COOKIE, Mqueue, MqueueFile, Notice, Notification, QUEUES_MAX};
 pub use netlink::Netlink;
 pub use pidfd::PidFd;
 pub use pipe::{PIPE_BUF, Pipe, PipeEnd};

@@ -1,7 +1,7 @@
 //! POSIX message queues, mq_overview(7).
 
 use super::effects::{Effects, WaitPoint};
-use super::{File, Keys};
+use super::{File, FileRef, Keys, Netlink};
 use crate::cred::Cred;
 use crate::signal::{SigData, SigInfo};
 use crate::{Kernel, Pid};
@@ -22,14 +22,42 @@ pub const QUEUES_MAX: usize = 256;
 const MESSAGE_COST: u64 = 48;
 
 /// Who is told when a message arrives in an empty queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Notification {
     /// The process.
     pub pid: Pid,
-    /// Its signal; none for `SIGEV_NONE`.
-    pub signo: Option<u32>,
-    /// `si_value`.
-    pub value: u64,
+    /// How it is told.
+    pub how: Notice,
+}
+
+/// How a process is told that a message arrived.
+#[derive(Clone)]
+pub enum Notice {
+    /// Not at all (`SIGEV_NONE`).
+    Nothing,
+    /// By a signal, 0 being none, with `si_value`.
+    Signal(u32, u64),
+    /// By a cookie that comes through a netlink socket: the C library starts the thread of `SIGEV_THREAD` then.
+    Cookie(FileRef, [u8; COOKIE]),
+}
+
+/// The length of the cookie in bytes. Its last byte says what happened.
+pub const COOKIE: usize = 32;
+/// A message arrived.
+const WOKEN_UP: u8 = 1;
+/// The registration ended otherwise.
+const REMOVED: u8 = 2;
+
+impl Notification {
+    /// Sends the cookie, if there is one.
+    fn send_cookie(&self, what: u8) {
+        if let Notice::Cookie(socket, mut cookie) = self.how.clone()
+            && let Some(socket) = socket.downcast::<Netlink>()
+        {
+            cookie[COOKIE - 1] = what;
+            socket.deliver(cookie.to_vec());
+        }
+    }
 }
 
 /// A queue, named or with its name removed.
@@ -41,7 +69,7 @@ pub struct Mqueue {
     message_size: u64,
     messages: RefCell<BTreeMap<Reverse<u32>, VecDeque<Vec<u8>>>>,
     count: Cell<u64>,
-    notification: Cell<Option<Notification>>,
+    notification: RefCell<Option<Notification>>,
     point: WaitPoint,
 }
 
@@ -57,7 +85,7 @@ impl Mqueue {
             message_size,
             messages: RefCell::default(),
             count: Cell::new(0),
-            notification: Cell::new(None),
+            notification: RefCell::default(),
             point: WaitPoint::new(id, effects),
         }
     }
@@ -148,15 +176,24 @@ impl Mqueue {
         self.point.notify();
     }
 
-    /// Who is told of a message.
+    /// The process that is told of a message.
     #[must_use]
-    pub fn notification(&self) -> Option<Notification> {
-        self.notification.get()
+    pub fn notified(&self) -> Option<Pid> {
+        self.notification.borrow().as_ref().map(|notification| notification.pid)
     }
 
-    /// Changes who is told.
-    pub fn set_notification(&self, notification: Option<Notification>) {
-        self.notification.set(notification);
+    /// Says who is told.
+    pub fn notify(&self, notification: Notification) {
+        *self.notification.borrow_mut() = Some(notification);
+    }
+
+    /// Ends the registration of a process, if it has one.
+    pub fn forget(&self, pid: Pid) {
+        if self.notified() == Some(pid)
+            && let Some(notification) = self.notification.take()
+        {
+            notification.send_cookie(REMOVED);
+        }
     }
 }
 
@@ -219,9 +256,9 @@ impl Kernel {
         if !was_empty || waited_for {
             return;
         }
-        if let Some(Notification { pid, signo, value }) = queue.notification.take()
-            && let Some(signo) = signo
-        {
+        let Some(notification) = queue.notification.take() else { return };
+        notification.send_cookie(WOKEN_UP);
+        if let Notification { pid, how: Notice::Signal(signo @ 1.., value) } = notification {
             let data = SigData::Value { pid: sender as i32, uid, value };
             self.send_to_process(pid, SigInfo { signo, errno: 0, code: SI_MESGQ, data });
         }

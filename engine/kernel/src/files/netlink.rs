@@ -138,6 +138,12 @@ impl Netlink {
         self.point.notify();
     }
 
+    /// Queues what the kernel has to say of itself.
+    pub(crate) fn deliver(&self, message: Vec<u8>) {
+        self.answers.borrow_mut().push_back(message);
+        self.point.notify();
+    }
+
     fn answer(&self, kind: u16, flags: u16, sequence: u32, family: u32, header: &[u8; HEADER]) {
         let dump = flags & (NLM_F_ROOT | NLM_F_MATCH) != 0;
         let mut out = Vec::new();

@@ -70,7 +70,9 @@ impl Mm {
         } else {
             self.find_free(request.addr, len).ok_or(Errno::ENOMEM)?
         };
-        let vma = Vma { start, end: start + len, prot: request.prot, flags: request.flags, backing: request.backing };
+        let locked = if self.lock_future { VmaFlags::LOCKED } else { VmaFlags::empty() };
+        let flags = request.flags | locked;
+        let vma = Vma { start, end: start + len, prot: request.prot, flags, backing: request.backing };
         cpu.map(self.id, &vma.mapping()).map_err(errno)?;
         drop(self.take_range(start, start + len));
         self.insert(vma);
@@ -165,6 +167,11 @@ impl Mm {
         let Some(end) = Mm::range_end(addr, len)? else { return Ok(()) };
         self.update_range(addr, end, |vma| vma.flags = (vma.flags | set) - clear);
         if self.covers(addr, end) { Ok(()) } else { Err(Errno::ENOMEM) }
+    }
+
+    /// Sets or clears properties of every mapping (mlockall).
+    pub fn set_all_flags(&mut self, set: VmaFlags, clear: VmaFlags) {
+        self.update_range(0, u64::MAX, |vma| vma.flags = (vma.flags | set) - clear);
     }
 
     /// Moves the end of the heap to `addr` if that is possible, and returns where it is then, brk(2).

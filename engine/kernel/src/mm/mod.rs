@@ -118,6 +118,8 @@ pub struct Mm {
     pub vdso: u64,
     /// Mapped bytes.
     pub total: u64,
+    /// Mappings to come are locked (`MCL_FUTURE` of mlockall(2)).
+    pub lock_future: bool,
 }
 
 impl Mm {
@@ -136,6 +138,7 @@ impl Mm {
             auxv: Vec::new(),
             vdso: 0,
             total: 0,
+            lock_future: false,
         }
     }
 
@@ -164,14 +167,20 @@ impl Mm {
         at >= end
     }
 
-    /// What a child's copy of the address space maps: all but `MADV_DONTFORK`.
+    /// Locked bytes, mlock(2).
+    #[must_use]
+    pub fn locked(&self) -> u64 {
+        self.vmas.values().filter(|vma| vma.flags.contains(VmaFlags::LOCKED)).map(Vma::len).sum()
+    }
+
+    /// What a child's copy of the address space maps: all but `MADV_DONTFORK`. Locks are not inherited.
     #[must_use]
     pub fn fork_list(&self) -> (Vec<Mapping>, BTreeMap<u64, Vma>) {
         let vmas: BTreeMap<u64, Vma> = self
             .vmas
             .iter()
             .filter(|(_, vma)| !vma.flags.contains(VmaFlags::DONTFORK))
-            .map(|(&start, vma)| (start, vma.clone()))
+            .map(|(&start, vma)| (start, Vma { flags: vma.flags - VmaFlags::LOCKED, ..vma.clone() }))
             .collect();
         (vmas.values().map(Vma::mapping).collect(), vmas)
     }

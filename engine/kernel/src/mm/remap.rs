@@ -1,13 +1,16 @@
 //! mremap(2).
 
 use super::change::errno;
-use super::{MapRequest, Mm, VmaBacking, page_up};
+use super::{MapRequest, Mm, VmaBacking, VmaFlags, page_up};
 use crate::cpu::CpuRef;
 use friscy_abi::Errno;
+use friscy_abi::mman::{MREMAP_DONTUNMAP, MREMAP_MAYMOVE};
 use friscy_boundary::{HIGHEST_ADDRESS, LOWEST_ADDRESS, PAGE_SIZE};
 
 impl Mm {
-    /// Grows, shrinks or moves the mapping at `old`; `to` is the place for `MREMAP_FIXED`. Returns its address.
+    /// Grows, shrinks or moves the mapping at `old`; `flags` are those of mremap(2), and `to` is the
+    /// place for `MREMAP_FIXED`. With `MREMAP_DONTUNMAP`, which is for moves that keep the length, the old range stays
+    /// mapped, without its pages. Returns the new address.
     ///
     /// # Errors
     /// mremap(2): `EINVAL` for unaligned addresses, a new length of zero or overlapping ranges; `EFAULT` when the old
@@ -18,9 +21,10 @@ impl Mm {
         old: u64,
         old_len: u64,
         new_len: u64,
-        may_move: bool,
+        flags: u32,
         to: Option<u64>,
     ) -> Result<u64, Errno> {
+        let (may_move, keep) = (flags & MREMAP_MAYMOVE != 0, flags & MREMAP_DONTUNMAP != 0);
         if old % PAGE_SIZE != 0 {
             return Err(Errno::EINVAL);
         }
@@ -61,7 +65,7 @@ impl Mm {
         if old_end > vma.end {
             return Err(Errno::EFAULT);
         }
-        if to.is_none() {
+        if to.is_none() && !keep {
             if new_len <= old_len {
                 if new_len < old_len {
                     self.unmap(cpu, old + new_len, old_len - new_len)?;
@@ -88,10 +92,25 @@ impl Mm {
             self.unmap(cpu, old + new_len, old_len - new_len)?;
         }
         cpu.move_pages(self.id, old, place, moved).map_err(errno)?;
-        for mut part in self.take_range(old, old + moved) {
+        let parts = self.take_range(old, old + moved);
+        let kept = if keep { parts.clone() } else { Vec::new() };
+        for mut part in parts {
             part.start = part.start - old + place;
             part.end = part.end - old + place;
             self.insert(part);
+        }
+        for part in kept {
+            // The pages that were locked are elsewhere now.
+            let request = MapRequest {
+                addr: part.start,
+                len: part.len(),
+                prot: part.prot,
+                flags: part.flags - VmaFlags::LOCKED,
+                backing: part.backing,
+                fixed: true,
+                no_replace: false,
+            };
+            self.map(cpu, request)?;
         }
         if new_len > moved {
             let mut grown = vma;

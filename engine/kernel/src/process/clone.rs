@@ -224,6 +224,7 @@ impl Kernel {
             auxv: parent.auxv.clone(),
             vdso: parent.vdso,
             total,
+            lock_future: false,
         })))
     }
 

@@ -315,7 +315,9 @@ impl Kernel {
         self.vfork_done(tid);
         self.release_mm(old);
         let closed = files.borrow_mut().close_on_exec();
-        drop(closed);
+        for descriptor in closed {
+            self.descriptor_closed(pid, &descriptor.file);
+        }
         let process = self.process_mut(pid);
         process.did_exec = true;
         process.dumpable = u32::from(loaded.set_uid.is_none() && loaded.set_gid.is_none());

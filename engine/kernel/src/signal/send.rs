@@ -1,8 +1,8 @@
 //! Sending signals: kill(2), tgkill(2), and what the kernel itself sends.
 
 use super::{
-    CONT_SIGNAL, DefaultAction, NSIG, SIGCHLD, SIGCONT, SIGKILL, SIGSTOP, STOP_SIGNALS, SigAction, SigData, SigInfo,
-    SigSet, default_action,
+    CONT_SIGNAL, DefaultAction, NSIG, SIGCHLD, SIGCONT, SIGKILL, SIGRTMIN, SIGSTOP, STOP_SIGNALS, SigAction, SigData,
+    SigInfo, SigSet, default_action,
 };
 use crate::error::WaitKey;
 use crate::kernel::Kernel;
@@ -10,6 +10,7 @@ use crate::process::{ChildEvent, ExitStatus};
 use crate::task::RunState;
 use crate::{Pid, Tid};
 use friscy_abi::Errno;
+use friscy_abi::sched::RLIMIT_SIGPENDING;
 use friscy_abi::signal::{
     CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SA_NOCLDSTOP, SA_NOCLDWAIT, SI_TKILL, SI_USER,
 };
@@ -253,12 +254,9 @@ impl Kernel {
     /// kill(2): `to` is a process, a group when negative or 0, or everybody when −1. Signal 0 only checks.
     ///
     /// # Errors
-    /// `EINVAL` for a number that is no signal, `ESRCH` when there is no such process, `EPERM` when none of them may
+    /// `ESRCH` when there is no such process, `EINVAL` for a number that is no signal, `EPERM` when none of them may
     /// be signalled.
     pub fn kill(&mut self, sender: Tid, to: i32, signo: u32) -> Result<(), Errno> {
-        if signo > NSIG {
-            return Err(Errno::EINVAL);
-        }
         let info = self.user_info(sender, signo, SI_USER);
         self.kill_with(sender, to, info)
     }
@@ -266,7 +264,7 @@ impl Kernel {
     /// kill(2) with a `siginfo_t` of the caller's (rt_sigqueueinfo(2)).
     ///
     /// # Errors
-    /// As [`Kernel::kill`].
+    /// As [`Kernel::kill`]; `EAGAIN` when `RLIMIT_SIGPENDING` is reached.
     pub fn kill_with(&mut self, sender: Tid, to: i32, info: SigInfo) -> Result<(), Errno> {
         let own = self.tasks.get(&sender).map_or(0, |task| task.tgid);
         let targets: Vec<Pid> = match to {
@@ -285,6 +283,9 @@ impl Kernel {
         if targets.is_empty() {
             return Err(Errno::ESRCH);
         }
+        if info.signo > NSIG {
+            return Err(Errno::EINVAL);
+        }
         let mut allowed = false;
         for pid in targets {
             if !self.may_signal(sender, pid, info.signo) {
@@ -292,6 +293,7 @@ impl Kernel {
             }
             allowed = true;
             if info.signo != 0 {
+                self.check_queue(pid, None, &info)?;
                 self.send_to_process(pid, info);
             }
         }
@@ -303,7 +305,7 @@ impl Kernel {
     /// # Errors
     /// As [`Kernel::kill`]; `ESRCH` also when the thread is not in that process.
     pub fn tgkill(&mut self, sender: Tid, tgid: Option<Pid>, tid: Tid, signo: u32) -> Result<(), Errno> {
-        if signo > NSIG || tid == 0 || tid > i32::MAX as u32 {
+        if tid == 0 || tid > i32::MAX as u32 {
             return Err(Errno::EINVAL);
         }
         let info = self.user_info(sender, signo, SI_TKILL);
@@ -313,21 +315,43 @@ impl Kernel {
     /// tgkill(2) with a `siginfo_t` of the caller's (rt_tgsigqueueinfo(2)).
     ///
     /// # Errors
-    /// As [`Kernel::tgkill`].
+    /// As [`Kernel::tgkill`]; `EAGAIN` when `RLIMIT_SIGPENDING` is reached.
     pub fn tgkill_with(&mut self, sender: Tid, tgid: Option<Pid>, tid: Tid, info: SigInfo) -> Result<(), Errno> {
         let target = self.tasks.get(&tid).map(|task| task.tgid);
         let Some(pid) = target.filter(|&pid| tgid.is_none_or(|tgid| tgid == pid)) else {
             // A leader that has ended while its threads live, or a zombie, can still be named.
             let is_process = self.processes.contains_key(&tid) && tgid.is_none_or(|tgid| tgid == tid);
-            return if is_process { Ok(()) } else { Err(Errno::ESRCH) };
+            return match (is_process, info.signo > NSIG) {
+                (true, false) => Ok(()),
+                (true, true) => Err(Errno::EINVAL),
+                (false, _) => Err(Errno::ESRCH),
+            };
         };
+        if info.signo > NSIG {
+            return Err(Errno::EINVAL);
+        }
         if !self.may_signal(sender, pid, info.signo) {
             return Err(Errno::EPERM);
         }
         if info.signo != 0 {
+            self.check_queue(pid, Some(tid), &info)?;
             self.send_to_task(tid, info);
         }
         Ok(())
+    }
+
+    /// Whether the receiver's queue takes one more real-time signal of sigqueue(3): kill(2)'s are dropped in silence,
+    /// and standard ones never queue.
+    fn check_queue(&self, pid: Pid, tid: Option<Tid>, info: &SigInfo) -> Result<(), Errno> {
+        if info.signo < SIGRTMIN || info.code == SI_USER {
+            return Ok(());
+        }
+        let Some(process) = self.processes.get(&pid) else { return Ok(()) };
+        let queued = match tid {
+            Some(tid) => self.tasks.get(&tid).map_or(0, |task| task.pending.len()),
+            None => process.pending.len(),
+        };
+        if queued as u64 >= process.rlimits.soft(RLIMIT_SIGPENDING) { Err(Errno::EAGAIN) } else { Ok(()) }
     }
 
     fn user_info(&self, sender: Tid, signo: u32, code: i32) -> SigInfo {

@@ -4,6 +4,7 @@ use super::{anonymous, empty_kernel};
 use crate::Kernel;
 use crate::mm::{MMAP_BASE, MapRequest, Mm, VmaBacking, VmaFlags};
 use friscy_abi::Errno;
+use friscy_abi::mman::MREMAP_MAYMOVE;
 use friscy_boundary::{HIGHEST_ADDRESS, Prot};
 use std::fmt::Write;
 
@@ -115,20 +116,20 @@ fn remap() {
     mm.map(&k.cpu, anonymous(at(0), 8192)).unwrap();
     k.cpu.copy_out(mm.id, at(1), b"here").unwrap();
     // It grows in place, shrinks, and moves when something is in the way.
-    assert_eq!(mm.remap(&k.cpu, at(0), 8192, 4 * 4096, false, None), Ok(at(0)));
+    assert_eq!(mm.remap(&k.cpu, at(0), 8192, 4 * 4096, 0, None), Ok(at(0)));
     check(&mm, "0+4 rw");
-    assert_eq!(mm.remap(&k.cpu, at(0), 4 * 4096, 8192, false, None), Ok(at(0)));
+    assert_eq!(mm.remap(&k.cpu, at(0), 4 * 4096, 8192, 0, None), Ok(at(0)));
     check(&mm, "0+2 rw");
     mm.map(&k.cpu, MapRequest { prot: Prot::R, ..anonymous(at(2), 4096) }).unwrap();
-    assert_eq!(mm.remap(&k.cpu, at(0), 8192, 3 * 4096, false, None), Err(Errno::ENOMEM));
-    let moved = mm.remap(&k.cpu, at(0), 8192, 3 * 4096, true, None).unwrap();
+    assert_eq!(mm.remap(&k.cpu, at(0), 8192, 3 * 4096, 0, None), Err(Errno::ENOMEM));
+    let moved = mm.remap(&k.cpu, at(0), 8192, 3 * 4096, MREMAP_MAYMOVE, None).unwrap();
     let mut buf = [0; 4];
     k.cpu.copy_in(mm.id, moved + 4096, &mut buf).unwrap();
     assert_eq!(&buf, b"here");
-    assert_eq!(mm.remap(&k.cpu, moved, 3 * 4096, 3 * 4096, true, Some(at(0))), Ok(at(0)));
+    assert_eq!(mm.remap(&k.cpu, moved, 3 * 4096, 3 * 4096, MREMAP_MAYMOVE, Some(at(0))), Ok(at(0)));
     check(&mm, "0+3 rw");
-    assert_eq!(mm.remap(&k.cpu, at(9), 4096, 8192, true, None), Err(Errno::EFAULT));
-    assert_eq!(mm.remap(&k.cpu, at(0), 8192, 8192, true, Some(at(1))), Err(Errno::EINVAL));
+    assert_eq!(mm.remap(&k.cpu, at(9), 4096, 8192, MREMAP_MAYMOVE, None), Err(Errno::EFAULT));
+    assert_eq!(mm.remap(&k.cpu, at(0), 8192, 8192, MREMAP_MAYMOVE, Some(at(1))), Err(Errno::EINVAL));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::Kernel;
 use crate::cpu::ObjectRef;
 use crate::mm::{MapRequest, Mm, VmaBacking, VmaFlags};
 use crate::ports::{Entropy, SeededEntropy};
+use friscy_abi::mman::MREMAP_MAYMOVE;
 use friscy_boundary::{PAGE_SIZE, Prot};
 use std::collections::BTreeMap;
 
@@ -72,7 +73,7 @@ impl Run {
                 let new = 1 + self.pick(PAGES - to);
                 let target = BASE + to * PAGE_SIZE;
                 let old: Vec<_> = (start..start + count).map(|page| self.model.get(&page).copied()).collect();
-                let result = self.mm.remap(&self.k.cpu, addr, len, new * PAGE_SIZE, true, Some(target));
+                let result = self.mm.remap(&self.k.cpu, addr, len, new * PAGE_SIZE, MREMAP_MAYMOVE, Some(target));
                 if result.is_err() {
                     return;
                 }
