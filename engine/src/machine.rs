@@ -33,11 +33,13 @@ pub struct Machine {
 const SECOND: Nanos = 1_000_000_000;
 
 impl Machine {
-    /// A machine without processes.
+    /// A machine without processes. File systems in memory that have no bound yet get one from the guest's memory
+    /// ([`friscy_vfs::Vfs::limit_memory`]).
     #[must_use]
     pub fn new(config: Config, ports: Ports) -> Machine {
         let Ports { cpu, vfs, file_clock, clock, entropy, terminal } = ports;
         let entropy = if config.kernel.deterministic { Box::new(SeededEntropy(config.kernel.seed)) } else { entropy };
+        vfs.limit_memory(config.kernel.memory);
         let kernel = Kernel::new(config.kernel, cpu, vfs, clock, entropy, terminal);
         let machine = Machine { kernel, fuel: config.fuel.max(1), turn_seed: 0, trace: None, file_clock };
         machine.set_file_clock();

@@ -12,6 +12,9 @@ use friscy_abi::socket::*;
 use friscy_kernel::files::{FileRef, Header, IoError, Packet, Socket, Target};
 use friscy_kernel::{Ctx, SysError, SysResult};
 
+/// Bytes of one message that are taken at a time: a stream sends no more in one call, and a datagram of so many does not
+/// fit anywhere.
+const SEND_MAX: u64 = 64 << 20;
 /// The most bytes of control messages that are looked at.
 const CONTROL_MAX: u64 = 65_536;
 /// The most descriptors in one message (`SCM_MAX_FD`).
@@ -91,7 +94,10 @@ fn send(cx: &mut Ctx<'_>, fd: i32, message: Outgoing, flags: u32) -> SysResult {
 
 /// sendto(2).
 pub(crate) fn sendto(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
-    let bytes = cx.read_bytes(a.u64::<1>(), a.u64::<2>().min(0x7fff_f000))?;
+    if netlink::netlink_of(cx, a.i32::<0>()).is_none() {
+        socket_of(cx, a.i32::<0>())?;
+    }
+    let bytes = cx.read_bytes(a.u64::<1>(), a.u64::<2>().min(SEND_MAX))?;
     if let Some(file) = netlink::netlink_of(cx, a.i32::<0>()) {
         return netlink::send(cx, &file, &bytes);
     }
@@ -171,9 +177,13 @@ fn control(
 }
 
 fn send_message(cx: &mut Ctx<'_>, fd: i32, header: &Msghdr, flags: u32) -> SysResult {
+    if netlink::netlink_of(cx, fd).is_none() {
+        socket_of(cx, fd)?;
+    }
     let mut bytes = Vec::new();
     for part in iovecs(cx, header.msg_iov, header.msg_iovlen)? {
-        bytes.extend(cx.read_bytes(part.iov_base, part.iov_len)?);
+        let room = SEND_MAX - bytes.len() as u64;
+        bytes.extend(cx.read_bytes(part.iov_base, part.iov_len.min(room))?);
     }
     if let Some(file) = netlink::netlink_of(cx, fd) {
         return netlink::send(cx, &file, &bytes);
@@ -315,9 +325,10 @@ fn receive(
         // What does not fit is cut.
         let length = length.min(left);
         let head = Cmsghdr { cmsg_len: length, cmsg_level: level as i32, cmsg_type: kind as i32 };
-        cx.write_struct(header.msg_control + control_at, &head)?;
+        let at = header.msg_control.wrapping_add(control_at);
+        cx.write_struct(at, &head)?;
         let shown = data.get(..length as usize - size_of::<Cmsghdr>()).unwrap_or_default();
-        cx.write_bytes(header.msg_control + control_at + 16, shown)?;
+        cx.write_bytes(at.wrapping_add(16), shown)?;
         control_at = (control_at + length.next_multiple_of(8)).min(room);
     }
     header.msg_controllen = control_at;

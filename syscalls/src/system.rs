@@ -261,7 +261,7 @@ pub(crate) fn ioprio_get(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
 /// ioprio_set(2).
 pub(crate) fn ioprio_set(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     let _ = cx;
-    if a.u32::<0>() - 1 > 2 { Err(Errno::EINVAL.into()) } else { Ok(0) }
+    if matches!(a.u32::<0>(), 1..=3) { Ok(0) } else { Err(Errno::EINVAL.into()) }
 }
 
 /// prlimit64(2).

@@ -27,6 +27,8 @@ pub struct SuperBlock {
     /// The most bytes that written data may take.
     limit: Cell<u64>,
     used: Cell<u64>,
+    /// The most inodes that may be in memory beside those of the lower tree.
+    file_limit: Cell<u64>,
     /// Inodes in memory that did not begin in the lower tree.
     files: Cell<u64>,
 }
@@ -55,6 +57,7 @@ impl SuperBlock {
             next_ino: Cell::new(next_ino),
             limit: Cell::new(u64::MAX),
             used: Cell::new(0),
+            file_limit: Cell::new(u64::MAX),
             files: Cell::new(0),
         }
     }
@@ -102,7 +105,8 @@ impl SuperBlock {
         let free = limit.saturating_sub(self.used.get()) / BLOCK;
         let taken = (lower_bytes + self.used.get()).div_ceil(BLOCK);
         let (blocks, blocks_free) = if self.is_generated() { (0, 0) } else { (taken + free, free) };
-        let files_free = if self.is_generated() { 0 } else { 1 << 20 };
+        let left = self.file_limit.get().saturating_sub(self.files.get());
+        let files_free = if self.is_generated() { 0 } else { left.min(1 << 20) };
         StatFs {
             magic: self.magic,
             block_size: BLOCK,
@@ -133,6 +137,21 @@ impl SuperBlock {
 
     pub(crate) fn has_room(&self, bytes: u64) -> bool {
         bytes <= self.room()
+    }
+
+    /// Whether one more inode may be made.
+    pub(crate) fn has_room_for_file(&self) -> bool {
+        self.files.get() < self.file_limit.get()
+    }
+
+    /// Bounds what is not bounded yet: bytes of written data, and inodes.
+    pub(crate) fn bound(&self, bytes: u64, files: u64) {
+        if self.limit.get() == u64::MAX {
+            self.limit.set(bytes);
+        }
+        if self.file_limit.get() == u64::MAX {
+            self.file_limit.set(files);
+        }
     }
 
     pub(crate) fn charge(&self, before: u64, after: u64) {
@@ -304,6 +323,12 @@ impl FileSystem {
     /// Bounds the memory for written data; above it writing fails with `ENOSPC`. Data of the lower tree is not counted.
     pub fn set_limit(&self, bytes: u64) {
         self.root.sb.limit.set(bytes);
+    }
+
+    /// Bounds the inodes in memory; above it making files fails with `ENOSPC`. Files of the lower tree are not counted
+    /// while they stay there.
+    pub fn set_file_limit(&self, files: u64) {
+        self.root.sb.file_limit.set(files);
     }
 
     /// A regular file without a name, as memfd_create(2) and `O_TMPFILE` make them.

@@ -404,6 +404,25 @@ impl Vfs {
         Ok(())
     }
 
+    /// Bounds what files may take of a guest's memory of `bytes`, in every file system that is mounted and has no bound of
+    /// its own: three quarters of it for the root, which programs are installed into; half of it elsewhere, as tmpfs(5)
+    /// says; a file for every KiB and for every two pages. Past that, writing and making files fail with `ENOSPC`.
+    pub fn limit_memory(&self, bytes: u64) {
+        const FILE_OF_ROOT: u64 = 1 << 10;
+        const FILE: u64 = 8 << 10;
+        let mut pending = vec![self.root.clone()];
+        while let Some(mount) = pending.pop() {
+            let sb = mount.fs.super_block();
+            if core::ptr::eq(&*mount, &*self.root) {
+                sb.bound(bytes / 4 * 3, bytes / FILE_OF_ROOT);
+            } else {
+                sb.bound(bytes / 2, bytes / FILE);
+            }
+            pending.extend(mount.children.borrow().iter().cloned());
+        }
+        self.anonymous.fs.super_block().bound(bytes / 2, u64::MAX);
+    }
+
     /// All mounts reachable from `root`, parents first, in the order in which they were attached.
     #[must_use]
     pub fn mounts(&self, root: &Location) -> Vec<MountInfo> {

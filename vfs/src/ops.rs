@@ -56,10 +56,13 @@ fn inherit(creds: &Creds, dir: &InodeRef, is_dir: bool, mode: u32) -> (u32, u32)
 /// A new inode for `dir`, without a name yet. The caller has checked that one may be made.
 ///
 /// # Errors
-/// `EPERM` in a generated directory.
+/// `EPERM` in a generated directory; `ENOSPC` when the file system has as many inodes as it may.
 pub(crate) fn new_inode_in(creds: &Creds, dir: &Location, new: NewNode<'_>, mode: u32) -> Result<InodeRef, Errno> {
     if matches!(dir.inode.node, crate::inode::Node::SynthDir(_)) {
         return Err(if new == NewNode::Regular { Errno::EACCES } else { Errno::EPERM });
+    }
+    if !dir.inode.sb.has_room_for_file() {
+        return Err(Errno::ENOSPC);
     }
     let (gid, mode) = inherit(creds, &dir.inode, new == NewNode::Directory, mode);
     Ok(dir.inode.sb.new_inode(new, mode, creds.uid, gid))

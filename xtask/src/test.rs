@@ -20,6 +20,9 @@ const FP_CASES: &str = "FRISCY_FP_CASES";
 /// Names the folder of the programs that are run.
 const LARGE: &str = "FRISCY_PROGRAM_TESTS";
 
+/// Tells how many sequences of random system calls are executed.
+const CALL_CASES: &str = "FRISCY_CALL_CASES";
+
 /// How many tests passed and failed.
 #[derive(Default, Clone, Copy, Debug, PartialEq, Eq)]
 struct Count {
@@ -161,6 +164,10 @@ pub fn full() -> Result<bool> {
     step("comparing floating point with Berkeley SoftFloat at length");
     let mut command = cargo();
     command.args(["test", "--release", "-p", "friscy-fp", "--test", "fp", "berkeley"]).env(FP_CASES, "1000000");
+    good &= watch(&mut command, |_| {})?;
+    step("executing random system calls at length");
+    let mut command = cargo();
+    command.args(["test", "-p", "friscy-fuzz-calls", "--test", "calls"]).env(CALL_CASES, "1000000");
     good &= watch(&mut command, |_| {})?;
     for suite in [Suite::Torture, Suite::Posix] {
         good &= suites::command(suite, Extent::All, Runner::Friscy, None)?;

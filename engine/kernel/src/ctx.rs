@@ -112,16 +112,22 @@ impl Ctx<'_> {
         self.kernel.read_mem(mm, addr, buf)
     }
 
-    /// Copies `len` bytes of guest memory.
+    /// Copies `len` bytes of guest memory. The host's memory grows with what can be read, not with what is asked for.
     ///
     /// # Errors
-    /// `EFAULT`; `ENOMEM` for a length beyond the address space.
+    /// `EFAULT`.
     pub fn read_bytes(&mut self, addr: u64, len: u64) -> Result<Vec<u8>, Errno> {
+        const PART: u64 = 1 << 20;
         if len > friscy_boundary::WINDOW_SIZE {
             return Err(Errno::EFAULT);
         }
-        let mut buf = vec![0; len as usize];
-        self.read_into(addr, &mut buf)?;
+        let mut buf = Vec::new();
+        while (buf.len() as u64) < len {
+            let start = buf.len();
+            buf.resize(start + (len - start as u64).min(PART) as usize, 0);
+            let part = buf.get_mut(start..).unwrap_or_default();
+            self.read_into(addr.wrapping_add(start as u64), part)?;
+        }
         Ok(buf)
     }
 

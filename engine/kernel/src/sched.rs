@@ -54,6 +54,10 @@ pub struct Scheduler {
     armed: BTreeMap<TimerId, Nanos>,
 }
 
+/// Deadlines from here on, in 292 years, are never reached, as in Linux (`KTIME_MAX`): virtual time, which is skipped to
+/// the next deadline, has an end as well.
+const NEVER: Nanos = i64::MAX as Nanos;
+
 impl Scheduler {
     /// Sets, moves or removes a timer.
     pub fn set_timer(&mut self, id: TimerId, at: Option<Nanos>) {
@@ -66,16 +70,16 @@ impl Scheduler {
         }
     }
 
-    /// When the next timer is due.
+    /// When the next timer is due; `None` also when it never will be.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Nanos> {
-        self.timers.first().map(|&(at, _)| at)
+        self.timers.first().map(|&(at, _)| at).filter(|&at| at < NEVER)
     }
 
     /// Removes and returns a timer that is due at `now`.
     pub fn pop_due(&mut self, now: Nanos) -> Option<TimerId> {
         let &(at, id) = self.timers.first()?;
-        if at > now {
+        if at > now || at >= NEVER {
             return None;
         }
         self.timers.pop_first();
