@@ -103,7 +103,7 @@ int main(void) {
         fflush(stdout);
         _exit(0);
     }
-    usleep(100000);
+    usleep(500000);
     T(mq_send(q, "to the child", 12, 3));
     wait(NULL);
     IS(told == 0);

@@ -1,7 +1,7 @@
 // Faults, shared memory, many processes and threads in the page: with the memories there are by default, and with two.
 // qemu-user prints the same for faults.c but for the overflow of the main stack, where Linux says SEGV_MAPERR and qemu,
-// which puts a page without permissions there, SEGV_ACCERR. Of shared.c it prints the first four lines and then does not
-// come back from the robust mutex; the other lines follow from the program's constants, and `friscy run` prints them.
+// which puts a page without permissions there, SEGV_ACCERR. shared.c prints the same on Linux, x86-64; qemu-user has no
+// robust mutexes. limits.c prints what limits(7) of Linux would: its process limit is the host's memory.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { Site } from './harness.mjs';
 
 const sources = fileURLToPath(new URL('../../tests/page/', import.meta.url));
-const names = ['faults', 'shared'];
+const names = ['faults', 'shared', 'limits'];
 
 let dir;
 let site;
@@ -31,7 +31,7 @@ after(async () => {
 });
 
 for (const name of names) {
-  for (const query of ['', '?pool=2']) {
+  for (const query of name === 'limits' ? [''] : ['', '?pool=2']) {
     test(`${name}${query}`, async () => {
       const tab = await site.open({ query, entry: { argv: [`/${name}`], env: [] } });
       await tab.reach('exited');

@@ -63,6 +63,30 @@ test('^C ends sleep, ^Z stops it and fg goes on', async () => {
   await tab.close();
 });
 
+test('^C ends what writes without end or runs without end, and the page answers meanwhile', async () => {
+  const tab = await site.open();
+  await tab.see(PROMPT);
+  for (const [i, command] of ['yes', 'while :; do :; done', 'sleep infinity'].entries()) {
+    await tab.type(command);
+    await tab.page.waitForTimeout(500);
+    // How long the page's own thread lets a task wait at most, with ten tasks in a second.
+    const longest = await tab.page.evaluate(async () => {
+      let longest = 0;
+      for (let i = 0; i < 10; i++) {
+        const start = performance.now();
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        longest = Math.max(longest, performance.now() - start - 100);
+      }
+      return longest;
+    });
+    assert.ok(longest < 1000, `${command}: a task of the page waited ${longest} ms`);
+    await tab.page.keyboard.press('Control+c');
+    await tab.run(`echo "after $((100 + ${i}))"`, new RegExp(`^after 10${i}$`, 'm'), 10_000);
+  }
+  assert.deepEqual(tab.problems, []);
+  await tab.close();
+});
+
 test('the window’s size reaches the programs', async () => {
   const tab = await site.open();
   await tab.see(PROMPT);

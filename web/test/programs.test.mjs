@@ -15,7 +15,10 @@ before(async () => {
 });
 after(() => site?.stop());
 
-const folder = fileURLToPath(new URL('../../tests/programs/', import.meta.url));
+/** Of the native tests: `FRISCY_PROGRAM_TESTS=large` means the programs of the larger root file system here, too. */
+const large = process.env.FRISCY_PROGRAM_TESTS ?? '';
+const folder = fileURLToPath(new URL(`../../tests/programs/${large && `${large}/`}`, import.meta.url));
+const files = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => entry.name);
 
 /** As in tests/tests/programs.rs. */
 const COMMANDS = {
@@ -32,7 +35,7 @@ const COMMANDS = {
 /** Runs the rest of its arguments as the native tests do, and lets only what they print reach the terminal. */
 const WRAPPER = '"$@" </dev/null >/run/printed 2>/run/errors; s=$?; stty -opost; cat /run/printed; exit $s';
 
-for (const name of readdirSync(folder).filter((name) => !name.endsWith('.out')).sort()) {
+for (const name of files.filter((name) => !name.endsWith('.out')).sort()) {
   test(name, async () => {
     const text = readFileSync(folder + name, 'utf8');
     const command = COMMANDS[extname(name)](text);
@@ -60,7 +63,7 @@ for (const name of readdirSync(folder).filter((name) => !name.endsWith('.out')).
 }
 
 /** Debian's musl in a root file system of its own: the library, which is the loader, and a program, as in tests/tests/loading.rs. */
-test('a dynamic program of musl', async () => {
+test('a dynamic program of musl', { skip: large !== '' }, async () => {
   const dir = mkdtempSync(join(tmpdir(), 'friscy-musl-'));
   let own;
   try {

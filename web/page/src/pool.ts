@@ -16,6 +16,9 @@ const ALL_PAGES = 65536;
 /** The answer of an address space that failed for good. */
 export const POISONED = -1;
 
+/** The most bytes that parked address spaces may hold together: the memory that guests are told of. */
+const MAX_PARKED_BYTES = 2 ** 31;
+
 /** What a cpu instance exports. */
 interface CpuExports {
   __stack_pointer: WebAssembly.Global;
@@ -127,6 +130,11 @@ class Slot {
 /** Copies of the parts of a memory. */
 type Parked = { at: number; bytes: Uint8Array }[];
 
+/** How many bytes copies take. */
+function held(parked: Parked | undefined): number {
+  return (parked ?? []).reduce((sum, { bytes }) => sum + bytes.length, 0);
+}
+
 interface Space {
   slot: Slot | undefined;
   parked: Parked | undefined;
@@ -151,6 +159,8 @@ export class Pool {
   private clock = 0;
   private parks = 0;
   private forks = 0;
+  /** What the parked address spaces hold. */
+  private parkedBytes = 0;
 
   constructor(module: WebAssembly.Module, onTrap: (error: unknown) => void) {
     this.module = module;
@@ -187,34 +197,44 @@ export class Pool {
 
   /** Makes a copy of an address space; 0 when there is no memory for it. */
   fork(parent: number): number {
-    if (!this.load(parent)) return 0;
-    const child = this.create();
-    // Making room for the child parks the one used longest ago: with two memories or more, never the parent.
-    const from = this.spaces.get(parent)?.slot;
-    const to = this.spaces.get(child)?.slot;
-    if (!from || !to) return 0;
+    if (this.parkedBytes >= MAX_PARKED_BYTES) return 0;
+    let child = 0;
     try {
-      to.copy(from);
+      if (!this.load(parent)) return 0;
+      child = this.create();
+      // Making room for the child parks the one used longest ago: with two memories or more, never the parent.
+      const from = this.spaces.get(parent)?.slot;
+      const to = this.spaces.get(child)?.slot;
+      if (from && to) {
+        to.copy(from);
+        this.forks += 1;
+        return child;
+      }
     } catch (error) {
       this.onTrap(error);
-      this.destroy(child);
-      return 0;
     }
-    this.forks += 1;
-    return child;
+    this.destroy(child);
+    return 0;
   }
 
   destroy(number: number): void {
     const space = this.spaces.get(number);
     if (space?.slot) this.release(space.slot, space.poisoned);
+    if (space) this.unpark(space);
     this.spaces.delete(number);
+  }
+
+  /** Forgets what was saved of an address space. */
+  private unpark(space: Space): void {
+    this.parkedBytes -= held(space.parked);
+    space.parked = undefined;
   }
 
   /** Lets an address space handle the request in `from`; the reply stays valid until the next call. */
   call(number: number, from: Uint8Array): Uint8Array | typeof POISONED {
-    const slot = this.load(number);
-    if (!slot) return POISONED;
     try {
+      const slot = this.load(number);
+      if (!slot) return POISONED;
       slot.bytes.set(from, slot.exports.request(from.length) >>> 0);
       const len = slot.exports.handle();
       const reply = slot.exports.reply() >>> 0;
@@ -235,7 +255,7 @@ export class Pool {
       const slot = this.free();
       if (space.parked) {
         slot.load(space.parked);
-        space.parked = undefined;
+        this.unpark(space);
       }
       slot.space = number;
       space.slot = slot;
@@ -262,6 +282,7 @@ export class Pool {
     const space = this.spaces.get(oldest.space);
     if (space && !space.poisoned) {
       space.parked = oldest.save();
+      this.parkedBytes += held(space.parked);
       this.parks += 1;
     }
     if (space) space.slot = undefined;
