@@ -178,6 +178,12 @@ pub fn full() -> Result<bool> {
     command.args(["test", "-p", "friscy-tests", "--test", "programs"]).env(LARGE, "large");
     large_environment(&mut command)?;
     good &= watch(&mut command, |_| {})?;
+    step("running larger programs in the page");
+    let mut command = Command::new("node");
+    command.args(["--test", "test/programs.test.mjs"]).current_dir(workspace().join("web")).env(LARGE, "large");
+    large_environment(&mut command)?;
+    command.env(ASSETS, web::build()?);
+    good &= watch(&mut command, |_| {})?;
     step("measuring");
     let mut command = cargo();
     command.args(["run", "--release", "-p", "friscy-bench", "--", "run"]);
