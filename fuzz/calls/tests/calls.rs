@@ -80,3 +80,9 @@ fn filling_a_file() {
     ]);
     once(&[("brk", [50130, 0, 0, 0, 0, 0]), ("pwrite64", [20481, 0, 24086, 0, 0, 0])]);
 }
+
+/// The number after the last one there is overflowed.
+#[test]
+fn the_last_semaphore() {
+    once(&[("semget", [0, 34396, 0, 0, 0, 0]), ("semctl", [0, 47420, 19632, 0, 0, 0])]);
+}

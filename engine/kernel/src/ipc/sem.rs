@@ -220,7 +220,8 @@ impl Kernel {
             return Err(Errno::ERANGE);
         }
         let first = num.unwrap_or(0);
-        for (num, &value) in (first..).zip(values) {
+        for (at, &value) in values.iter().enumerate() {
+            let num = first.saturating_add(at as i32);
             *set.semaphore(num)? = Semaphore { value, last: pid };
             set.undo.retain(|&(_, other), _| i32::from(other) != num);
         }
