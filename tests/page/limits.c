@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* Bytes that each process of the bomb has to itself. */
-#define OWN (24l << 20)
+#define OWN (32l << 20)
 
 static void processes(void) {
     static pid_t children[5000];

@@ -34,7 +34,7 @@ for (const name of names) {
   for (const query of name === 'limits' ? [''] : ['', '?pool=2']) {
     test(`${name}${query}`, async () => {
       const tab = await site.open({ query, entry: { argv: [`/${name}`], env: [] } });
-      await tab.reach('exited');
+      await tab.reach('exited', 300_000);
       assert.equal(String(await tab.output()).replaceAll('\r\n', '\n'), readFileSync(`${sources}${name}.out`, 'utf8'));
       assert.equal(await tab.page.textContent('#status-text'), 'Exited · 0');
       assert.deepEqual(tab.problems, []);
