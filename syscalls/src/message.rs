@@ -11,6 +11,7 @@ use friscy_abi::layout::{Cmsghdr, Iovec, Mmsghdr, Msghdr, Timespec, Ucred};
 use friscy_abi::socket::*;
 use friscy_kernel::files::{FileRef, Header, IoError, Packet, Socket, Target};
 use friscy_kernel::{Ctx, SysError, SysResult};
+use std::rc::Rc;
 
 /// Bytes of one message that are taken at a time: a stream sends no more in one call, and a datagram of so many does not
 /// fit anywhere.
@@ -43,8 +44,21 @@ fn target(cx: &mut Ctx<'_>, socket: &Socket, addr: u64, len: u32) -> Result<Opti
     })
 }
 
-fn send(cx: &mut Ctx<'_>, fd: i32, message: Outgoing, flags: u32) -> SysResult {
-    let (file, socket) = socket_of(cx, fd)?;
+/// What a message goes through.
+enum Sender {
+    Netlink(FileRef),
+    Socket(FileRef, Rc<Socket>),
+}
+
+/// The socket of a descriptor: what is no socket is told before the message is read.
+fn sender(cx: &Ctx<'_>, fd: i32) -> Result<Sender, Errno> {
+    match netlink::netlink_of(cx, fd) {
+        Some(file) => Ok(Sender::Netlink(file)),
+        None => socket_of(cx, fd).map(|(file, socket)| Sender::Socket(file, socket)),
+    }
+}
+
+fn send(cx: &mut Ctx<'_>, file: &FileRef, socket: &Rc<Socket>, message: Outgoing, flags: u32) -> SysResult {
     let urgent = flags & MSG_OOB != 0;
     if urgent && !(socket.is_inet() && socket.kind() == SOCK_STREAM) {
         return Err(Errno::EOPNOTSUPP.into());
@@ -94,22 +108,16 @@ fn send(cx: &mut Ctx<'_>, fd: i32, message: Outgoing, flags: u32) -> SysResult {
 
 /// sendto(2).
 pub(crate) fn sendto(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
-    if netlink::netlink_of(cx, a.i32::<0>()).is_none() {
-        socket_of(cx, a.i32::<0>())?;
-    }
+    let sender = sender(cx, a.i32::<0>())?;
     let bytes = cx.read_bytes(a.u64::<1>(), a.u64::<2>().min(SEND_MAX))?;
-    if let Some(file) = netlink::netlink_of(cx, a.i32::<0>()) {
-        return netlink::send(cx, &file, &bytes);
-    }
-    let (_, socket) = socket_of(cx, a.i32::<0>())?;
+    let (file, socket) = match sender {
+        Sender::Netlink(file) => return netlink::send(cx, &file, &bytes),
+        Sender::Socket(file, socket) => (file, socket),
+    };
     let target = target(cx, &socket, a.u64::<4>(), a.u32::<5>())?;
     let creds = cx.ucred();
-    send(
-        cx,
-        a.i32::<0>(),
-        Outgoing { bytes, target, rights: Vec::new(), creds, header: Header::default() },
-        a.u32::<3>(),
-    )
+    let message = Outgoing { bytes, target, rights: Vec::new(), creds, header: Header::default() };
+    send(cx, &file, &socket, message, a.u32::<3>())
 }
 
 /// Reads what is to be sent beside a message.
@@ -177,25 +185,23 @@ fn control(
 }
 
 fn send_message(cx: &mut Ctx<'_>, fd: i32, header: &Msghdr, flags: u32) -> SysResult {
-    if netlink::netlink_of(cx, fd).is_none() {
-        socket_of(cx, fd)?;
-    }
+    let sender = sender(cx, fd)?;
     let mut bytes = Vec::new();
     for part in iovecs(cx, header.msg_iov, header.msg_iovlen)? {
         let room = SEND_MAX - bytes.len() as u64;
         bytes.extend(cx.read_bytes(part.iov_base, part.iov_len.min(room))?);
     }
-    if let Some(file) = netlink::netlink_of(cx, fd) {
-        return netlink::send(cx, &file, &bytes);
-    }
-    let (_, socket) = socket_of(cx, fd)?;
+    let (file, socket) = match sender {
+        Sender::Netlink(file) => return netlink::send(cx, &file, &bytes),
+        Sender::Socket(file, socket) => (file, socket),
+    };
     let name = if header.msg_namelen == 0 { 0 } else { header.msg_name };
     let target = target(cx, &socket, name, header.msg_namelen)?;
     let mut creds = cx.ucred();
     let mut rights = Vec::new();
     let mut packet = Header::default();
     control(cx, header, &mut rights, &mut creds, &mut packet)?;
-    send(cx, fd, Outgoing { bytes, target, rights, creds, header: packet }, flags)
+    send(cx, &file, &socket, Outgoing { bytes, target, rights, creds, header: packet }, flags)
 }
 
 /// sendmsg(2).

@@ -31,6 +31,7 @@ fn check(name: &str) {
     compile("riscv64-linux-gnu-gcc", &source, &guest);
     let want = outcome(&mut Command::new(&native), b"", LIMIT);
     if want.status == NOT_HERE {
+        eprintln!("skipped: the host's kernel does not have what {name} is about");
         return;
     }
     let got = outcome(Command::new(friscy()).arg("run").arg(&guest), b"", LIMIT);

@@ -64,6 +64,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "friscy-boundary",
             "friscy-cpu",
             "friscy-engine",
+            "friscy-fuzz",
             "friscy-interp",
             "friscy-kernel",
             "friscy-seam",

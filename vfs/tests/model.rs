@@ -163,21 +163,6 @@ impl Linux {
         }
         .map_err(|errno| errno.raw_os_error() as u16)
     }
-
-    fn tree(&self, path: &str, lines: &mut Vec<String>) {
-        for name in self.names(path).expect("a directory") {
-            if name == "." || name == ".." {
-                continue;
-            }
-            let below = format!("{path}/{name}");
-            let stat = self.stat(&below, false).expect("a file");
-            let contents = if stat.starts_with("100") { sum(&self.read(&below).expect("a file")) } else { 0 };
-            lines.push(format!("{below} {stat} {contents:x}"));
-            if stat.starts_with("4") {
-                self.tree(&below, lines);
-            }
-        }
-    }
 }
 
 /// friscy's file systems.
@@ -259,19 +244,19 @@ impl Ours {
         }
         .map_err(|errno| errno.0)
     }
+}
 
-    fn tree(&self, path: &str, lines: &mut Vec<String>) {
-        for name in self.names(path).expect("a directory") {
-            if name == "." || name == ".." {
-                continue;
-            }
-            let below = format!("{path}/{name}");
-            let stat = self.stat(&below, false).expect("a file");
-            let contents = if stat.starts_with("100") { sum(&self.read(&below).expect("a file")) } else { 0 };
-            lines.push(format!("{below} {stat} {contents:x}"));
-            if stat.starts_with("4") {
-                self.tree(&below, lines);
-            }
+/// What lies below a folder, a line a file.
+fn tree(execute: &dyn Fn(&Op) -> Said, path: &str, lines: &mut Vec<String>) {
+    let names = execute(&Op::List(path.to_owned())).expect("a directory");
+    for name in names.split(' ').filter(|name| !matches!(*name, "." | "..")) {
+        let below = format!("{path}/{name}");
+        let stat = execute(&Op::Stat(below.clone(), false)).expect("a file");
+        let is_file = stat.starts_with("100");
+        let contents = if is_file { execute(&Op::Read(below.clone())).expect("a file") } else { String::new() };
+        lines.push(format!("{below} {stat} {contents}"));
+        if stat.starts_with('4') {
+            tree(execute, &below, lines);
         }
     }
 }
@@ -324,8 +309,8 @@ fn compare(ops: &[Op], image: bool) -> Result<(), TestCaseError> {
         prop_assert_eq!(&got, &want, "operation {}: {:?}", at, op);
     }
     let (mut want, mut got) = (Vec::new(), Vec::new());
-    linux.tree(".", &mut want);
-    ours.tree(".", &mut got);
+    tree(&|op| linux.execute(op), ".", &mut want);
+    tree(&|op| ours.execute(op), ".", &mut got);
     prop_assert_eq!(got, want);
     Ok(())
 }

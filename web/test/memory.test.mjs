@@ -1,7 +1,7 @@
 // Faults, shared memory, many processes and threads in the page: with the memories there are by default, and with two.
 // qemu-user prints the same for faults.c but for the overflow of the main stack, where Linux says SEGV_MAPERR and qemu,
 // which puts a page without permissions there, SEGV_ACCERR. shared.c prints the same on Linux, x86-64; qemu-user has no
-// robust mutexes. limits.c prints what limits(7) of Linux would: its process limit is the host's memory.
+// robust mutexes. limits.c says what mmap(2), open(2) and fork(2) answer past their limits.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';

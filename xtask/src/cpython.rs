@@ -7,7 +7,7 @@ use crate::rootfs::{self, Set};
 use crate::shell::{step, target_dir, workspace};
 use crate::suites::{Outcome, Runner, each, read_list};
 use anyhow::{Context, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -76,29 +76,34 @@ struct Results {
     /// Tests that were looked at, those skipped included.
     run: usize,
     skipped: usize,
-    /// Names of those that failed.
-    failed: Vec<String>,
+    /// Names of those that passed.
+    passed: BTreeSet<String>,
+    /// Names of those that failed, one of its subtests being enough.
+    failed: BTreeSet<String>,
 }
 
 impl Results {
-    /// Reads the file that `--junit-xml` writes.
-    fn read(xml: &str) -> Results {
+    /// Reads the file that `--junit-xml` writes; `None` when it was not written to its end. What comes behind it, which
+    /// is said by processes that outlive their tests, does not count.
+    fn read(text: &str) -> Option<Results> {
+        const END: &str = "</testsuites>";
+        let end = text.find(END)? + END.len();
+        let xml = roxmltree::Document::parse(text[..end].trim_start()).ok()?;
         let mut results = Results::default();
-        for case in xml.split("<testcase ").skip(1) {
-            let case = case.split("</testcase>").next().unwrap_or_default();
-            let Some(name) = case.split("name=\"").nth(1).and_then(|rest| rest.split('"').next()) else { continue };
+        for case in xml.descendants().filter(|node| node.has_tag_name("testcase")) {
             // A subtest is named for its test and its parameters.
-            let name = name.split(' ').next().unwrap_or_default();
+            let name = case.attribute("name")?.split(' ').next().unwrap_or_default().to_owned();
             results.run += 1;
-            if case.contains("<skipped") {
+            if case.children().any(|node| node.has_tag_name("skipped")) {
                 results.skipped += 1;
-            } else if (case.contains("<failure") || case.contains("<error"))
-                && !results.failed.iter().any(|n| n == name)
-            {
-                results.failed.push(name.to_owned());
+            } else if case.children().any(|node| node.has_tag_name("failure") || node.has_tag_name("error")) {
+                results.failed.insert(name);
+            } else {
+                results.passed.insert(name);
             }
         }
-        results
+        results.passed.retain(|name| !results.failed.contains(name));
+        Some(results)
     }
 }
 
@@ -118,7 +123,7 @@ fn modules(runner: Runner, filter: Option<&str>) -> Result<Outcome> {
     let outcome = Mutex::new(Outcome::default());
     each(&wanted, JOBS, |module| {
         let xml = run(runner, &tar, module, &logs)?;
-        let results = xml.as_deref().map(Results::read);
+        let results = xml.as_deref().and_then(Results::read);
         let mut outcome = outcome.lock().expect("no thread panics");
         let Some(results) = results else {
             println!("{module}: did not end");
@@ -137,6 +142,9 @@ fn modules(runner: Runner, filter: Option<&str>) -> Result<Outcome> {
             } else {
                 outcome.wrong.push(format!("{name}: failed"));
             }
+        }
+        for name in results.passed.iter().filter(|name| listed.contains_key(*name)) {
+            outcome.wrong.push(format!("{name}: passes, and is listed as failing"));
         }
         Ok(())
     })?;
@@ -170,7 +178,7 @@ fn run(runner: Runner, tar: &Path, module: &str, logs: &Path) -> Result<Option<S
     command.args(["/bin/bash", "-c", &script]).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     command.status().with_context(|| format!("{module} cannot be started"))?;
     let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
-    Ok(text.split_once(MARK).map(|(_, xml)| xml.to_owned()).filter(|xml| xml.contains("</testsuite")))
+    Ok(text.split_once(MARK).map(|(_, xml)| xml.to_owned()))
 }
 
 /// Runs the modules and says how it went; answers whether it went as expected.
@@ -197,8 +205,11 @@ mod tests {
         let xml = "<testsuites><testsuite><testcase name=\"test.a.A.ok\" status=\"run\" time=\"0.1\" />\
                    <testcase name=\"test.a.A.skip\"><skipped>no &lt;failure</skipped></testcase>\
                    <testcase name=\"test.a.A.bad (i=1)\"><failure type=\"x\">y</failure></testcase>\
-                   <testcase name=\"test.a.A.bad (i=2)\"><error type=\"x\">y</error></testcase></testsuite></testsuites>";
-        let failed = vec![String::from("test.a.A.bad")];
-        assert_eq!(Results::read(xml), Results { run: 4, skipped: 1, failed });
+                   <testcase name=\"test.a.A.bad (i=2)\"><error type=\"x\">y</error></testcase></testsuite></testsuites>\n\
+                   said later";
+        let named = |name: &str| BTreeSet::from([name.to_owned()]);
+        let (passed, failed) = (named("test.a.A.ok"), named("test.a.A.bad"));
+        assert_eq!(Results::read(xml), Some(Results { run: 4, skipped: 1, passed, failed }));
+        assert_eq!(Results::read(&xml[..xml.len() / 2]), None);
     }
 }

@@ -71,7 +71,7 @@ enum Command {
 }
 
 /// A conformance suite.
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, clap::ValueEnum)]
 enum Which {
     /// GCC's gcc.c-torture/execute.
     Torture,
@@ -88,11 +88,14 @@ fn main() -> ExitCode {
         Command::Web => web::build().map(|_| true),
         Command::Demo { port, no_serve } => demo::demo(port, no_serve).map(|()| true),
         Command::Test { filter } => test::test(filter.as_deref()),
-        Command::Suite { suite: Which::Cpython, runner, filter, .. } => cpython::command(runner, filter.as_deref()),
         Command::Suite { suite, sample, runner, filter } => {
-            let suite = if suite == Which::Torture { suites::Suite::Torture } else { suites::Suite::Posix };
-            let extent = if sample { suites::Extent::Sample } else { suites::Extent::All };
-            suites::command(suite, extent, runner, filter.as_deref())
+            let (extent, filter) =
+                (if sample { suites::Extent::Sample } else { suites::Extent::All }, filter.as_deref());
+            match suite {
+                Which::Torture => suites::command(suites::Suite::Torture, extent, runner, filter),
+                Which::Posix => suites::command(suites::Suite::Posix, extent, runner, filter),
+                Which::Cpython => cpython::command(runner, filter),
+            }
         }
         Command::Full => test::full(),
         Command::Bless => test::bless().map(|()| true),

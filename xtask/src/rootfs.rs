@@ -52,10 +52,7 @@ pub fn assemble(set: Set) -> Result<PathBuf> {
     let recipe = set.recipe();
     let mut digest = Sha256::new();
     let Recipe { packages, files, links, hooks } = &recipe;
-    digest.update(format!("{RECIPE} {CODENAME} {SOURCE_DATE_EPOCH} {packages:?} {files:?} {links:?}"));
-    if set != Set::Default {
-        digest.update(format!("{hooks:?}"));
-    }
+    digest.update(format!("{RECIPE} {CODENAME} {SOURCE_DATE_EPOCH} {packages:?} {files:?} {links:?} {hooks:?}"));
     let key: String = digest.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     let tar = cache_dir().join(format!("{}-{CODENAME}-{key}.tar", set.prefix()));
     if tar.is_file() {

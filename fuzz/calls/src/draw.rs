@@ -1,7 +1,8 @@
 //! What the numbers of a step mean: registers, and bytes in memory that they point to.
 
-use crate::{Step, Words};
+use crate::Step;
 use friscy_abi::table::Names;
+use friscy_fuzz::Random;
 use friscy_syscalls::{Kind, Syscall, TABLE};
 
 /// Where the memory is that every program of the fuzzer's has, and how long it is.
@@ -205,12 +206,12 @@ pub fn draw(step: &Step) -> Drawn {
 
 /// One argument.
 fn value(row: &Syscall, name: &str, kind: Kind, seed: u16, slot: u64, pokes: &mut Vec<(u64, Vec<u8>)>) -> u64 {
-    let mut words = Words::new(u64::from(seed) << 16 | u64::from(row.number));
+    let mut words = Random(u64::from(seed) << 16 | u64::from(row.number));
     // Seeds below 64 are plain choices in order; the rest is drawn.
     let plain = (seed < 64).then_some(usize::from(seed));
-    let pick = |of: &[u64], words: &mut Words| match plain {
+    let pick = |of: &[u64], words: &mut Random| match plain {
         Some(at) => of[at % of.len()],
-        None => words.one(of),
+        None => words.pick(of),
     };
     match kind {
         Kind::Fd | Kind::DirFd => fd(plain, &mut words),
@@ -219,7 +220,7 @@ fn value(row: &Syscall, name: &str, kind: Kind, seed: u16, slot: u64, pokes: &mu
             pointer(text, plain.is_some(), &mut words, slot, pokes)
         }
         Kind::In(_) | Kind::Out | Kind::SigSet | Kind::FdPair => {
-            let bytes = (0..64).map(|_| words.next() as u8).collect();
+            let bytes = (0..64).map(|_| words.bits() as u8).collect();
             pointer(bytes, plain.is_some(), &mut words, slot, pokes)
         }
         Kind::Timespec => {
@@ -252,19 +253,19 @@ fn value(row: &Syscall, name: &str, kind: Kind, seed: u16, slot: u64, pokes: &mu
         Kind::Enum(names, extra) => {
             let named = match plain {
                 Some(at) if !names.is_empty() => names[at % names.len()].0,
-                None if !names.is_empty() && words.below(16) > 0 => words.one(names).0,
-                _ => words.one(NUMBERS),
+                None if !names.is_empty() && words.below(16) > 0 => words.pick(names).0,
+                _ => words.pick(NUMBERS),
             };
             named | if words.below(2) == 0 { flags(extra, None, &mut words) } else { 0 }
         }
     }
 }
 
-fn fd(plain: Option<usize>, words: &mut Words) -> u64 {
+fn fd(plain: Option<usize>, words: &mut Random) -> u64 {
     match plain {
         Some(at) => 3 + at as u64 % 24,
         None => match words.below(16) {
-            0 => words.one(&[u64::MAX, -100i64 as u64, 1023, 1024, 0x7fff_ffff, 0x8000_0000, 1 << 32, 0xffff_ff9c]),
+            0 => words.pick(&[u64::MAX, -100i64 as u64, 1023, 1024, 0x7fff_ffff, 0x8000_0000, 1 << 32, 0xffff_ff9c]),
             1 => words.below(3),
             2..=4 => words.below(64),
             _ => 3 + words.below(24),
@@ -272,21 +273,21 @@ fn fd(plain: Option<usize>, words: &mut Words) -> u64 {
     }
 }
 
-fn path(plain: Option<usize>, words: &mut Words) -> Vec<u8> {
+fn path(plain: Option<usize>, words: &mut Random) -> Vec<u8> {
     let mut text = match plain {
         Some(at) => PATHS[at % PATHS.len()].to_vec(),
         None => match words.below(32) {
-            0 => vec![b'a'; words.one(&[254, 255, 256, 4094, 4095, 4096, 5000])],
-            1 => b"/work/".repeat(words.one(&[2, 100, 682, 683])),
+            0 => vec![b'a'; words.pick(&[254, 255, 256, 4094, 4095, 4096, 5000])],
+            1 => b"/work/".repeat(words.pick(&[2, 100, 682, 683])),
             2 => b"d/".repeat(1000),
-            3 => (0..words.below(40)).map(|_| words.next() as u8).collect(),
-            4 => [b"user.".to_vec(), vec![b'n'; words.one(&[1, 5, 250, 251, 300])]].concat(),
+            3 => (0..words.below(40)).map(|_| words.bits() as u8).collect(),
+            4 => [b"user.".to_vec(), vec![b'n'; words.pick(&[1, 5, 250, 251, 300])]].concat(),
             5 => b"user.one".to_vec(),
             6 => words
-                .one::<&[u8]>(&[b"trusted.x", b"security.capability", b"system.posix_acl_access", b"user."])
+                .pick::<&[u8]>(&[b"trusted.x", b"security.capability", b"system.posix_acl_access", b"user."])
                 .to_vec(),
             7 => b"../".repeat(30),
-            _ => words.one(PATHS).to_vec(),
+            _ => words.pick(PATHS).to_vec(),
         },
     };
     text.push(0);
@@ -294,7 +295,7 @@ fn path(plain: Option<usize>, words: &mut Words) -> Vec<u8> {
 }
 
 /// A pointer to bytes, now and then a bad one. Bytes at a bad place are not written.
-fn pointer(bytes: Vec<u8>, good: bool, words: &mut Words, slot: u64, pokes: &mut Vec<(u64, Vec<u8>)>) -> u64 {
+fn pointer(bytes: Vec<u8>, good: bool, words: &mut Random, slot: u64, pokes: &mut Vec<(u64, Vec<u8>)>) -> u64 {
     let end = ARENA + ARENA_LEN;
     let place = if good { 31 } else { words.below(32) };
     match place {
@@ -304,7 +305,7 @@ fn pointer(bytes: Vec<u8>, good: bool, words: &mut Words, slot: u64, pokes: &mut
         3 => u64::MAX - words.below(16),
         4 => slot + (1 << 32),
         5 => TEXT + words.below(0x100),
-        6 => words.one(&[1, 0xfff, 0xffff, 0xefff_0000, 0xefff_ffff, 0xf000_0000, 0xffff_fff8]),
+        6 => words.pick(&[1, 0xfff, 0xffff, 0xefff_0000, 0xefff_ffff, 0xf000_0000, 0xffff_fff8]),
         // The end of the arena lies within the bytes.
         7 | 8 => {
             let inside = words.below(bytes.len().max(1) as u64 + 1);
@@ -325,9 +326,9 @@ fn pointer(bytes: Vec<u8>, good: bool, words: &mut Words, slot: u64, pokes: &mut
 }
 
 /// Seconds and nanoseconds.
-fn time(words: &mut Words) -> [u64; 2] {
+fn time(words: &mut Random) -> [u64; 2] {
     match words.below(8) {
-        0 => [words.one(NUMBERS), words.one(NUMBERS)],
+        0 => [words.pick(NUMBERS), words.pick(NUMBERS)],
         1 => [0, 0],
         2 => [0, 1],
         3 => [words.below(3), words.below(1_000_000_000)],
@@ -335,25 +336,25 @@ fn time(words: &mut Words) -> [u64; 2] {
     }
 }
 
-fn strings(words: &mut Words, slot: u64, good: bool, pokes: &mut Vec<(u64, Vec<u8>)>) -> u64 {
-    let count = if good { 1 } else { words.one(&[0, 1, 2, 3, 100, 1000]) };
+fn strings(words: &mut Random, slot: u64, good: bool, pokes: &mut Vec<(u64, Vec<u8>)>) -> u64 {
+    let count = if good { 1 } else { words.pick(&[0, 1, 2, 3, 100, 1000]) };
     let text = slot + 0x2800;
     let mut array: Vec<u8> = (0..count)
         .flat_map(|_| {
-            let at = if words.below(64) == 0 && !good { words.one(NUMBERS) } else { text + words.below(16) };
+            let at = if words.below(64) == 0 && !good { words.pick(NUMBERS) } else { text + words.below(16) };
             at.to_le_bytes()
         })
         .collect();
     if good || words.below(16) > 0 {
         array.extend([0; 8]);
     }
-    let mut content = vec![b'x'; if good { 16 } else { words.one(&[16, 17, 4096, 6000]) }];
+    let mut content = vec![b'x'; if good { 16 } else { words.pick(&[16, 17, 4096, 6000]) }];
     content.push(0);
     pokes.push((text, content));
     pointer(array, good, words, slot, pokes)
 }
 
-fn hex(plain: Option<usize>, words: &mut Words, slot: u64) -> u64 {
+fn hex(plain: Option<usize>, words: &mut Random, slot: u64) -> u64 {
     match plain {
         Some(0) => 0,
         Some(at) => [slot, ARENA, ARENA + 0x1000, 0x3000_0000, TEXT][at % 5],
@@ -362,9 +363,9 @@ fn hex(plain: Option<usize>, words: &mut Words, slot: u64) -> u64 {
             4 | 5 => slot + words.below(64),
             6 => ARENA + 0x1000 * words.below(64),
             7 => 0x3000_0000 + 0x1000 * words.below(64),
-            8 => words.one(NUMBERS),
-            9 => words.one(SIZES),
-            10 => words.next(),
+            8 => words.pick(NUMBERS),
+            9 => words.pick(SIZES),
+            10 => words.bits(),
             11 => TEXT + 0x1000 * words.below(4),
             12 => 1 << words.below(64),
             13 => (1 << words.below(64)) | (1 << words.below(16)),
@@ -373,15 +374,15 @@ fn hex(plain: Option<usize>, words: &mut Words, slot: u64) -> u64 {
     }
 }
 
-fn flags(names: Names, plain: Option<usize>, words: &mut Words) -> u64 {
-    let one = |words: &mut Words| if names.is_empty() { 0 } else { words.one(names).0 };
+fn flags(names: Names, plain: Option<usize>, words: &mut Random) -> u64 {
+    let one = |words: &mut Random| if names.is_empty() { 0 } else { words.pick(names).0 };
     match plain {
         Some(0) => 0,
         Some(at) if !names.is_empty() => names[at % names.len()].0,
         Some(_) => 0,
         None => match words.below(16) {
-            0 => words.next(),
-            1 => words.one(NUMBERS),
+            0 => words.bits(),
+            1 => words.pick(NUMBERS),
             2..=4 => 0,
             5..=9 => one(words),
             10..=13 => one(words) | one(words),
@@ -390,33 +391,33 @@ fn flags(names: Names, plain: Option<usize>, words: &mut Words) -> u64 {
     }
 }
 
-fn clone_flags(plain: Option<usize>, words: &mut Words) -> u64 {
+fn clone_flags(plain: Option<usize>, words: &mut Random) -> u64 {
     const CHILD: u64 = 17;
     // As fork, vfork and pthread_create ask for it.
     const USUAL: [u64; 3] = [CHILD, 0x4100 | CHILD, 0x3d_0f00];
     match plain {
         Some(at) => USUAL[at % 3],
         None if words.below(4) == 0 => flags(friscy_abi::sched::CLONE_FLAGS, None, words) | words.below(66),
-        None => words.one(&USUAL),
+        None => words.pick(&USUAL),
     }
 }
 
 /// A structure for a pointer argument, known by the call's and the argument's name.
-fn structure(call: &str, name: &str, words: &mut Words, slot: u64) -> Vec<u8> {
+fn structure(call: &str, name: &str, words: &mut Random, slot: u64) -> Vec<u8> {
     let inner = slot + 0x2000;
     let bytes = |words: &[u64]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
     match name {
         "iov" | "local_iov" | "remote_iov" => iovec(words, inner),
         "addr" | "dest_addr" | "src_addr" if call != "accept" => address(words),
-        "addrlen" => bytes(&[words.one(&[16, 28, 110, 2, 0, 128, 0xffff_ffff])]),
+        "addrlen" => bytes(&[words.pick(&[16, 28, 110, 2, 0, 128, 0xffff_ffff])]),
         "msg" | "msgvec" => {
             let mut all = Vec::new();
             for _ in 0..2 {
-                let control = words.one(&[0, 0, inner + 0x400]);
+                let control = words.pick(&[0, 0, inner + 0x400]);
                 let lens = [
-                    words.one(&[16, 110, 0, 200]),
-                    words.one(&[1, 2, 0, 1025, u64::MAX]),
-                    words.one(&[0, 24, 64, 16, u64::MAX]),
+                    words.pick(&[16, 110, 0, 200]),
+                    words.pick(&[1, 2, 0, 1025, u64::MAX]),
+                    words.pick(&[0, 24, 64, 16, u64::MAX]),
                 ];
                 all.extend(bytes(&[
                     inner + 0x800,
@@ -425,7 +426,7 @@ fn structure(call: &str, name: &str, words: &mut Words, slot: u64) -> Vec<u8> {
                     lens[1],
                     control,
                     lens[2],
-                    words.next() & 0x40,
+                    words.bits() & 0x40,
                     0,
                 ]));
             }
@@ -438,70 +439,74 @@ fn structure(call: &str, name: &str, words: &mut Words, slot: u64) -> Vec<u8> {
             bytes(&[every[0], every[1], first[0], first[1]])
         }
         "times" => {
-            let special = words.one(&[0, 0x3fff_ffff, 0x3fff_fffe, 1_000_000_000]);
-            bytes(&[words.one(NUMBERS), special, words.below(1000), words.one(&[0, 0x3fff_fffe, 0x3fff_ffff])])
+            let special = words.pick(&[0, 0x3fff_ffff, 0x3fff_fffe, 1_000_000_000]);
+            bytes(&[words.pick(NUMBERS), special, words.below(1000), words.pick(&[0, 0x3fff_fffe, 0x3fff_ffff])])
         }
         "act" => bytes(&[
-            words.one(&[0, 1, TEXT, TEXT + 64, 0x7000_0000]),
-            words.one(&[0, 0x1000_0000, 0x4, 0x0800_0004, 0x4000_0000, 0x8000_0000, 0xc000_0002]),
-            words.next() & words.next(),
+            words.pick(&[0, 1, TEXT, TEXT + 64, 0x7000_0000]),
+            words.pick(&[0, 0x1000_0000, 0x4, 0x0800_0004, 0x4000_0000, 0x8000_0000, 0xc000_0002]),
+            words.bits() & words.bits(),
         ]),
-        "ss" => bytes(&[slot + 0x1000, words.one(&[0, 0, 2, 1, 1 << 31]), words.one(&[8192, 2048, 0, 100, u64::MAX])]),
-        "sevp" => {
-            bytes(&[words.next(), words.one(&[0, 10, 34, 64, 65]) | words.one(&[0, 1, 2, 4, 3]) << 32, words.below(4)])
+        "ss" => {
+            bytes(&[slot + 0x1000, words.pick(&[0, 0, 2, 1, 1 << 31]), words.pick(&[8192, 2048, 0, 100, u64::MAX])])
         }
+        "sevp" => bytes(&[
+            words.bits(),
+            words.pick(&[0, 10, 34, 64, 65]) | words.pick(&[0, 1, 2, 4, 3]) << 32,
+            words.below(4),
+        ]),
         "cl_args" => {
-            let signal = words.one(&[0, 17, 10, 65]);
+            let signal = words.pick(&[0, 17, 10, 65]);
             bytes(&[
                 clone_flags(None, words) & !0xff,
                 slot + 0x800,
                 slot + 0x808,
                 slot + 0x810,
                 signal,
-                words.one(&[0, ARENA]),
-                words.one(&[0, 0x8000, 1]),
+                words.pick(&[0, ARENA]),
+                words.pick(&[0, 0x8000, 1]),
                 slot,
                 0,
                 0,
                 0,
             ])
         }
-        "event" => bytes(&[words.one(&[1, 4, 5, 0x8000_0001, 0x4000_0001, 0x1000_0001]), words.next()]),
-        "fds" => (0..8).flat_map(|_| (words.below(28) | (words.next() & 0xffff) << 32).to_le_bytes()).collect(),
+        "event" => bytes(&[words.pick(&[1, 4, 5, 0x8000_0001, 0x4000_0001, 0x1000_0001]), words.bits()]),
+        "fds" => (0..8).flat_map(|_| (words.below(28) | (words.bits() & 0xffff) << 32).to_le_bytes()).collect(),
         "sops" => (0..4)
             .flat_map(|_| {
-                let op = words.one(&[1u64, 0xffff, 0, 2, 0x7fff, 0x8000]);
-                (words.below(4) | op << 16 | words.one(&[0, 0x800, 0x1000]) << 32).to_le_bytes()[..6].to_vec()
+                let op = words.pick(&[1u64, 0xffff, 0, 2, 0x7fff, 0x8000]);
+                (words.below(4) | op << 16 | words.pick(&[0, 0x800, 0x1000]) << 32).to_le_bytes()[..6].to_vec()
             })
             .collect(),
         "how" => bytes(&[
             flags(friscy_abi::fcntl::OPEN_FLAGS, None, words) & 0x7f_ffff,
-            words.one(&[0, 0o644]),
-            words.one(&[0, 1, 2, 4, 8, 16, 32]),
+            words.pick(&[0, 0o644]),
+            words.pick(&[0, 1, 2, 4, 8, 16, 32]),
         ]),
-        "msgp" => bytes(&[words.one(&[1, 2, 3, 0, u64::MAX]), words.next()]),
-        "readfds" | "writefds" | "exceptfds" => bytes(&[words.next() & 0xfff_ffff, words.next() & words.next(), 0, 0]),
+        "msgp" => bytes(&[words.pick(&[1, 2, 3, 0, u64::MAX]), words.bits()]),
+        "readfds" | "writefds" | "exceptfds" => bytes(&[words.bits() & 0xfff_ffff, words.bits() & words.bits(), 0, 0]),
         _ => (0..24).flat_map(|_| word(words, inner).to_le_bytes()).collect(),
     }
 }
 
-fn iovec(words: &mut Words, inner: u64) -> Vec<u8> {
+fn iovec(words: &mut Random, inner: u64) -> Vec<u8> {
     (0..8)
         .flat_map(|_| {
-            let base = if words.below(12) == 0 { words.one(&[0, 0x5000_0000, u64::MAX, TEXT]) } else { inner };
-            let len = if words.below(12) == 0 { words.one(SIZES) } else { words.one(&[0, 1, 7, 64, 4096]) };
+            let base = if words.below(12) == 0 { words.pick(&[0, 0x5000_0000, u64::MAX, TEXT]) } else { inner };
+            let len = if words.below(12) == 0 { words.pick(SIZES) } else { words.pick(&[0, 1, 7, 64, 4096]) };
             [base, len]
         })
         .flat_map(u64::to_le_bytes)
         .collect()
 }
 
-fn address(words: &mut Words) -> Vec<u8> {
-    let port = words.one(&[0u16, 80, 8080, 8081]).to_be_bytes();
+fn address(words: &mut Random) -> Vec<u8> {
+    let port = words.pick(&[0u16, 80, 8080, 8081]).to_be_bytes();
     let mut bytes = match words.below(6) {
         0 | 1 => [
             vec![2, 0, port[0], port[1]],
-            words.one(&[[127, 0, 0, 1], [0, 0, 0, 0], [10, 1, 1, 1], [224, 0, 0, 1]]).to_vec(),
+            words.pick(&[[127, 0, 0, 1], [0, 0, 0, 0], [10, 1, 1, 1], [224, 0, 0, 1]]).to_vec(),
         ]
         .concat(),
         2 => {
@@ -511,24 +516,24 @@ fn address(words: &mut Words) -> Vec<u8> {
             bytes
         }
         3 => {
-            [&[1, 0][..], words.one::<&[u8]>(&[b"/work/sock", b"\0abstract", b"/work/file", b"", b"/no/dir"])].concat()
+            [&[1, 0][..], words.pick::<&[u8]>(&[b"/work/sock", b"\0abstract", b"/work/file", b"", b"/no/dir"])].concat()
         }
         4 => vec![16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-        _ => words.next().to_le_bytes().to_vec(),
+        _ => words.bits().to_le_bytes().to_vec(),
     };
     bytes.resize(128, 0);
     bytes
 }
 
 /// A word of a structure that nothing is known of.
-fn word(words: &mut Words, inner: u64) -> u64 {
+fn word(words: &mut Random, inner: u64) -> u64 {
     match words.below(8) {
         0 | 1 => 0,
         2 => words.below(64),
         3 => words.below(64) | words.below(64) << 32,
         4 => inner + words.below(64),
-        5 => words.one(NUMBERS),
-        6 => words.one(SIZES),
-        _ => words.next(),
+        5 => words.pick(NUMBERS),
+        6 => words.pick(SIZES),
+        _ => words.bits(),
     }
 }

@@ -13,12 +13,11 @@ mod draw;
 mod driver;
 mod guest;
 pub mod host;
-mod words;
 
+use friscy_fuzz::Random;
 use friscy_syscalls::TABLE;
 
 pub use guest::{Outcome, run, run_shown};
-pub use words::Words;
 
 /// Which call a step makes, and what its arguments are drawn from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -45,15 +44,15 @@ pub fn steps_from_bytes(bytes: &[u8]) -> Vec<Step> {
 /// The sequence of a seed.
 #[must_use]
 pub fn steps_of_seed(seed: u64) -> Vec<Step> {
-    let mut words = Words::new(seed);
+    let mut words = Random(seed);
     let count = 1 + words.below(120);
     // Half of the sequences use few calls, so that the same objects meet again.
-    let few: Vec<u16> = (0..4 + words.below(12)).map(|_| words.next() as u16).collect();
+    let few: Vec<u16> = (0..4 + words.below(12)).map(|_| words.bits() as u16).collect();
     let narrow = words.below(2) == 0;
     (0..count)
         .map(|_| {
-            let row = if narrow { few[words.below(few.len() as u64) as usize] } else { words.next() as u16 };
-            Step { row, args: std::array::from_fn(|_| words.next() as u16) }
+            let row = if narrow { few[words.below(few.len() as u64) as usize] } else { words.bits() as u16 };
+            Step { row, args: std::array::from_fn(|_| words.bits() as u16) }
         })
         .collect()
 }
