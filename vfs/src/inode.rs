@@ -278,9 +278,14 @@ impl Inode {
         if self.is_live() {
             return;
         }
-        let mut attr = self.attr.borrow_mut();
-        let group_exec = attr.mode & abi::S_IXGRP != 0;
-        attr.mode &= !(abi::S_ISUID | if group_exec { abi::S_ISGID } else { 0 });
+        self.attr.borrow_mut().mode &= !self.set_id_bits();
+    }
+
+    /// The bits that [`Inode::strip_set_id`] drops: those of them that are set.
+    pub(crate) fn set_id_bits(&self) -> u32 {
+        let mode = self.attr().mode;
+        let group_exec = mode & abi::S_IXGRP != 0;
+        mode & (abi::S_ISUID | if group_exec { abi::S_ISGID } else { 0 })
     }
 
     /// Whatever the kernel keeps at this inode: a pipe at a fifo, a socket at its name.

@@ -332,7 +332,9 @@ impl Vfs {
             let owner = attr.uid == creds.uid;
             let uid_ok = uid.is_none_or(|uid| owner && uid == attr.uid);
             let gid_ok = gid.is_none_or(|gid| owner && (gid == attr.gid || creds.in_group(gid)));
-            if !uid_ok || !gid_ok {
+            // Even a change of neither id drops the bits, which takes the owner.
+            let strips = !at.inode.is_dir() && at.inode.set_id_bits() != 0;
+            if !uid_ok || !gid_ok || (strips && !owner) {
                 return Err(Errno::EPERM);
             }
         }
