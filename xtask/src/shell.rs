@@ -59,6 +59,16 @@ pub fn read(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// What a file of results says of its making: when, and of which commit; with `+` files were changed since then. Results
+/// themselves are no such change.
+pub fn commit() -> Result<String> {
+    let git = |arguments: &[&str]| read(Command::new("git").args(arguments).current_dir(workspace()));
+    let changed = git(&["status", "--porcelain", "--", ".", ":!docs/full-run.md", ":!tests/suites/*.results.txt"])?;
+    let date = read(Command::new("date").args(["-u", "+%Y-%m-%d %H:%M"]))?;
+    let mark = if changed.is_empty() { "" } else { "+" };
+    Ok(format!("{} UTC, {}{mark}", date.trim(), git(&["rev-parse", "--short=10", "HEAD"])?.trim()))
+}
+
 /// Whether a command can be started and succeeds; its output is not shown.
 pub fn succeeds(command: &mut Command) -> bool {
     command

@@ -2,35 +2,42 @@
 
 use crate::shell::{cargo, run, step, target_dir, watch, workspace};
 use crate::suites::{self, Extent, Runner, Suite};
-use crate::{cpython, demo, rootfs, setup, web};
+use crate::{demo, rootfs, setup, web};
 use anyhow::Result;
 use std::path::PathBuf;
 use std::process::Command;
 
 /// Tells tests where the root file system is.
-const ROOTFS: &str = "FRISCY_ROOTFS";
+pub const ROOTFS: &str = "FRISCY_ROOTFS";
 /// Tells tests where the optimised programs are.
-const PROGRAMS: &str = "FRISCY_PROGRAMS";
+pub const PROGRAMS: &str = "FRISCY_PROGRAMS";
 /// Tells tests where the web runtime is.
-const ASSETS: &str = "FRISCY_WEB_ASSETS";
-
-/// Tells how many operands each floating-point instruction is compared on.
-const FP_CASES: &str = "FRISCY_FP_CASES";
+pub const ASSETS: &str = "FRISCY_WEB_ASSETS";
 
 /// Names the folder of the programs that are run.
-const LARGE: &str = "FRISCY_PROGRAM_TESTS";
-
-/// Tells how many sequences of random system calls are executed.
-const CALL_CASES: &str = "FRISCY_CALL_CASES";
+pub const LARGE: &str = "FRISCY_PROGRAM_TESTS";
 
 /// How many tests passed and failed.
 #[derive(Default, Clone, Copy, Debug, PartialEq, Eq)]
-struct Count {
-    passed: u64,
-    failed: u64,
+pub struct Count {
+    /// Tests that passed.
+    pub passed: u64,
+    /// Tests that failed, and commands that died of something else.
+    pub failed: u64,
 }
 
 impl Count {
+    /// Runs a command that runs tests, and counts them. One that does not compile or dies prints no count, and counts as
+    /// a failed test.
+    pub fn watch(&mut self, command: &mut Command) -> Result<bool> {
+        let failed = self.failed;
+        let good = watch(command, |line| self.read_line(line))?;
+        if !good && self.failed == failed {
+            self.failed += 1;
+        }
+        Ok(good)
+    }
+
     /// Adds what a line of a test runner's output says: cargo's, or node's.
     fn read_line(&mut self, line: &str) {
         let number = |word: &str| word.parse::<u64>().ok();
@@ -80,12 +87,11 @@ impl Prepared {
     }
 }
 
-/// Runs lints and all tests, or the tests whose name contains `filter`; answers whether they passed.
-pub fn test(filter: Option<&str>) -> Result<bool> {
+/// Runs lints and all tests, or the tests whose name contains `filter`.
+pub fn test(filter: Option<&str>) -> Result<Count> {
     let prepared = prepare()?;
     step("running the tests");
     let mut count = Count::default();
-    let mut broken = 0;
     if filter.is_none() {
         lints(&mut count)?;
     }
@@ -96,10 +102,7 @@ pub fn test(filter: Option<&str>) -> Result<bool> {
         let mut command = cargo();
         command.args(["test", "--no-fail-fast"]).args(run).args(filter);
         prepared.environment(&mut command);
-        let before = count;
-        let good = watch(&mut command, |line| count.read_line(line))?;
-        // A test program that does not compile or dies prints no count.
-        broken += u64::from(!good && count.failed == before.failed);
+        count.watch(&mut command)?;
     }
     if filter.is_none() {
         for script in ["check", "spike", "test"] {
@@ -107,12 +110,9 @@ pub fn test(filter: Option<&str>) -> Result<bool> {
             command.args(["run", "--silent", script]).current_dir(workspace().join("web"));
             prepared.environment(&mut command);
             step(&format!("running npm run {script}"));
-            let before = count;
-            let good = watch(&mut command, |line| count.read_line(line))?;
-            if script == "check" && good {
+            if count.watch(&mut command)? && script == "check" {
                 count.passed += 1;
             }
-            broken += u64::from(!good && count.failed == before.failed);
         }
     }
     if filter.is_none() {
@@ -130,9 +130,8 @@ pub fn test(filter: Option<&str>) -> Result<bool> {
             count.failed += outcome.wrong.len() as u64;
         }
     }
-    let failed = count.failed + broken;
-    println!("\n{} passed, {failed} failed", count.passed);
-    Ok(failed == 0)
+    println!("\n{} passed, {} failed", count.passed, count.failed);
+    Ok(count)
 }
 
 /// Lints, each as one test, where the toolchain has them.
@@ -158,42 +157,8 @@ fn lints(count: &mut Count) -> Result<()> {
     Ok(())
 }
 
-/// All tests, what takes long, the conformance suites, then the measurements.
-pub fn full() -> Result<bool> {
-    let mut good = test(None)?;
-    step("comparing floating point with Berkeley SoftFloat at length");
-    let mut command = cargo();
-    command.args(["test", "--release", "-p", "friscy-fp", "--test", "fp", "berkeley"]).env(FP_CASES, "1000000");
-    good &= watch(&mut command, |_| {})?;
-    step("executing random system calls at length");
-    let mut command = cargo();
-    command.args(["test", "-p", "friscy-fuzz-calls", "--test", "calls"]).env(CALL_CASES, "1000000");
-    good &= watch(&mut command, |_| {})?;
-    for suite in [Suite::Torture, Suite::Posix] {
-        good &= suites::command(suite, Extent::All, Runner::Friscy, None)?;
-    }
-    good &= cpython::command(Runner::Friscy, None)?;
-    step("running larger programs");
-    let mut command = cargo();
-    command.args(["test", "-p", "friscy-tests", "--test", "programs"]).env(LARGE, "large");
-    large_environment(&mut command)?;
-    good &= watch(&mut command, |_| {})?;
-    step("running larger programs in the page");
-    let mut command = Command::new("node");
-    command.args(["--test", "test/programs.test.mjs"]).current_dir(workspace().join("web")).env(LARGE, "large");
-    large_environment(&mut command)?;
-    command.env(ASSETS, web::build()?);
-    good &= watch(&mut command, |_| {})?;
-    step("measuring");
-    let mut command = cargo();
-    command.args(["run", "--release", "-p", "friscy-bench", "--", "run"]);
-    command.env(ROOTFS, rootfs::assemble(rootfs::Set::Default)?).env(PROGRAMS, target_dir().join("release"));
-    run(&mut command)?;
-    Ok(good)
-}
-
 /// What tests of the larger programs need.
-fn large_environment(command: &mut Command) -> Result<()> {
+pub fn large_environment(command: &mut Command) -> Result<()> {
     let rootfs = rootfs::assemble(rootfs::Set::Programs)?;
     rootfs::unpack(&rootfs)?;
     command.env(ROOTFS, rootfs).env(PROGRAMS, target_dir().join("release"));
