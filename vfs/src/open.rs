@@ -301,6 +301,10 @@ impl Vfs {
         }
         let found = walker.parent(base, path)?;
         let follow = !(how.no_follow || how.create && how.exclusive);
+        let (dir_mode, dir_uid) = {
+            let dir = found.dir.inode.attr();
+            (dir.mode, dir.uid)
+        };
         let location = match walker.finish(found, follow, how.create) {
             Ok(location) => location,
             Err(missing) => match missing.place {
@@ -320,6 +324,12 @@ impl Vfs {
             }
             if location.inode.is_dir() {
                 return Err(Errno::EISDIR);
+            }
+            // As Linux with `fs.protected_regular` and `fs.protected_fifos` off, which name no symbolic links.
+            let owner = location.inode.attr().uid;
+            let others = owner != dir_uid && owner != ctx.creds.uid;
+            if location.inode.is_symlink() && dir_mode & 0o1002 == 0o1002 && others {
+                return Err(Errno::EACCES);
             }
         }
         if how.directory && !location.inode.is_dir() {
