@@ -30,6 +30,9 @@ pub fn build(image: &Image, options: &RunOptions, terminal: Box<dyn Terminal>) -
     if let Some(memory) = options.memory {
         kernel.memory = memory;
     }
+    if let Some(limit) = options.pids_limit {
+        kernel.pids_limit = limit.0;
+    }
     for ulimit in &options.ulimit {
         if let Some(limit) = kernel.rlimits.0.get_mut(ulimit.resource as usize) {
             *limit = ulimit.limit;

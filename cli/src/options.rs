@@ -22,7 +22,12 @@ pub enum Command {
     ///
     /// When standard input and output are terminals, the command gets a terminal of its own; otherwise it gets pipes. The
     /// exit status is the command's, 128+N when signal N killed it, 127 when it was not found, 126 when it cannot be
-    /// executed, 125 for friscy's own errors. What the command writes into its files is gone when it ends, except in
+    /// executed, 125 for friscy's own errors.
+    ///
+    /// SIGHUP, SIGINT, SIGQUIT and SIGTERM are passed on to the command and its process group. They end it as they end
+    /// any process, unless it handles, ignores or blocks them; the fourth of a kind ends it in any case.
+    ///
+    /// What the command writes into its files is gone when it ends, except in
     /// what `-v` mounts.
     Run(RunOptions),
     /// Serves a folder that friscy-pack wrote to browsers on this machine.
@@ -102,6 +107,11 @@ pub struct RunOptions {
     /// more, the process with the most is killed [default: 2g].
     #[arg(short, long, value_name = "SIZE", value_parser = parse_size)]
     pub memory: Option<u64>,
+
+    /// The most processes and threads of the container together, past which making one more fails with EAGAIN; 0 and
+    /// -1 are no limit but the system's, 15600 [default: 4096].
+    #[arg(long, value_name = "NUMBER", value_parser = parse_pids_limit, allow_negative_numbers = true)]
+    pub pids_limit: Option<PidsLimit>,
 
     /// Keeps standard input open; it always is, the flag is for habit.
     #[arg(short, long)]
@@ -231,6 +241,19 @@ fn parse_ulimit(text: &str) -> Result<Ulimit, String> {
     Ok(Ulimit { resource, limit })
 }
 
+/// The most threads of all processes together; `None` for no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PidsLimit(pub Option<u64>);
+
+/// A number of threads, as docker takes it.
+fn parse_pids_limit(text: &str) -> Result<PidsLimit, String> {
+    match text.parse::<i64>() {
+        Ok(limit @ 1..) => Ok(PidsLimit(Some(limit.unsigned_abs()))),
+        Ok(-1 | 0) => Ok(PidsLimit(None)),
+        _ => Err(String::from("a number, or -1 for no limit")),
+    }
+}
+
 /// A number of bytes: digits, and k, m or g.
 fn parse_size(text: &str) -> Result<u64, String> {
     let lower = text.to_ascii_lowercase();
@@ -278,6 +301,19 @@ mod tests {
         for wrong in ["nofile", "nofile=", "nofile=2:1", "nofile=x", "files=1"] {
             assert!(parse_ulimit(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn pids_limits() {
+        assert_eq!(parse_pids_limit("100"), Ok(PidsLimit(Some(100))));
+        assert_eq!(parse_pids_limit("-1"), Ok(PidsLimit(None)));
+        assert_eq!(parse_pids_limit("0"), Ok(PidsLimit(None)));
+        for wrong in ["", "-2", "many", "1k"] {
+            assert!(parse_pids_limit(wrong).is_err(), "{wrong}");
+        }
+        let cli = Cli::try_parse_from(["friscy", "run", "--pids-limit", "-1", "root"]).unwrap();
+        let Command::Run(run) = cli.command else { panic!() };
+        assert_eq!(run.pids_limit, Some(PidsLimit(None)));
     }
 
     #[test]

@@ -144,6 +144,7 @@ fn run_machine(machine: &mut Machine, events: &mut Events, reports: &mut Reports
         if events.terminal_is_gone() {
             return Ok(shell_status(ExitStatus::Signaled { signo: friscy_abi::signal::SIGHUP, core: false }));
         }
+        let mut signalled = false;
         for signal in events.signals() {
             let signo = signal.unsigned_abs();
             let count = &mut passed_on[signo as usize % 65];
@@ -152,8 +153,12 @@ fn run_machine(machine: &mut Machine, events: &mut Events, reports: &mut Reports
                 return Ok(shell_status(ExitStatus::Signaled { signo, core: false }));
             }
             machine.kernel.send_to_group(FIRST, SigInfo::kernel(signo));
+            signalled = true;
         }
-        if let MachineStatus::Idle(deadline) = status {
+        // Who was idle before a signal came may have something to do now.
+        if let MachineStatus::Idle(deadline) = status
+            && !signalled
+        {
             let now = machine.kernel.now();
             events.wait(deadline.map(|at| at.saturating_sub(now)))?;
         }

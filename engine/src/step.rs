@@ -10,6 +10,13 @@ use friscy_kernel::{Ctx, RestartKind, Scratch, SysError, SysResult, Tid};
 /// Length of the `ecall` and `csrr` instructions.
 const INSTRUCTION: u64 = 4;
 
+/// Nanoseconds after which a turn ends at a system call: what one call does may take as long as many instructions.
+const TURN: u64 = 10_000_000;
+
+/// The time is looked at after so many system calls, and after each that gave a number like the bytes of a page.
+const CALLS: u32 = 16;
+const LARGE: i64 = 4096;
+
 /// Fuel that a system call costs which is executed again after a signal.
 const RETRY: u64 = 1000;
 
@@ -43,10 +50,14 @@ impl Machine {
         if self.kernel.stays_stopped(tid) {
             return;
         }
+        let end = self.kernel.now().saturating_add(TURN);
+        let mut calls = 0;
         loop {
             let Some(task) = self.kernel.tasks.get(&tid) else { return };
             let mut interrupted = None;
-            if task.in_syscall {
+            let called = task.in_syscall;
+            if called {
+                calls += 1;
                 match self.syscall(tid) {
                     Next::Go => {}
                     Next::Off => return,
@@ -69,6 +80,11 @@ impl Machine {
                 }
             }
             if fuel == 0 || self.kernel.is_outranked(tid) {
+                return;
+            }
+            let Some(task) = self.kernel.tasks.get(&tid) else { return };
+            let looks = called && (calls % CALLS == 0 || task.regs.x[A0] as i64 >= LARGE);
+            if looks && self.kernel.now() >= end {
                 return;
             }
             let Some(task) = self.kernel.tasks.get_mut(&tid) else { return };

@@ -64,7 +64,11 @@ pub(crate) fn mq_open(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
             let mode = mode & !cx.task().fs.borrow().umask;
             let id = cx.kernel.new_wait_id();
             let queue = Mqueue::new(&cred, mode, most as u64, size as u64, id, &cx.kernel.drivers.effects);
-            let used: u64 = cx.kernel.drivers.mqueues.values().map(|queue| queue.cost()).sum();
+            let drivers = &mut cx.kernel.drivers;
+            drivers.unlinked_mqueues.retain(|queue| queue.strong_count() > 0);
+            let unlinked = drivers.unlinked_mqueues.iter().filter_map(std::rc::Weak::upgrade);
+            let queues = drivers.mqueues.values().cloned().chain(unlinked);
+            let used: u64 = queues.map(|queue| queue.cost()).sum();
             if used.saturating_add(queue.cost()) > cx.process().rlimits.soft(RLIMIT_MSGQUEUE) {
                 return Err(Errno::EMFILE.into());
             }
@@ -87,7 +91,9 @@ pub(crate) fn mq_unlink(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     if !queue.is_owner(&cx.task().cred) {
         return Err(Errno::EPERM.into());
     }
-    cx.kernel.drivers.mqueues.remove(&name);
+    if let Some(queue) = cx.kernel.drivers.mqueues.remove(&name) {
+        cx.kernel.drivers.unlinked_mqueues.push(Rc::downgrade(&queue));
+    }
     Ok(0)
 }
 

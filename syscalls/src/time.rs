@@ -249,7 +249,7 @@ pub(crate) fn timer_create(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         _ => return Err(Errno::EINVAL.into()),
     }
     let pid = cx.pid();
-    let timer = cx.kernel.posix_timer_create(pid, id, event);
+    let timer = cx.kernel.posix_timer_create(pid, id, event)?;
     if a.u64::<1>() == 0
         && let Some(timer_state) = cx.process_mut().posix_timers.get_mut(&timer)
     {

@@ -52,6 +52,11 @@ fn ipc() {
 }
 
 #[test]
+fn limits() {
+    check("limits");
+}
+
+#[test]
 fn lite() {
     check("lite");
 }

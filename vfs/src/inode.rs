@@ -339,6 +339,10 @@ impl Drop for Inode {
         if let Node::Regular(content) = &mut self.node {
             self.sb.charge(content.get_mut().upper_bytes(), 0);
         }
+        if self.lower.is_none() {
+            let xattrs = &self.attr.get_mut().xattrs;
+            self.sb.charge(xattrs.iter().map(|(name, value)| crate::xattr::size(name, value)).sum(), 0);
+        }
         self.sb.inode_dropped(self.lower.is_none());
     }
 }

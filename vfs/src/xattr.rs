@@ -23,6 +23,11 @@ pub enum XattrFlags {
     Replace,
 }
 
+/// Bytes that an attribute takes of its file system.
+pub(crate) fn size(name: &[u8], value: &[u8]) -> u64 {
+    (name.len() + value.len()) as u64
+}
+
 fn check(inode: &Inode, creds: &Creds, name: &[u8], write: bool) -> Result<(), Errno> {
     if inode.is_live() {
         // Those of the host's files are the host's alone.
@@ -67,7 +72,7 @@ impl Vfs {
     /// setxattr(2).
     ///
     /// # Errors
-    /// As [`Vfs::get_xattr`]; `E2BIG` above 64 KiB, `EEXIST`, `EROFS`, `EPERM`.
+    /// As [`Vfs::get_xattr`]; `E2BIG` above 64 KiB, `EEXIST`, `EROFS`, `EPERM`, `ENOSPC`.
     pub fn set_xattr(
         &self,
         creds: &Creds,
@@ -88,6 +93,11 @@ impl Vfs {
             (XattrFlags::Replace, false) => return Err(Errno::ENODATA),
             _ => {}
         }
+        let (before, after) = (attr.xattrs.get(name).map_or(0, |old| size(name, old)), size(name, value));
+        if !at.inode.sb.has_room(after.saturating_sub(before)) {
+            return Err(Errno::ENOSPC);
+        }
+        at.inode.sb.charge(before, after);
         attr.xattrs.insert(name.to_vec(), value.to_vec());
         attr.ctime = now;
         Ok(())
@@ -102,7 +112,8 @@ impl Vfs {
         check(&at.inode, creds, name, true)?;
         let now = at.inode.sb.now();
         let mut attr = at.inode.attr.borrow_mut();
-        attr.xattrs.remove(name).ok_or(Errno::ENODATA)?;
+        let value = attr.xattrs.remove(name).ok_or(Errno::ENODATA)?;
+        at.inode.sb.charge(size(name, &value), 0);
         attr.ctime = now;
         Ok(())
     }

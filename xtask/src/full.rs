@@ -3,7 +3,7 @@
 use crate::shell::{cargo, commit, step, target_dir, workspace};
 use crate::suites::{self, Extent, Outcome, Runner, Suite};
 use crate::test::{self, ASSETS, Count, LARGE, PROGRAMS, ROOTFS};
-use crate::{cpython, rootfs, web};
+use crate::{cpython, demo, rootfs, web};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use std::fmt::Write;
@@ -21,6 +21,8 @@ pub enum Part {
     Floats,
     /// 1,000,000 sequences of random system calls.
     Calls,
+    /// Guests without bounds that take thousands of the host's mappings and descriptors.
+    Limits,
     /// GCC's torture programs.
     Torture,
     /// The POSIX test suite.
@@ -92,6 +94,12 @@ impl Part {
                 cargo()
                     .args(["test", "-p", "friscy-fuzz-calls", "--test", "calls"])
                     .env("FRISCY_CALL_CASES", "1000000"),
+            ),
+            Part::Limits => counted(
+                cargo()
+                    .args(["test", "-p", "friscy-tests", "--test", "limits"])
+                    .env("FRISCY_LIMIT_TESTS", "large")
+                    .env(PROGRAMS, demo::build_commands()?),
             ),
             Part::Torture => Ok(suites::command(Suite::Torture, Extent::All, Runner::Friscy, None)?.into()),
             Part::Posix => Ok(suites::command(Suite::Posix, Extent::All, Runner::Friscy, None)?.into()),

@@ -28,6 +28,8 @@ pub struct KernelConfig {
     pub cpus: u32,
     /// Bytes of memory that the guest is told of.
     pub memory: u64,
+    /// The most threads of all processes together; `None` for as many as the system has room for.
+    pub pids_limit: Option<u64>,
     /// Resource limits of the first process.
     pub rlimits: crate::rlimit::Rlimits,
     /// Host name, uname(2).
@@ -40,6 +42,10 @@ pub struct KernelConfig {
     pub seed: u64,
 }
 
+/// The most threads of all processes together unless it is said otherwise: fewer than the host's mappings are enough
+/// for, so that who makes processes without end hears of it by `EAGAIN`.
+pub const DEFAULT_PIDS_LIMIT: u64 = 4_096;
+
 impl Default for KernelConfig {
     fn default() -> KernelConfig {
         KernelConfig {
@@ -49,6 +55,7 @@ impl Default for KernelConfig {
             hwprobe: vec![(0, 0), (1, 0), (2, 0), (3, 1), (4, 3), (5, 3), (7, 0xeffe_ffff), (8, 10_000_000), (9, 3)],
             cpus: 1,
             memory: 2 << 30,
+            pids_limit: Some(DEFAULT_PIDS_LIMIT),
             rlimits: crate::rlimit::Rlimits::default(),
             hostname: b"friscy".to_vec(),
             deterministic: false,

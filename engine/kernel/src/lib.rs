@@ -34,7 +34,7 @@ mod tests;
 pub use ctx::{Ctx, PATH_MAX};
 pub use error::{FutexKey, Nanos, RestartKind, Scratch, SysError, SysResult, WaitFor, WaitKey};
 pub use fsctx::FsContext;
-pub use kernel::{Kernel, KernelConfig};
+pub use kernel::{DEFAULT_PIDS_LIMIT, Kernel, KernelConfig};
 pub use process::Process;
 pub use task::{RunState, Task};
 

@@ -45,8 +45,6 @@ pub struct PosixTimer {
     pub event: Sigevent,
     /// When it fires next, in monotonic time.
     pub timer: Itimer,
-    /// Its signal is queued and not yet taken.
-    pub queued: bool,
     /// Expirations since the signal was queued.
     pub missed: u64,
     /// What timer_getoverrun(2) says: of the signal taken last.
@@ -83,15 +81,12 @@ impl Kernel {
             self.sched.set_timer(TimerId::Posix(pid, id), next);
             return;
         }
-        let first = !timer.queued;
-        if first {
-            timer.queued = true;
-            timer.missed = missed;
-        } else {
-            timer.missed = timer.missed.saturating_add(missed + 1);
-        }
         self.sched.set_timer(TimerId::Posix(pid, id), next);
-        if !first {
+        // A timer has one signal: while that is queued, expirations are counted.
+        let queued = self.timer_is_queued(pid, id);
+        let Some(timer) = self.process_mut(pid).posix_timers.get_mut(&id) else { return };
+        timer.missed = if queued { timer.missed.saturating_add(missed + 1) } else { missed };
+        if queued {
             return;
         }
         let info = SigInfo {
@@ -108,12 +103,18 @@ impl Kernel {
         }
     }
 
-    /// A signal was taken from a queue: a timer may queue its next one.
+    /// Whether a POSIX timer's signal waits in a queue of its process.
+    fn timer_is_queued(&self, pid: Pid, id: i32) -> bool {
+        let Some(process) = self.processes.get(&pid) else { return false };
+        let mut threads = process.threads.iter().filter_map(|tid| self.tasks.get(tid));
+        process.pending.has_timer(id) || threads.any(|task| task.pending.has_timer(id))
+    }
+
+    /// A signal was taken from a queue: if it is a timer's, what it missed is known.
     pub(crate) fn signal_taken(&mut self, pid: Pid, info: &SigInfo) {
         if let SigData::Timer { id, .. } = info.data
             && let Some(timer) = self.processes.get_mut(&pid).and_then(|process| process.posix_timers.get_mut(&id))
         {
-            timer.queued = false;
             timer.overrun = i32::try_from(timer.missed).unwrap_or(i32::MAX);
             timer.missed = 0;
         }
@@ -156,7 +157,6 @@ impl Kernel {
     pub fn posix_timer_set(&mut self, pid: Pid, id: i32, expires: Option<Nanos>, interval: Nanos) -> Result<(), Errno> {
         let timer = self.process_mut(pid).posix_timers.get_mut(&id).ok_or(Errno::EINVAL)?;
         timer.timer = Itimer { expires, interval };
-        timer.queued = false;
         timer.missed = 0;
         timer.overrun = 0;
         self.sched.set_timer(TimerId::Posix(pid, id), expires);
@@ -173,13 +173,26 @@ impl Kernel {
         Ok(())
     }
 
-    /// Makes a POSIX timer, disarmed, and returns its id.
-    pub fn posix_timer_create(&mut self, pid: Pid, clock: i32, event: Sigevent) -> i32 {
-        let timers = &mut self.process_mut(pid).posix_timers;
-        let id = (0..i32::MAX).find(|id| !timers.contains_key(id)).unwrap_or(i32::MAX);
-        let timer = PosixTimer { clock, event, timer: Itimer::default(), queued: false, missed: 0, overrun: 0 };
-        timers.insert(id, timer);
-        id
+    /// Makes a POSIX timer, disarmed, and returns its id. As in Linux ids count up, and are used again when they have
+    /// wrapped.
+    ///
+    /// # Errors
+    /// `EAGAIN` when `RLIMIT_SIGPENDING` is reached: each timer has a place for its signal.
+    pub fn posix_timer_create(&mut self, pid: Pid, clock: i32, event: Sigevent) -> Result<i32, Errno> {
+        if !self.signal_room(pid) {
+            return Err(Errno::EAGAIN);
+        }
+        let process = self.process_mut(pid);
+        let id = loop {
+            let id = process.next_timer;
+            process.next_timer = id.checked_add(1).unwrap_or(0);
+            if !process.posix_timers.contains_key(&id) {
+                break id;
+            }
+        };
+        let timer = PosixTimer { clock, event, timer: Itimer::default(), missed: 0, overrun: 0 };
+        process.posix_timers.insert(id, timer);
+        Ok(id)
     }
 
     /// Counts processor time for a task, and fires the timers that measure it.

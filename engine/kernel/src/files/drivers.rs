@@ -29,6 +29,8 @@ pub struct Drivers {
     pub(super) ports: super::Ports,
     /// POSIX message queues by name, without the slash.
     pub mqueues: BTreeMap<Vec<u8>, Rc<super::Mqueue>>,
+    /// Those whose names were removed while they were open.
+    pub unlinked_mqueues: Vec<std::rc::Weak<super::Mqueue>>,
     /// What was written into /proc and is not applied yet.
     pub(crate) proc_writes: RefCell<Vec<ProcWrite>>,
     /// The file system of /dev/pts, in which terminals get their nodes.

@@ -1,6 +1,7 @@
 //! What file objects do to tasks. An object cannot reach the kernel it lives in (it may be changing because its last
 //! descriptor is being dropped), so it leaves a note here; the kernel acts on the notes before any task runs again.
 
+use super::FileRef;
 use crate::Pid;
 use crate::error::WaitKey;
 use std::cell::{Cell, RefCell};
@@ -41,12 +42,24 @@ pub enum Effect {
 
 /// The notes not yet acted upon; clones are the same list.
 #[derive(Clone, Debug, Default)]
-pub struct Effects(Rc<RefCell<Vec<Effect>>>);
+pub struct Effects(Rc<Lists>);
+
+#[derive(Default)]
+struct Lists {
+    notes: RefCell<Vec<Effect>>,
+    released: RefCell<Vec<FileRef>>,
+}
+
+impl std::fmt::Debug for Lists {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lists").field("notes", &self.notes).finish_non_exhaustive()
+    }
+}
 
 impl Effects {
     /// Adds a note; a repeated one is kept once.
     pub fn push(&self, effect: Effect) {
-        let mut list = self.0.borrow_mut();
+        let mut list = self.0.notes.borrow_mut();
         if list.last() != Some(&effect) {
             list.push(effect);
         }
@@ -55,13 +68,25 @@ impl Effects {
     /// Takes all notes, oldest first.
     #[must_use]
     pub fn take(&self) -> Vec<Effect> {
-        std::mem::take(&mut *self.0.borrow_mut())
+        self.0.notes.take()
+    }
+
+    /// Leaves files to be closed from a file that is being closed: sockets in flight in sockets in flight would each
+    /// be closed within the other, as deep as a guest likes.
+    pub fn release(&self, files: impl IntoIterator<Item = FileRef>) {
+        self.0.released.borrow_mut().extend(files);
+    }
+
+    /// Takes the files that are to be closed.
+    #[must_use]
+    pub fn take_released(&self) -> Vec<FileRef> {
+        self.0.released.take()
     }
 
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
+        self.0.notes.borrow().is_empty() && self.0.released.borrow().is_empty()
     }
 }
 

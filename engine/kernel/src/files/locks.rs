@@ -235,3 +235,17 @@ impl Kernel {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::{fork, kernel};
+
+    #[test]
+    fn who_ends_waits_for_no_lock() {
+        let mut k = kernel();
+        let child = fork(&mut k, 1);
+        k.wait_for_lock(child, 1).unwrap();
+        k.exit_thread(child, 0);
+        assert!(k.drivers.locks.waiting.is_empty());
+    }
+}

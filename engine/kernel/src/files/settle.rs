@@ -10,6 +10,7 @@ impl Kernel {
     /// after a process ended, and after the host's terminal was served; before any task runs.
     pub fn settle_effects(&mut self) {
         while !self.drivers.effects.is_empty() {
+            drop(self.drivers.effects.take_released());
             for effect in self.drivers.effects.take() {
                 match effect {
                     Effect::Wake(key) => self.wake(key),

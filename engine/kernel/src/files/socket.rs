@@ -356,7 +356,9 @@ impl Socket {
     pub(super) fn close(&self) {
         self.closed.set(true);
         self.stop_listening();
-        let unread = !self.queue.take().is_empty();
+        let queue = self.queue.take();
+        let unread = !queue.is_empty();
+        self.point.effects().release(queue.into_iter().flat_map(|message| message.rights));
         if self.has_peer_kind()
             && let Some(peer) = self.peer.borrow().upgrade()
         {

@@ -65,7 +65,7 @@ const SYS: &[Entry] = &[
             Entry::File("ostype", |_| b"Linux\n".to_vec()),
             Entry::File("overflowgid", |_| b"65534\n".to_vec()),
             Entry::File("overflowuid", |_| b"65534\n".to_vec()),
-            Entry::File("pid_max", |_| b"32768\n".to_vec()),
+            Entry::File("pid_max", |_| format!("{}\n", crate::process::PID_MAX).into_bytes()),
             Entry::Dir(
                 "random",
                 &[
@@ -75,7 +75,7 @@ const SYS: &[Entry] = &[
                     Entry::File("uuid", |kernel| uuid(kernel.drivers.next_uuid())),
                 ],
             ),
-            Entry::File("threads-max", |_| b"15600\n".to_vec()),
+            Entry::File("threads-max", |_| format!("{}\n", crate::process::THREADS_MAX).into_bytes()),
             Entry::File("version", |_| format!("{VERSION}\n").into_bytes()),
         ],
     ),

@@ -163,8 +163,9 @@ pub(super) fn status(subject: &Subject<'_>) -> Result<Vec<u8>, Errno> {
     let (pending, blocked, ignored, caught) = signal_sets(subject);
     let _ = write!(
         text,
-        "Threads:\t{}\nSigQ:\t0/{}\nSigPnd:\t{pending:016x}\nShdPnd:\t{:016x}\nSigBlk:\t{blocked:016x}\nSigIgn:\t{ignored:016x}\nSigCgt:\t{caught:016x}\n",
+        "Threads:\t{}\nSigQ:\t{}/{}\nSigPnd:\t{pending:016x}\nShdPnd:\t{:016x}\nSigBlk:\t{blocked:016x}\nSigIgn:\t{ignored:016x}\nSigCgt:\t{caught:016x}\n",
         process.threads.len().max(1),
+        kernel.queued_signals(kernel.process_uid(*pid)),
         process.rlimits.soft(friscy_abi::sched::RLIMIT_SIGPENDING),
         process.pending.set.0,
     );

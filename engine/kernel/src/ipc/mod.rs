@@ -16,8 +16,8 @@ use friscy_abi::ipc::{IPC_CREAT, IPC_EXCL, IPC_PRIVATE};
 use friscy_abi::layout::IpcPerm;
 use std::collections::BTreeMap;
 
-/// The most objects of a kind (`IPCMNI`).
-const COUNT_MAX: usize = 32_768;
+/// Places of a table (`IPCMNI`): an identifier is one of them, and how often it was used times this.
+const PLACES: i32 = 32_768;
 /// `CAP_IPC_OWNER`.
 const CAP_IPC_OWNER: u32 = 15;
 /// `CAP_SYS_ADMIN`.
@@ -92,6 +92,8 @@ impl Perm {
 
 /// What every kind of object has.
 pub trait Object {
+    /// The most of its kind (`MSGMNI`, `SEMMNI`, `SHMMNI`).
+    const MOST: usize;
     /// Its permissions.
     fn perm(&self) -> &Perm;
     /// Its permissions, to be changed.
@@ -103,11 +105,18 @@ pub trait Object {
 pub struct Table<T> {
     objects: BTreeMap<i32, T>,
     uses: BTreeMap<i32, u16>,
+    /// No place below is free.
+    free_from: i32,
+}
+
+/// The identifier of the object that a place has when it was used `uses` times before.
+fn identifier(place: i32, uses: u16) -> i32 {
+    i32::from(uses & 0x7fff) * PLACES + place
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Table<T> {
-        Table { objects: BTreeMap::new(), uses: BTreeMap::new() }
+        Table { objects: BTreeMap::new(), uses: BTreeMap::new(), free_from: 0 }
     }
 }
 
@@ -119,25 +128,37 @@ impl<T: Object> Table<T> {
 
     /// The object at a place of the table, and its identifier, for the `…_STAT` commands.
     fn at_place(&self, place: i32) -> Result<i32, Errno> {
-        self.objects.keys().copied().find(|id| id % COUNT_MAX as i32 == place).ok_or(Errno::EINVAL)
+        let uses = self.uses.get(&place).ok_or(Errno::EINVAL)?;
+        let id = identifier(place, uses.wrapping_sub(1));
+        if self.objects.contains_key(&id) { Ok(id) } else { Err(Errno::EINVAL) }
     }
 
     /// The highest place in use, −1 or more… as `IPC_INFO` gives it: 0 when none is.
     #[must_use]
     pub fn highest_place(&self) -> i32 {
-        self.objects.keys().map(|id| id % COUNT_MAX as i32).max().unwrap_or(0)
+        self.objects.keys().map(|id| id % PLACES).max().unwrap_or(0)
     }
 
     fn insert(&mut self, mut object: T) -> Result<i32, Errno> {
-        let taken = |place: i32| self.objects.keys().any(|id| id % COUNT_MAX as i32 == place);
-        let place = (0..COUNT_MAX as i32).find(|&place| !taken(place)).ok_or(Errno::ENOSPC)?;
+        if self.objects.len() >= T::MOST {
+            return Err(Errno::ENOSPC);
+        }
+        let mut places = self.free_from..PLACES;
+        let place = places.find(|&place| self.at_place(place).is_err()).ok_or(Errno::ENOSPC)?;
+        self.free_from = place + 1;
         let uses = self.uses.entry(place).or_default();
-        let seq = *uses;
+        let id = identifier(place, *uses);
+        object.perm_mut().seq = *uses;
         *uses = uses.wrapping_add(1) & 0x7fff;
-        object.perm_mut().seq = seq;
-        let id = i32::from(seq) * COUNT_MAX as i32 + place;
         self.objects.insert(id, object);
         Ok(id)
+    }
+
+    /// Removes an object, if there is one with this identifier.
+    fn remove(&mut self, id: i32) {
+        if self.objects.remove(&id).is_some() {
+            self.free_from = self.free_from.min(id % PLACES);
+        }
     }
 
     /// The `…get` calls: finds the object with a key, or makes one.
@@ -149,7 +170,10 @@ impl<T: Object> Table<T> {
         fits: impl FnOnce(&T) -> bool,
         make: impl FnOnce(Perm) -> Result<T, Errno>,
     ) -> Result<i32, Errno> {
-        let found = self.objects.iter().find(|(_, object)| key != IPC_PRIVATE && object.perm().key == key);
+        let found = match key {
+            IPC_PRIVATE => None,
+            _ => self.objects.iter().find(|(_, object)| object.perm().key == key),
+        };
         if let Some((&id, object)) = found {
             if flags & (IPC_CREAT | IPC_EXCL) == IPC_CREAT | IPC_EXCL {
                 return Err(Errno::EEXIST);

@@ -37,6 +37,8 @@ pub struct Messages {
 }
 
 impl Object for Messages {
+    const MOST: usize = 32_000;
+
     fn perm(&self) -> &Perm {
         &self.perm
     }
@@ -200,7 +202,7 @@ impl Kernel {
         let queue = self.ipc.msg.get(id)?;
         queue.perm.check_owner(&cred)?;
         let key = queue.key();
-        self.ipc.msg.objects.remove(&id);
+        self.ipc.msg.remove(id);
         self.wake(key);
         Ok(())
     }

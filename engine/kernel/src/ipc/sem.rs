@@ -38,6 +38,8 @@ pub struct Semaphores {
 }
 
 impl Object for Semaphores {
+    const MOST: usize = 32_000;
+
     fn perm(&self) -> &Perm {
         &self.perm
     }
@@ -282,7 +284,7 @@ impl Kernel {
         let set = self.ipc.sem.get(id)?;
         set.perm.check_owner(&cred)?;
         let key = set.key();
-        self.ipc.sem.objects.remove(&id);
+        self.ipc.sem.remove(id);
         self.wake(key);
         Ok(())
     }

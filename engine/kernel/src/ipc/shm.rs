@@ -22,6 +22,8 @@ pub struct Segment {
 }
 
 impl Object for Segment {
+    const MOST: usize = 4_096;
+
     fn perm(&self) -> &Perm {
         &self.perm
     }
@@ -173,7 +175,7 @@ impl Kernel {
             .map(|(&id, _)| id)
             .collect();
         for id in doomed {
-            self.ipc.shm.objects.remove(&id);
+            self.ipc.shm.remove(id);
         }
     }
 

@@ -6,6 +6,7 @@ mod remap;
 mod vma;
 
 pub use change::MapRequest;
+pub use place::Packed;
 
 use crate::cpu::ObjectRef;
 use friscy_boundary::{Backing, HIGHEST_ADDRESS, Mapping, MmId, PAGE_SIZE, Prot};
@@ -118,6 +119,8 @@ pub struct Mm {
     pub vdso: u64,
     /// Mapped bytes.
     pub total: u64,
+    /// Where there is no gap to look for.
+    pub packed: std::cell::Cell<Packed>,
     /// Mappings to come are locked (`MCL_FUTURE` of mlockall(2)).
     pub lock_future: bool,
 }
@@ -138,6 +141,7 @@ impl Mm {
             auxv: Vec::new(),
             vdso: 0,
             total: 0,
+            packed: std::cell::Cell::default(),
             lock_future: false,
         }
     }

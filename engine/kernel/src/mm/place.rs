@@ -3,7 +3,30 @@
 use super::{MMAP_BASE, Mm, page_down, page_up};
 use friscy_boundary::{HIGHEST_ADDRESS, LOWEST_ADDRESS};
 
+/// What is known of the gaps between mappings: from `floor` up to [`MMAP_BASE`] none is of `len` bytes or more. So who
+/// maps without end is not looked a place for among all mappings each time.
+#[derive(Clone, Copy, Debug)]
+pub struct Packed {
+    len: u64,
+    floor: u64,
+}
+
+impl Default for Packed {
+    fn default() -> Packed {
+        Packed { len: u64::MAX, floor: MMAP_BASE }
+    }
+}
+
 impl Mm {
+    /// A place was freed that ends at `end`: the gap there reaches to the next mapping.
+    pub(super) fn note_gap(&self, end: u64) {
+        let Packed { len, floor } = self.packed.get();
+        if end > floor {
+            let next = self.vmas.range(end..).next().map_or(MMAP_BASE, |(&start, _)| start);
+            self.packed.set(Packed { len, floor: next.min(MMAP_BASE) });
+        }
+    }
+
     /// Whether nothing is mapped in `[start, end)` and it lies within the window.
     #[must_use]
     pub fn is_free(&self, start: u64, end: u64) -> bool {
@@ -28,12 +51,17 @@ impl Mm {
 
     /// The highest free place for `len` bytes that ends at or below `top`.
     fn find_below(&self, top: u64, len: u64) -> Option<u64> {
-        let mut ceiling = top;
-        for vma in self.vmas.range(..top).rev().map(|(_, vma)| vma) {
+        let packed = self.packed.get();
+        let known = top == MMAP_BASE && packed.len <= len;
+        let mut ceiling = if known { packed.floor } else { top };
+        for vma in self.vmas.range(..ceiling).rev().map(|(_, vma)| vma) {
             if vma.end <= ceiling && ceiling - vma.end >= len {
-                return Some(ceiling - len);
+                break;
             }
             ceiling = ceiling.min(vma.start);
+        }
+        if top == MMAP_BASE && len <= packed.len {
+            self.packed.set(Packed { len, floor: ceiling });
         }
         let start = ceiling.checked_sub(len)?;
         (start >= LOWEST_ADDRESS).then(|| page_down(start))

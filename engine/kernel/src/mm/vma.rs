@@ -47,6 +47,7 @@ impl Mm {
         let keys: Vec<u64> = self.vmas.range(start..end).map(|(&key, _)| key).collect();
         let taken: Vec<Vma> = keys.iter().filter_map(|key| self.vmas.remove(key)).collect();
         self.total -= taken.iter().map(Vma::len).sum::<u64>();
+        self.note_gap(end);
         taken
     }
 

@@ -23,7 +23,15 @@ const TP: usize = 4;
 const A0: usize = 10;
 
 /// Process ids wrap here (`kernel.pid_max`).
-const PID_MAX: Pid = 32_768;
+pub const PID_MAX: Pid = 32_768;
+
+/// The most threads of all processes together (`kernel.threads-max`): what Linux takes for 2 GiB of memory.
+pub const THREADS_MAX: u64 = 15_600;
+
+/// `CAP_SYS_ADMIN`.
+const CAP_SYS_ADMIN: u32 = 21;
+/// `CAP_SYS_RESOURCE`.
+const CAP_SYS_RESOURCE: u32 = 24;
 
 /// Namespaces are not virtualised: a container's process lacks the capability to make new ones.
 const NAMESPACES: u64 =
@@ -62,6 +70,31 @@ impl Kernel {
         Err(Errno::EAGAIN)
     }
 
+    /// Whether a task may make one more: `RLIMIT_NPROC`, which holds a user without privileges, the container's limit,
+    /// and the system's. Each thread counts, and each process that was not waited for.
+    ///
+    /// # Errors
+    /// `EAGAIN`.
+    fn check_task_limits(&self, tid: Tid) -> Result<(), Errno> {
+        let cred = &self.task(tid).cred;
+        let process = self.process(self.task(tid).tgid);
+        let privileged = cred.uid == 0 || cred.capable(CAP_SYS_RESOURCE) || cred.capable(CAP_SYS_ADMIN);
+        let allowed = process.rlimits.soft(RLIMIT_NPROC);
+        if !privileged && self.count_tasks(|uid| uid == cred.uid) >= allowed {
+            return Err(Errno::EAGAIN);
+        }
+        let most = self.config.pids_limit.map_or(THREADS_MAX, |limit| limit.min(THREADS_MAX));
+        let full = self.tasks.len() as u64 >= most || self.count_tasks(|_| true) >= most;
+        if full { Err(Errno::EAGAIN) } else { Ok(()) }
+    }
+
+    /// Tasks of the users that are asked about: threads that live, and leaders that have ended.
+    fn count_tasks(&self, counts: impl Fn(u32) -> bool) -> u64 {
+        let living = self.tasks.values().filter(|task| counts(task.cred.uid)).count();
+        let ended = self.processes.values().filter(|process| !self.tasks.contains_key(&process.pid));
+        (living + ended.filter(|process| counts(self.process_uid(process.pid))).count()) as u64
+    }
+
     /// Makes a task or process as clone(2) does, ready to run after its system call, which gives it 0.
     ///
     /// # Errors
@@ -80,14 +113,12 @@ impl Kernel {
         if flags & NAMESPACES != 0 {
             return Err(Errno::EPERM);
         }
+        self.check_task_limits(parent_tid)?;
         let tid = self.new_pid()?;
         let thread = flags & CLONE_THREAD != 0;
         let now = self.now();
         let parent = self.task(parent_tid);
         let process = self.process(parent.tgid);
-        if !thread && self.processes.len() as u64 >= process.rlimits.soft(RLIMIT_NPROC) {
-            return Err(Errno::EAGAIN);
-        }
         if flags & CLONE_PARENT != 0 && !thread && process.parent == 0 {
             return Err(Errno::EINVAL);
         }
@@ -224,6 +255,7 @@ impl Kernel {
             auxv: parent.auxv.clone(),
             vdso: parent.vdso,
             total,
+            packed: std::cell::Cell::default(),
             lock_future: false,
         })))
     }
@@ -280,6 +312,7 @@ impl Process {
             tty: None,
             itimers: ItimerSet::default(),
             posix_timers: BTreeMap::new(),
+            next_timer: 0,
             usage: super::Usage::default(),
             children_usage: super::Usage::default(),
             cpu_limit_seen: 0,

@@ -53,6 +53,7 @@ impl Kernel {
             return;
         }
         self.futex_cancel(tid);
+        self.lock_wait_over(tid);
         self.exit_robust_list(tid);
         self.clear_child_tid(tid);
         self.vfork_done(tid);

@@ -6,7 +6,7 @@ mod exit;
 mod group;
 mod wait;
 
-pub use clone::CloneRequest;
+pub use clone::{CloneRequest, PID_MAX, THREADS_MAX};
 pub use exec::ExecRequest;
 pub use wait::{WaitReport, WaitWhat, WaitWhich};
 
@@ -114,6 +114,8 @@ pub struct Process {
     pub itimers: ItimerSet,
     /// timer_create(2), by id.
     pub posix_timers: std::collections::BTreeMap<i32, crate::timer::PosixTimer>,
+    /// The id that the next one gets, if it is free.
+    pub next_timer: i32,
     /// Of threads that have ended.
     pub usage: Usage,
     /// Of children that were waited for.

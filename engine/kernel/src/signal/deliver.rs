@@ -41,16 +41,8 @@ impl Kernel {
             let allowed = SigSet(!task.mask.0);
             let taken = task.pending.take(allowed);
             let Some(process) = self.processes.get_mut(&pid) else { return Delivered::Off };
-            let info = match taken {
-                Some(info) => info,
-                None => match process.pending.take(allowed) {
-                    Some(info) => {
-                        self.signal_taken(pid, &info);
-                        info
-                    }
-                    None => break,
-                },
-            };
+            let Some(info) = taken.or_else(|| process.pending.take(allowed)) else { break };
+            self.signal_taken(pid, &info);
             let Some(task) = self.tasks.get_mut(&tid) else { return Delivered::Off };
             let action = task.sighand.borrow().get(info.signo);
             if action.is_ignore() {

@@ -1,7 +1,7 @@
 //! `siginfo_t` and queues of pending signals.
 
 use super::{SIGCONT, SIGRTMIN, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SigSet};
-use friscy_abi::signal::SI_KERNEL;
+use friscy_abi::signal::{SI_KERNEL, SI_USER};
 use std::collections::VecDeque;
 
 /// The part of `siginfo_t` that depends on the signal's origin.
@@ -93,6 +93,22 @@ impl SigInfo {
         SigInfo { signo, errno: 0, code, data: SigData::Fault { addr } }
     }
 
+    /// What is left of a signal for which there was no room in the queue: that it is pending.
+    #[must_use]
+    pub fn lost(signo: u32) -> SigInfo {
+        SigInfo { signo, errno: 0, code: SI_USER, data: SigData::Kill { pid: 0, uid: 0 } }
+    }
+
+    fn is_lost(&self) -> bool {
+        *self == SigInfo::lost(self.signo)
+    }
+
+    /// Whether it takes a place of its own in the queue, which `RLIMIT_SIGPENDING` bounds. A timer's has the place
+    /// that was taken when the timer was made.
+    fn takes_place(&self) -> bool {
+        !self.is_lost() && !matches!(self.data, SigData::Timer { .. })
+    }
+
     /// The 128 bytes of `siginfo_t` on riscv64.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; 128] {
@@ -151,9 +167,6 @@ impl SigInfo {
     }
 }
 
-/// The most signals in one queue (`RLIMIT_SIGPENDING` of an ordinary host).
-const QUEUE_LIMIT: usize = 7_800;
-
 /// Signals that wait for delivery.
 #[derive(Clone, Debug, Default)]
 pub struct Pending {
@@ -163,11 +176,10 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Queues a signal. A standard signal that is already pending is merged with it; real-time ones queue up, to a
-    /// limit. Returns whether it was queued.
+    /// Queues a signal. A standard signal that is already pending is merged with it; real-time ones queue up. Returns
+    /// whether it was queued.
     pub fn push(&mut self, info: SigInfo) -> bool {
-        let pending = self.set.has(info.signo);
-        if pending && (info.signo < SIGRTMIN || self.queue.len() >= QUEUE_LIMIT) {
+        if self.set.has(info.signo) && (info.signo < SIGRTMIN || info.is_lost()) {
             return false;
         }
         self.set.add(info.signo);
@@ -175,10 +187,16 @@ impl Pending {
         true
     }
 
-    /// How many signals are queued.
+    /// How many of the signals count against `RLIMIT_SIGPENDING`.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.queue.len()
+    pub fn places(&self) -> usize {
+        self.queue.iter().filter(|info| info.takes_place()).count()
+    }
+
+    /// Whether the signal of a POSIX timer is queued.
+    #[must_use]
+    pub fn has_timer(&self, timer: i32) -> bool {
+        self.queue.iter().any(|info| matches!(info.data, SigData::Timer { id, .. } if id == timer))
     }
 
     /// Whether none is.

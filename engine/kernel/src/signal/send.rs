@@ -23,18 +23,27 @@ const CAP_KILL: u32 = 5;
 
 impl Kernel {
     /// Sends a signal to a process: any thread that does not block it may take it. A signal that would be ignored is
-    /// dropped. Nothing happens for a process that has ended.
+    /// dropped, and a real-time one for which there is no room. Nothing happens for a process that has ended.
     pub fn send_to_process(&mut self, pid: Pid, info: SigInfo) {
+        let _ = self.queue_to_process(pid, info);
+    }
+
+    /// As [`Kernel::send_to_process`], and says whether there was room.
+    ///
+    /// # Errors
+    /// `EAGAIN` when `RLIMIT_SIGPENDING` is reached.
+    fn queue_to_process(&mut self, pid: Pid, info: SigInfo) -> Result<(), Errno> {
         if !self.prepare_signal(pid, None, info.signo) {
-            return;
+            return Ok(());
         }
         if info.signo == SIGKILL {
             self.kill_later(pid, ExitStatus::Signaled { signo: SIGKILL, core: false });
-            return;
+            return Ok(());
         }
-        let Some(process) = self.processes.get_mut(&pid) else { return };
+        let info = self.with_place(pid, info)?;
+        let Some(process) = self.processes.get_mut(&pid) else { return Ok(()) };
         if process.zombie.is_some() || !process.pending.push(info) {
-            return;
+            return Ok(());
         }
         let threads = process.threads.clone();
         self.signals_sent += 1;
@@ -45,22 +54,32 @@ impl Kernel {
         {
             self.unblock(tid);
         }
+        Ok(())
     }
 
-    /// Sends a signal to one thread.
+    /// Sends a signal to one thread, as [`Kernel::send_to_process`] does to a process.
     pub fn send_to_task(&mut self, tid: Tid, info: SigInfo) {
-        let Some(task) = self.tasks.get(&tid) else { return };
+        let _ = self.queue_to_task(tid, info);
+    }
+
+    /// As [`Kernel::send_to_task`], and says whether there was room.
+    ///
+    /// # Errors
+    /// `EAGAIN` when `RLIMIT_SIGPENDING` is reached.
+    fn queue_to_task(&mut self, tid: Tid, info: SigInfo) -> Result<(), Errno> {
+        let Some(task) = self.tasks.get(&tid) else { return Ok(()) };
         let pid = task.tgid;
         if !self.prepare_signal(pid, Some(tid), info.signo) {
-            return;
+            return Ok(());
         }
         if info.signo == SIGKILL {
             self.kill_later(pid, ExitStatus::Signaled { signo: SIGKILL, core: false });
-            return;
+            return Ok(());
         }
-        let Some(task) = self.tasks.get_mut(&tid) else { return };
+        let info = self.with_place(pid, info)?;
+        let Some(task) = self.tasks.get_mut(&tid) else { return Ok(()) };
         if !task.pending.push(info) {
-            return;
+            return Ok(());
         }
         let blocked = task.mask.has(info.signo);
         self.signals_sent += 1;
@@ -68,6 +87,39 @@ impl Kernel {
         if !blocked {
             self.unblock(tid);
         }
+        Ok(())
+    }
+
+    /// What of a signal finds room in a process's queue. The kernel's own standard signals and those of kill(2) always
+    /// do; of others only that they are pending when the queue is full, but real-time signals of sigqueue(3) and the
+    /// like, which are refused (`__send_signal_locked` of Linux).
+    ///
+    /// # Errors
+    /// `EAGAIN`.
+    fn with_place(&self, pid: Pid, info: SigInfo) -> Result<SigInfo, Errno> {
+        let standard = info.signo < SIGRTMIN;
+        if standard && info.code >= 0 || matches!(info.data, SigData::Timer { .. }) || self.signal_room(pid) {
+            return Ok(info);
+        }
+        if standard || info.code == SI_USER { Ok(SigInfo::lost(info.signo)) } else { Err(Errno::EAGAIN) }
+    }
+
+    /// Whether a process may have one more queued signal or POSIX timer (`RLIMIT_SIGPENDING`).
+    pub(crate) fn signal_room(&self, pid: Pid) -> bool {
+        let Some(process) = self.processes.get(&pid) else { return false };
+        self.queued_signals(self.process_uid(pid)) < process.rlimits.soft(RLIMIT_SIGPENDING)
+    }
+
+    /// Signals that are queued for the processes of a user, and their POSIX timers, whose signals have their places.
+    #[must_use]
+    pub fn queued_signals(&self, uid: u32) -> u64 {
+        let own = self.processes.values().filter(|process| self.process_uid(process.pid) == uid);
+        let queued = own.map(|process| {
+            let threads = process.threads.iter().filter_map(|tid| self.tasks.get(tid));
+            let private: usize = threads.map(|task| task.pending.places()).sum();
+            process.pending.places() + process.posix_timers.len() + private
+        });
+        queued.sum::<usize>() as u64
     }
 
     /// Sends a signal to every process of a group, and returns how many there are.
@@ -293,8 +345,7 @@ impl Kernel {
             }
             allowed = true;
             if info.signo != 0 {
-                self.check_queue(pid, None, &info)?;
-                self.send_to_process(pid, info);
+                self.queue_to_process(pid, info)?;
             }
         }
         if allowed { Ok(()) } else { Err(Errno::EPERM) }
@@ -334,24 +385,9 @@ impl Kernel {
             return Err(Errno::EPERM);
         }
         if info.signo != 0 {
-            self.check_queue(pid, Some(tid), &info)?;
-            self.send_to_task(tid, info);
+            self.queue_to_task(tid, info)?;
         }
         Ok(())
-    }
-
-    /// Whether the receiver's queue takes one more real-time signal of sigqueue(3): kill(2)'s are dropped in silence,
-    /// and standard ones never queue.
-    fn check_queue(&self, pid: Pid, tid: Option<Tid>, info: &SigInfo) -> Result<(), Errno> {
-        if info.signo < SIGRTMIN || info.code == SI_USER {
-            return Ok(());
-        }
-        let Some(process) = self.processes.get(&pid) else { return Ok(()) };
-        let queued = match tid {
-            Some(tid) => self.tasks.get(&tid).map_or(0, |task| task.pending.len()),
-            None => process.pending.len(),
-        };
-        if queued as u64 >= process.rlimits.soft(RLIMIT_SIGPENDING) { Err(Errno::EAGAIN) } else { Ok(()) }
     }
 
     fn user_info(&self, sender: Tid, signo: u32, code: i32) -> SigInfo {

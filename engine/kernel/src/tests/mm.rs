@@ -5,7 +5,7 @@ use crate::Kernel;
 use crate::mm::{MMAP_BASE, MapRequest, Mm, VmaBacking, VmaFlags};
 use friscy_abi::Errno;
 use friscy_abi::mman::MREMAP_MAYMOVE;
-use friscy_boundary::{HIGHEST_ADDRESS, Prot};
+use friscy_boundary::{HIGHEST_ADDRESS, PAGE_SIZE, Prot};
 use std::fmt::Write;
 
 const BASE: u64 = 0x100_0000;
@@ -148,4 +148,40 @@ fn an_object_lives_as_long_as_its_mappings() {
     assert_eq!(second.backing, friscy_boundary::Backing::Shared { object: object.id(), offset: 4096 });
     mm.unmap(&k.cpu, at(1), 4096).unwrap();
     assert_eq!(object.references(), 1);
+}
+
+/// The highest free place below the stack, looked for in all mappings.
+fn highest_free(mm: &Mm, len: u64) -> Option<u64> {
+    let mut ceiling = MMAP_BASE;
+    for vma in mm.vmas.range(..MMAP_BASE).rev().map(|(_, vma)| vma) {
+        if vma.end <= ceiling && ceiling - vma.end >= len {
+            break;
+        }
+        ceiling = ceiling.min(vma.start);
+    }
+    ceiling.checked_sub(len)
+}
+
+#[test]
+fn the_highest_free_place_is_found_whatever_was_freed_before() {
+    let (k, mut mm) = space();
+    let mut seed = 1u64;
+    let mut random = |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    for step in 0..3000 {
+        if random(5) < 3 {
+            let len = [1, 1, 2, 16][random(4) as usize] * PAGE_SIZE;
+            let prot = Prot { write: step % 2 == 0, ..Prot::RW };
+            let place = mm.map(&k.cpu, MapRequest { prot, ..anonymous(0, len) }).unwrap();
+            assert_eq!(place % PAGE_SIZE, 0);
+        } else if let Some(vma) = mm.vmas.values().nth(random(mm.vmas.len().max(1) as u64) as usize) {
+            let start = vma.start + random(vma.len() / PAGE_SIZE) * PAGE_SIZE;
+            let len = (1 + random(4)) * PAGE_SIZE;
+            mm.unmap(&k.cpu, start, len).unwrap();
+        }
+        let len = (1 + random(20)) * PAGE_SIZE;
+        assert_eq!(mm.find_free(0, len), highest_free(&mm, len), "step {step}");
+    }
 }

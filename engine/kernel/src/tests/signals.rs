@@ -153,7 +153,7 @@ fn queues_merge_standard_signals_only() {
         k.kill(1, 1, SIGUSR1).unwrap();
         k.kill(1, 1, 40).unwrap();
     }
-    assert_eq!(k.process(1).pending.len(), 3);
+    assert_eq!(k.process(1).pending.places(), 3);
     let all = SigSet(u64::MAX);
     let order: Vec<u32> = std::iter::from_fn(|| k.take_signal(1, all)).map(|info| info.signo).collect();
     assert_eq!(order, [SIGUSR1, 40, 40]);
