@@ -7,6 +7,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdir
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import * as cpython from './cpython.mjs';
 import { Site, program, rootfs } from './harness.mjs';
 
 let site;
@@ -35,6 +36,24 @@ const COMMANDS = {
 /** Runs the rest of its arguments as the native tests do, and lets only what they print reach the terminal. */
 const WRAPPER = '"$@" </dev/null >/run/printed 2>/run/errors; s=$?; stty -opost; cat /run/printed; exit $s';
 
+/** Answers what a command printed and its status, and what the page said of problems. */
+async function run(wrapper, command, limit) {
+  const tab = await site.open({
+    entry: {
+      argv: ['/bin/bash', '-c', wrapper, 'wrapper', ...command],
+      env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'HOSTNAME=friscy', 'HOME=/root'],
+      cwd: '/',
+    },
+  });
+  try {
+    await tab.reach('exited', limit);
+    const status = /^Exited · (\d+)$/.exec(await tab.page.textContent('#status-text'));
+    return { got: `${await tab.output()}exit status ${status?.[1]}\n`, problems: tab.problems };
+  } finally {
+    await tab.close();
+  }
+}
+
 for (const name of files.filter((name) => !name.endsWith('.out')).sort()) {
   test(name, async () => {
     const text = readFileSync(folder + name, 'utf8');
@@ -46,19 +65,27 @@ for (const name of files.filter((name) => !name.endsWith('.out')).sort()) {
       const native = spawnSync(program('friscy'), ['run', rootfs(), ...command], { input: '', maxBuffer: 1 << 28 });
       want = `${native.stdout}exit status ${native.status}\n`;
     }
-    const tab = await site.open({
-      entry: {
-        argv: ['/bin/bash', '-c', WRAPPER, 'wrapper', ...command],
-        env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'HOSTNAME=friscy', 'HOME=/root'],
-        cwd: '/',
-      },
-    });
-    await tab.reach('exited', 300_000);
-    const status = /^Exited · (\d+)$/.exec(await tab.page.textContent('#status-text'));
-    const got = `${await tab.output()}exit status ${status?.[1]}\n`;
-    await tab.close();
+    const { got, problems } = await run(WRAPPER, command, 300_000);
     assert.equal(got, want);
-    assert.deepEqual(tab.problems, []);
+    assert.deepEqual(problems, []);
+  });
+}
+
+/** As the native run of these tests has it: without a terminal, with all that is printed in one place. */
+const LOGGED = 'stty -opost; "$@" </dev/null 2>&1 | cat; exit ${PIPESTATUS[0]}';
+
+for (const group of large ? cpython.GROUPS : []) {
+  test(`cpython ${group.module}${group.match ? `: ${group.match.join(', ')}` : ''}`, async (t) => {
+    const start = performance.now();
+    const { got, problems } = await run(LOGGED, cpython.command(group), 1_500_000);
+    const outcome = cpython.outcome(got);
+    t.diagnostic(`${JSON.stringify(outcome)} in ${Math.round((performance.now() - start) / 1000)} s`);
+    // What failed is said at the end, and what it printed before that.
+    assert.ok(outcome, got.slice(-4000));
+    assert.equal(outcome.failed, 0, got.slice(-20_000));
+    assert.match(got, /^Result: SUCCESS\nexit status 0\n$/m, got.slice(-4000));
+    assert.ok(outcome.run >= group.atLeast, `${outcome.run} tests`);
+    assert.deepEqual(problems, []);
   });
 }
 
