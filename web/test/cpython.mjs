@@ -23,7 +23,7 @@ export const GROUPS = [
   { module: 'test_asyncio.test_sock_lowlevel', atLeast: 50 },
   { module: 'test_asyncio.test_unix_events', atLeast: 50 },
   { module: 'test_multiprocessing_fork.test_processes', match: ['*TestProcess', '*TestQueue', '*TestConnection'], atLeast: 40 },
-  { module: 'test_multiprocessing_fork.test_processes', match: ['*TestLock', '*TestCondition', '*TestPool'], atLeast: 40 },
+  { module: 'test_multiprocessing_fork.test_processes', match: ['*TestLock', '*TestCondition', '*TestPool'], atLeast: 35 },
 ];
 
 /** The command that runs a group in the root file system of programs. */

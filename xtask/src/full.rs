@@ -31,8 +31,10 @@ pub enum Part {
     Cpython,
     /// Larger programs.
     Programs,
-    /// Larger programs and CPython's tests in the page.
+    /// Larger programs in the page.
     Page,
+    /// CPython's tests in the page.
+    PageCpython,
     /// The measurements of `friscy-bench`, once.
     Measure,
 }
@@ -78,11 +80,6 @@ impl Part {
 
     fn run(self) -> Result<Tally> {
         step(&format!("part {}: {}", self.name(), self.help()));
-        let counted = |command: &mut Command| {
-            let mut count = Count::default();
-            count.watch(command)?;
-            Ok(count.into())
-        };
         match self {
             Part::Tests => Ok(test::test(None)?.into()),
             Part::Floats => counted(
@@ -110,13 +107,9 @@ impl Part {
                 test::large_environment(&mut command)?;
                 counted(&mut command)
             }
-            Part::Page => {
-                let mut command = Command::new("node");
-                command.args(["--test", "test/programs.test.mjs"]).current_dir(workspace().join("web"));
-                command.env(LARGE, "large").env(ASSETS, web::build()?);
-                test::large_environment(&mut command)?;
-                counted(&mut command)
-            }
+            // The names of programs have no spaces.
+            Part::Page => page("^[^ ]+$"),
+            Part::PageCpython => page("^cpython "),
             Part::Measure => {
                 let mut command = cargo();
                 command.args(["run", "--release", "-p", "friscy-bench", "--", "run"]);
@@ -128,6 +121,22 @@ impl Part {
             }
         }
     }
+}
+
+/// Runs a command that runs tests.
+fn counted(command: &mut Command) -> Result<Tally> {
+    let mut count = Count::default();
+    count.watch(command)?;
+    Ok(count.into())
+}
+
+/// Runs the page's tests of larger programs whose name matches.
+fn page(pattern: &str) -> Result<Tally> {
+    let mut command = Command::new("node");
+    command.arg("--test").arg(format!("--test-name-pattern={pattern}")).arg("test/programs.test.mjs");
+    command.current_dir(workspace().join("web")).env(LARGE, "large").env(ASSETS, web::build()?);
+    test::large_environment(&mut command)?;
+    counted(&mut command)
 }
 
 /// Runs parts, all if none is given, writes how each went, and answers whether all went well.
