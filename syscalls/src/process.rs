@@ -16,7 +16,7 @@ use friscy_vfs::FileType;
 /// The longest argument or environment string (`MAX_ARG_STRLEN`).
 const STRING_MAX: usize = 131_072;
 /// The most bytes of strings and pointers together: a quarter of the default stack limit.
-const STRINGS_MAX: usize = 2 << 20;
+const STRINGS_MAX: usize = 6 << 20;
 
 /// clone(2): flags, stack, parent_tid, tls, child_tid on riscv64.
 pub(crate) fn clone(cx: &mut Ctx<'_>, a: &Args) -> SysResult {

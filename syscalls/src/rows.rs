@@ -275,7 +275,7 @@ pub const TABLE: &[Syscall] = &[
     Syscall { number: 258, name: "riscv_hwprobe", args: &[arg("pairs", Ptr), arg("pair_count", Size), arg("cpusetsize", Size), arg("cpus", Ptr), arg("flags", Hex)], ret: Ret::Dec, handler: system::riscv_hwprobe, blocks: false, support: UNTESTED },
     Syscall { number: 259, name: "riscv_flush_icache", args: &[arg("start", Hex), arg("end", Hex), arg("flags", Hex)], ret: Ret::Dec, handler: system::riscv_flush_icache, blocks: false, support: UNTESTED },
     Syscall { number: 260, name: "wait4", args: &[arg("pid", Int), arg("wstatus", Ptr), arg("options", Flags(sched::WAIT_OPTIONS, "0")), arg("rusage", Ptr)], ret: Ret::Dec, handler: process::wait4, blocks: true, support: Full },
-    Syscall { number: 261, name: "prlimit64", args: &[arg("pid", Int), arg("resource", Enum(sched::RESOURCES, &[])), arg("new_limit", Ptr), arg("old_limit", Ptr)], ret: Ret::Dec, handler: system::prlimit64, blocks: false, support: Partial("RLIMIT_RSS, RLIMIT_CORE, RLIMIT_STACK, RLIMIT_NICE and RLIMIT_RTTIME are not enforced") },
+    Syscall { number: 261, name: "prlimit64", args: &[arg("pid", Int), arg("resource", Enum(sched::RESOURCES, &[])), arg("new_limit", Ptr), arg("old_limit", Ptr)], ret: Ret::Dec, handler: system::prlimit64, blocks: false, support: Partial("RLIMIT_RSS, RLIMIT_CORE, RLIMIT_NICE and RLIMIT_RTTIME are not enforced; RLIMIT_STACK is looked at by execve") },
     stub(262, "fanotify_init", Errno::ENOSYS),
     stub(263, "fanotify_mark", Errno::ENOSYS),
     stub(264, "name_to_handle_at", Errno::ENOSYS),

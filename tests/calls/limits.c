@@ -292,6 +292,51 @@ static long deep(volatile char *above) {
     return deep(frame) + frame[0];
 }
 
+static void to_depth(char *above, long bytes) {
+    volatile char frame[4096];
+    frame[0] = 1;
+    if (above - frame < bytes) to_depth(above, bytes);
+    frame[1] = 2;
+}
+
+/* What a program is that stack() executes: it needs so much stack, or was given so many arguments. */
+static int executed(int argc, char **argv) {
+    char here;
+    if (!strcmp(argv[1], "depth")) to_depth(&here, atol(argv[2]));
+    printf("executed %s %d\n", argv[1], argc);
+    return 0;
+}
+
+static void with_stack(rlim_t size, long depth, int strings) {
+    static char text[100001], depth_text[20];
+    char *argv[100] = {"limits", "depth", depth_text};
+    pid_t child = fork();
+    if (!child) {
+        memset(text, 'x', 100000);
+        sprintf(depth_text, "%ld", depth);
+        for (int i = 0; i < strings; i++) argv[1] = "arguments", argv[2 + i] = text;
+        limit(RLIMIT_STACK, size);
+        char *none[] = {0};
+        execve("/proc/self/exe", argv, none);
+        printf("exec: %s\n", strerrorname_np(errno));
+        exit(1);
+    }
+    int st;
+    waitpid(child, &st, 0);
+    printf("stack of %ld KiB, depth %ld KiB, %d strings: %x\n", (long)size >> 10, depth >> 10, strings, st);
+}
+
+static void stack(void) {
+    with_stack(1 << 20, 512 << 10, 0);
+    with_stack(1 << 20, 1100 << 10, 0);
+    with_stack(1 << 20, 0, 2);
+    with_stack(1 << 20, 0, 3);
+    with_stack(64 << 20, 60 << 20, 0);
+    with_stack(64 << 20, 65 << 20, 0);
+    with_stack(64 << 20, 0, 60);
+    with_stack(64 << 20, 0, 64);
+}
+
 static void recursion(void) {
     printf("%ld\n", deep(0));
 }
@@ -334,7 +379,8 @@ static void raising(void) {
     T(setrlimit(99, &old));
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    if (argc > 1) return executed(argc, argv);
     if (geteuid()) return 77;
     closefrom(3);
     setvbuf(stdout, 0, _IOLBF, 0);
@@ -355,6 +401,7 @@ int main(void) {
     part("file size", file_size);
     part("queues", queues);
     part("recursion", recursion);
+    part("stack", stack);
     part("arguments", arguments);
     part("locked", locked);
     part("processor", processor);

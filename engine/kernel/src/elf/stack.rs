@@ -5,8 +5,11 @@ use friscy_abi::Errno;
 /// The longest argument or environment string with its zero byte (`MAX_ARG_STRLEN`).
 const STRING_MAX: usize = 131_072;
 
-/// The most bytes of strings and pointers: a quarter of the stack.
-const TOTAL_MAX: u64 = crate::mm::STACK_SIZE / 4;
+/// The most bytes of strings and pointers with a soft limit of `RLIMIT_STACK`: a quarter of that, but no less than 128
+/// KiB and no more than 6 MiB.
+fn total_max(stack_limit: u64) -> u64 {
+    (stack_limit / 4).clamp(128 << 10, 6 << 20)
+}
 
 /// What a program is started with.
 #[derive(Clone, Debug, Default)]
@@ -20,8 +23,8 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// Checks the limits of execve(2).
-    pub fn check(&self) -> Result<(), Errno> {
+    /// Checks the limits of execve(2), given the soft limit of `RLIMIT_STACK`.
+    pub fn check(&self, stack_limit: u64) -> Result<(), Errno> {
         let strings = self.argv.iter().chain(&self.envp);
         let mut total = 0u64;
         for string in strings {
@@ -30,7 +33,7 @@ impl Arguments {
             }
             total += string.len() as u64 + 1 + 8;
         }
-        if total > TOTAL_MAX { Err(Errno::E2BIG) } else { Ok(()) }
+        if total > total_max(stack_limit) { Err(Errno::E2BIG) } else { Ok(()) }
     }
 }
 
@@ -149,10 +152,10 @@ mod tests {
     #[test]
     fn limits() {
         let long = Arguments { argv: vec![vec![b'x'; STRING_MAX]], ..Arguments::default() };
-        assert_eq!(long.check(), Err(Errno::E2BIG));
+        assert_eq!(long.check(8 << 20), Err(Errno::E2BIG));
         let many = Arguments { argv: vec![vec![b'x'; 1000]; 3000], ..Arguments::default() };
-        assert_eq!(many.check(), Err(Errno::E2BIG));
+        assert_eq!(many.check(8 << 20), Err(Errno::E2BIG));
         let fits = Arguments { argv: vec![vec![b'x'; 1000]; 1000], ..Arguments::default() };
-        assert_eq!(fits.check(), Ok(()));
+        assert_eq!(fits.check(8 << 20), Ok(()));
     }
 }

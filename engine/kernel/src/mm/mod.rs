@@ -12,11 +12,22 @@ use crate::cpu::ObjectRef;
 use friscy_boundary::{Backing, HIGHEST_ADDRESS, Mapping, MmId, PAGE_SIZE, Prot};
 use std::collections::BTreeMap;
 
-/// The main stack's room below [`HIGHEST_ADDRESS`], in bytes.
+/// The main stack's room below [`HIGHEST_ADDRESS`] in bytes, unless `RLIMIT_STACK` says otherwise.
 pub const STACK_SIZE: u64 = 8 << 20;
 
-/// Mappings without a fixed address are placed below this, top-down; a gap below the stack stays unmapped.
-pub const MMAP_BASE: u64 = HIGHEST_ADDRESS - STACK_SIZE - (1 << 20);
+/// Mappings without a fixed address are placed below this, top-down, unless the stack is larger; a gap below it stays
+/// unmapped.
+pub const MMAP_BASE: u64 = HIGHEST_ADDRESS - STACK_SIZE - GAP;
+
+/// The gap below the stack.
+const GAP: u64 = 1 << 20;
+
+/// The stack's room with a soft limit of `RLIMIT_STACK`, in bytes: it is mapped at execve(2) as a whole, so that it has
+/// a bound, and room for the least of arguments that execve takes.
+#[must_use]
+pub fn stack_size(limit: u64) -> u64 {
+    page_down(limit).clamp(256 << 10, 128 << 20)
+}
 
 /// Rounds up to a page, or `None` if that overflows.
 #[must_use]
@@ -101,6 +112,8 @@ pub struct Mm {
     pub id: MmId,
     /// Mappings by first address; they do not overlap.
     pub vmas: BTreeMap<u64, Vma>,
+    /// Mappings without a fixed address are placed below this.
+    pub mmap_base: u64,
     /// Where the heap starts.
     pub brk_start: u64,
     /// Where the heap ends.
@@ -132,6 +145,7 @@ impl Mm {
         Mm {
             id,
             vmas: BTreeMap::new(),
+            mmap_base: MMAP_BASE,
             brk_start: 0,
             brk: 0,
             args: (0, 0),
@@ -144,6 +158,11 @@ impl Mm {
             packed: std::cell::Cell::default(),
             lock_future: false,
         }
+    }
+
+    /// Leaves room for a stack of this length.
+    pub fn make_room_for_stack(&mut self, size: u64) {
+        self.mmap_base = MMAP_BASE.min(HIGHEST_ADDRESS - GAP - size);
     }
 
     /// The mapping that holds an address.

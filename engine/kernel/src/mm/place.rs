@@ -1,9 +1,9 @@
-//! Where a mapping goes: hints are honoured when free, else top-down from [`MMAP_BASE`].
+//! Where a mapping goes: hints are honoured when free, else top-down from [`Mm::mmap_base`].
 
-use super::{MMAP_BASE, Mm, page_down, page_up};
+use super::{Mm, page_down, page_up};
 use friscy_boundary::{HIGHEST_ADDRESS, LOWEST_ADDRESS};
 
-/// What is known of the gaps between mappings: from `floor` up to [`MMAP_BASE`] none is of `len` bytes or more. So who
+/// What is known of the gaps between mappings: from `floor` up to [`Mm::mmap_base`] none is of `len` bytes or more. So who
 /// maps without end is not looked a place for among all mappings each time.
 #[derive(Clone, Copy, Debug)]
 pub struct Packed {
@@ -13,7 +13,7 @@ pub struct Packed {
 
 impl Default for Packed {
     fn default() -> Packed {
-        Packed { len: u64::MAX, floor: MMAP_BASE }
+        Packed { len: u64::MAX, floor: u64::MAX }
     }
 }
 
@@ -22,8 +22,8 @@ impl Mm {
     pub(super) fn note_gap(&self, end: u64) {
         let Packed { len, floor } = self.packed.get();
         if end > floor {
-            let next = self.vmas.range(end..).next().map_or(MMAP_BASE, |(&start, _)| start);
-            self.packed.set(Packed { len, floor: next.min(MMAP_BASE) });
+            let next = self.vmas.range(end..).next().map_or(u64::MAX, |(&start, _)| start);
+            self.packed.set(Packed { len, floor: next });
         }
     }
 
@@ -46,21 +46,21 @@ impl Mm {
         {
             return Some(hint);
         }
-        self.find_below(MMAP_BASE, len).or_else(|| self.find_below(HIGHEST_ADDRESS, len))
+        self.find_below(self.mmap_base, len).or_else(|| self.find_below(HIGHEST_ADDRESS, len))
     }
 
     /// The highest free place for `len` bytes that ends at or below `top`.
     fn find_below(&self, top: u64, len: u64) -> Option<u64> {
         let packed = self.packed.get();
-        let known = top == MMAP_BASE && packed.len <= len;
-        let mut ceiling = if known { packed.floor } else { top };
+        let known = top == self.mmap_base && packed.len <= len;
+        let mut ceiling = if known { top.min(packed.floor) } else { top };
         for vma in self.vmas.range(..ceiling).rev().map(|(_, vma)| vma) {
             if vma.end <= ceiling && ceiling - vma.end >= len {
                 break;
             }
             ceiling = ceiling.min(vma.start);
         }
-        if top == MMAP_BASE && len <= packed.len {
+        if top == self.mmap_base && len <= packed.len {
             self.packed.set(Packed { len, floor: ceiling });
         }
         let start = ceiling.checked_sub(len)?;

@@ -84,14 +84,15 @@ impl Kernel {
             return Err(Errno::EAGAIN);
         }
         let most = self.config.pids_limit.map_or(THREADS_MAX, |limit| limit.min(THREADS_MAX));
-        let full = self.tasks.len() as u64 >= most || self.count_tasks(|_| true) >= most;
+        // Each ended leader is of a process, so there are not more than both together.
+        let full = (self.tasks.len() + self.processes.len()) as u64 >= most && self.count_tasks(|_| true) >= most;
         if full { Err(Errno::EAGAIN) } else { Ok(()) }
     }
 
     /// Tasks of the users that are asked about: threads that live, and leaders that have ended.
     fn count_tasks(&self, counts: impl Fn(u32) -> bool) -> u64 {
         let living = self.tasks.values().filter(|task| counts(task.cred.uid)).count();
-        let ended = self.processes.values().filter(|process| !self.tasks.contains_key(&process.pid));
+        let ended = self.processes.values().filter(|process| process.threads.first() != Some(&process.pid));
         (living + ended.filter(|process| counts(self.process_uid(process.pid))).count()) as u64
     }
 
@@ -246,6 +247,7 @@ impl Kernel {
         Ok(Rc::new(RefCell::new(Mm {
             id,
             vmas,
+            mmap_base: parent.mmap_base,
             brk_start: parent.brk_start,
             brk: parent.brk,
             args: parent.args,

@@ -8,11 +8,12 @@ use crate::elf::{
 };
 use crate::error::{SysError, SysResult};
 use crate::kernel::Kernel;
-use crate::mm::{MapRequest, MappedFile, Mm, STACK_SIZE, VmaBacking, VmaFlags, page_up};
+use crate::mm::{MapRequest, MappedFile, Mm, VmaBacking, VmaFlags, page_up, stack_size};
 use crate::sched::TimerId;
 use crate::signal::{AltStack, FRAME_SIZE, SIGCHLD};
 use crate::{Pid, Tid};
 use friscy_abi::Errno;
+use friscy_abi::sched::RLIMIT_STACK;
 use friscy_abi::stat::{S_ISGID, S_ISUID, S_IXGRP};
 use friscy_boundary::{HIGHEST_ADDRESS, Prot, Regs};
 use friscy_vfs::{Access, FileType, Location, PathContext};
@@ -58,7 +59,8 @@ impl Kernel {
     pub fn sys_exec(&mut self, tid: Tid, request: ExecRequest) -> SysResult {
         let ctx = self.path_context(tid);
         let cred = Rc::clone(&self.task(tid).cred);
-        let loaded = match self.load(&ctx, &cred, request) {
+        let stack = self.process(self.task(tid).tgid).rlimits.soft(RLIMIT_STACK);
+        let loaded = match self.load(&ctx, &cred, request, stack) {
             Ok(loaded) => loaded,
             Err(LoadError::Fault(fault)) => {
                 let errno = fault.errno;
@@ -89,7 +91,7 @@ impl Kernel {
         files: crate::files::FdTable,
     ) -> Result<Pid, SysError> {
         let ctx = PathContext { root: fs.root.clone(), cwd: fs.cwd.clone(), creds: cred.file_creds() };
-        let loaded = match self.load(&ctx, &cred, request) {
+        let loaded = match self.load(&ctx, &cred, request, self.config.rlimits.soft(RLIMIT_STACK)) {
             Ok(loaded) => loaded,
             Err(LoadError::Fault(fault)) => {
                 let errno = fault.errno;
@@ -114,8 +116,8 @@ impl Kernel {
         Ok(pid)
     }
 
-    /// Finds the program behind scripts and makes its address space.
-    fn load(&mut self, ctx: &PathContext, cred: &Cred, request: ExecRequest) -> Result<Loaded, LoadError> {
+    /// Finds the program behind scripts and makes its address space, with a stack as `RLIMIT_STACK` (`stack`) says.
+    fn load(&mut self, ctx: &PathContext, cred: &Cred, request: ExecRequest, stack: u64) -> Result<Loaded, LoadError> {
         let ExecRequest { mut file, path, argv, envp } = request;
         let comm = base_name(&path);
         // A program without arguments gets an empty one, as in Linux since 5.18.
@@ -124,14 +126,16 @@ impl Kernel {
         let mut name = arguments.execfn.clone();
         let mut depth = 0;
         loop {
-            arguments.check()?;
+            arguments.check(stack)?;
             self.check_executable(ctx, &file)?;
             let mut head = [0; HEAD_SIZE];
             let count = read_full(file.inode(), 0, &mut head)?;
             let head = head.get(..count).unwrap_or(&head);
             if !head.starts_with(b"#!") {
                 let elf = parse_elf(file.inode(), head)?;
-                return self.load_elf(ctx, cred, &file, &elf, &arguments, comm);
+                let mut loaded = self.load_elf(ctx, cred, &file, &elf, &arguments, stack)?;
+                loaded.comm = comm;
+                return Ok(loaded);
             }
             let fault = || ExecFault { errno: Errno::ENOEXEC, reason: String::from("its #! line names no program") };
             let Script { interpreter, argument } = parse_script(head).ok_or_else(fault)?;
@@ -161,7 +165,7 @@ impl Kernel {
         file: &Location,
         elf: &ElfFile,
         arguments: &Arguments,
-        comm: Vec<u8>,
+        stack: u64,
     ) -> Result<Loaded, LoadError> {
         // Everything that can fail or wait for contents comes before the address space is made.
         let interp = match &elf.interp {
@@ -186,9 +190,10 @@ impl Kernel {
         let vdso = self.vdso_object()?;
         let id = self.cpu.create().map_err(|_| Errno::ENOMEM)?;
         let mut mm = Mm::new(id);
+        mm.make_room_for_stack(stack_size(stack));
         let result = (|| {
             let image = map_image(&mut mm, &self.cpu, elf, &object, &mapped_file(ctx, file), Place::Program)?;
-            self.map_stack(&mut mm, elf.exec_stack)?;
+            self.map_stack(&mut mm, elf.exec_stack, stack_size(stack))?;
             let mut entry = image.entry;
             let mut base = 0;
             if let Some((at, elf, object)) = &interp {
@@ -219,7 +224,7 @@ impl Kernel {
             Ok((regs, set_uid, set_gid))
         })();
         match result {
-            Ok((regs, set_uid, set_gid)) => Ok(Loaded { mm, regs, comm, set_uid, set_gid }),
+            Ok((regs, set_uid, set_gid)) => Ok(Loaded { mm, regs, comm: Vec::new(), set_uid, set_gid }),
             Err(error) => {
                 self.cpu.destroy(id);
                 Err(error)
@@ -227,10 +232,10 @@ impl Kernel {
         }
     }
 
-    fn map_stack(&self, mm: &mut Mm, exec: bool) -> Result<(), Errno> {
+    fn map_stack(&self, mm: &mut Mm, exec: bool, size: u64) -> Result<(), Errno> {
         let request = MapRequest {
-            addr: HIGHEST_ADDRESS - STACK_SIZE,
-            len: STACK_SIZE,
+            addr: HIGHEST_ADDRESS - size,
+            len: size,
             prot: Prot { exec, ..Prot::RW },
             flags: VmaFlags::STACK | VmaFlags::MAYWRITE,
             backing: VmaBacking::Anonymous,

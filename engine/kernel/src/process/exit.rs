@@ -181,9 +181,7 @@ impl Kernel {
     /// SIGHUP and SIGCONT for a group that lost its last member with a parent in another group of the session and
     /// holds a stopped process.
     fn hang_up_if_orphaned(&mut self, pgid: Pid) {
-        let members = self.group_members(pgid);
-        let stopped =
-            members.iter().any(|pid| self.processes.get(pid).is_some_and(|process| process.stopped.is_some()));
+        let stopped = self.processes.values().any(|process| process.stopped.is_some() && process.pgid == pgid);
         if stopped && self.is_orphaned_group(pgid) {
             self.send_to_group(pgid, SigInfo::kernel(SIGHUP));
             self.send_to_group(pgid, SigInfo::kernel(SIGCONT));
