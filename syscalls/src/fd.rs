@@ -145,14 +145,22 @@ pub(crate) fn fcntl(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         F_GETPIPE_SZ => file.downcast::<PipeEnd>().ok_or(Errno::EBADF)?.pipe().capacity() as u64,
         F_SETPIPE_SZ => file.downcast::<PipeEnd>().ok_or(Errno::EBADF)?.pipe().set_capacity(arg & 0xffff_ffff)? as u64,
         F_GETLEASE => u64::from(F_UNLCK),
-        F_GET_SEALS => match file.downcast::<Regular>() {
-            // Nothing can be sealed, so nothing is.
-            Some(regular) if regular.opened().inode().nlink() == 0 => u64::from(F_SEAL_SEAL),
-            _ => return Err(Errno::EINVAL.into()),
-        },
-        F_ADD_SEALS => return Err(Errno::EPERM.into()),
+        F_GET_SEALS => u64::from(sealable(&file).and_then(|inode| inode.seals()).ok_or(Errno::EINVAL)?),
+        F_ADD_SEALS => {
+            if !file.writable() {
+                return Err(Errno::EPERM.into());
+            }
+            let inode = sealable(&file).ok_or(Errno::EINVAL)?;
+            inode.add_seals(arg as u32, || cx.kernel.is_mapped_writable(inode))?;
+            0
+        }
         _ => return Err(Errno::EINVAL.into()),
     })
+}
+
+/// The inode of a file whose contents can be sealed.
+fn sealable(file: &FileRef) -> Option<&friscy_vfs::InodeRef> {
+    file.downcast::<Regular>().map(|regular| regular.opened().inode())
 }
 
 /// The range that a `struct flock` names: first and last byte.
@@ -333,7 +341,8 @@ pub(crate) fn eventfd2(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
 /// memfd_create(2).
 pub(crate) fn memfd_create(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     let flags = a.u32::<1>();
-    if flags & !(MFD_CLOEXEC | MFD_ALLOW_SEALING) != 0 {
+    let (exec, no_exec) = (flags & MFD_EXEC != 0, flags & MFD_NOEXEC_SEAL != 0);
+    if flags & !(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC) != 0 || exec && no_exec {
         return Err(Errno::EINVAL.into());
     }
     let name = cx.read_cstr(a.u64::<0>(), 250).map_err(|errno| match errno {
@@ -341,7 +350,13 @@ pub(crate) fn memfd_create(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         other => other,
     })?;
     let name = String::from_utf8_lossy(&name).into_owned();
-    let location = cx.anonymous(FileType::Regular, &|_| format!("/memfd:{name} (deleted)"));
+    let mode = if no_exec { 0o666 } else { 0o777 };
+    let location = cx.anonymous_file(mode, &|_| format!("/memfd:{name} (deleted)"));
+    location.inode().set_seals(match flags {
+        _ if no_exec => F_SEAL_EXEC,
+        _ if flags & MFD_ALLOW_SEALING != 0 => 0,
+        _ => F_SEAL_SEAL,
+    });
     let creds = cx.creds();
     let file = Regular::new(Opened::new(location, true, true), creds);
     let file = cx.kernel.describe(Box::new(file), O_RDWR);

@@ -77,11 +77,15 @@ pub(crate) fn mmap(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
             if !file.readable() || shared && prot.write && !file.writable() {
                 return Err(Errno::EACCES.into());
             }
+            let sealed = inode.is_write_sealed();
+            if shared && prot.write && sealed {
+                return Err(Errno::EPERM.into());
+            }
             if prot.exec && file.location().mount().flags().no_exec {
                 return Err(Errno::EPERM.into());
             }
             // What is written to memory would not reach the host: such a mapping stays unwritable.
-            let may_write = shared && file.writable() && (prot.write || !inode.is_live());
+            let may_write = shared && file.writable() && !sealed && (prot.write || !inode.is_live());
             if may_write {
                 properties |= VmaFlags::MAYWRITE;
             }

@@ -352,15 +352,17 @@ pub(crate) fn fallocate(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     }
     let regular = file.downcast::<Regular>().ok_or(Errno::ESPIPE)?;
     let opened = regular.opened();
+    // What tmpfs is, and memfd_create(2) makes, has no such operation.
+    let in_memory = opened.inode().seals().is_some();
     match mode {
         0 => opened.allocate(offset, len)?,
-        FALLOC_FL_KEEP_SIZE => {}
+        FALLOC_FL_KEEP_SIZE => opened.inode().may_allocate(offset, len)?,
         _ if mode == FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
-            || mode == FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE =>
+            || mode == FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE && !in_memory =>
         {
             opened.punch_hole(offset, len).map_err(|error| open_error(error.into()))?;
         }
-        FALLOC_FL_ZERO_RANGE => {
+        FALLOC_FL_ZERO_RANGE if !in_memory => {
             opened.allocate(offset, len)?;
             opened.punch_hole(offset, len).map_err(|error| open_error(error.into()))?;
         }

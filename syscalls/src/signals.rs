@@ -5,9 +5,9 @@ use friscy_abi::Errno;
 use friscy_abi::fcntl::O_RDWR;
 use friscy_abi::layout::{SigStack, Sigaction, Timespec};
 use friscy_abi::poll::{SFD_CLOEXEC, SFD_NONBLOCK};
-use friscy_abi::signal::{SI_TKILL, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SS_DISABLE, SS_ONSTACK};
+use friscy_abi::signal::{SI_TKILL, SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK};
 use friscy_kernel::files::SignalFd;
-use friscy_kernel::signal::{AltStack, MINSIGSTKSZ, SS_AUTODISARM, SigAction, SigInfo, SigSet};
+use friscy_kernel::signal::{SigAction, SigInfo, SigSet};
 use friscy_kernel::{Ctx, RestartKind, SysError, SysResult, WaitFor, WaitKey};
 use friscy_vfs::FileType;
 
@@ -136,20 +136,7 @@ pub(crate) fn sigaltstack(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     let current = cx.task().altstack;
     if a.u64::<0>() != 0 {
         let new: SigStack = cx.read_struct(a.u64::<0>())?;
-        if current.size > 0 && current.contains(sp) {
-            return Err(Errno::EPERM.into());
-        }
-        let flags = new.ss_flags as u32;
-        cx.task_mut().altstack = match flags & !SS_AUTODISARM {
-            SS_DISABLE => AltStack::default(),
-            0 | SS_ONSTACK => {
-                if new.ss_size < MINSIGSTKSZ {
-                    return Err(Errno::ENOMEM.into());
-                }
-                AltStack { sp: new.ss_sp, flags: flags & SS_AUTODISARM, size: new.ss_size }
-            }
-            _ => return Err(Errno::EINVAL.into()),
-        };
+        cx.task_mut().altstack.set(sp, new.ss_sp, new.ss_flags as u32, new.ss_size)?;
     }
     if a.u64::<1>() != 0 {
         let flags = current.reported_flags(sp) as i32;

@@ -22,6 +22,24 @@ fn compile(compiler: &str, source: &Path, program: &Path) {
     assert!(out.status.success(), "{compiler}: {}", String::from_utf8_lossy(&out.stderr));
 }
 
+/// A program that is about riscv64 itself: prints the same under qemu-user, and asserts by itself, run with the argument
+/// `exact`, what qemu-user does otherwise than Linux.
+#[track_caller]
+fn check_riscv(name: &str) {
+    let source = workspace().join("tests/calls").join(name).with_extension("c");
+    let dir = tempfile::tempdir().unwrap();
+    let guest = dir.path().join(name);
+    compile("riscv64-linux-gnu-gcc", &source, &guest);
+    let want = outcome(&mut Command::new(&guest), b"", LIMIT);
+    let got = outcome(Command::new(friscy()).arg("run").arg(&guest), b"", LIMIT);
+    if let Some(difference) = first_difference(&got.stdout, &want.stdout) {
+        panic!("{difference}{}", String::from_utf8_lossy(&got.stderr));
+    }
+    assert_eq!(got.status, want.status);
+    let exact = outcome(Command::new(friscy()).arg("run").arg(&guest).arg("exact"), b"", LIMIT);
+    assert_eq!((exact.status, String::from_utf8_lossy(&exact.stdout).as_ref()), (0, ""));
+}
+
 #[track_caller]
 fn check(name: &str) {
     let source = workspace().join("tests/calls").join(name).with_extension("c");
@@ -39,6 +57,11 @@ fn check(name: &str) {
         panic!("{difference}{}", String::from_utf8_lossy(&got.stderr));
     }
     assert_eq!(got.status, want.status);
+}
+
+#[test]
+fn context() {
+    check_riscv("context");
 }
 
 #[test]
@@ -109,4 +132,14 @@ fn locks() {
 #[test]
 fn memory() {
     check("memory");
+}
+
+#[test]
+fn handlers() {
+    check("handlers");
+}
+
+#[test]
+fn seals() {
+    check("seals");
 }

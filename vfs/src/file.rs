@@ -90,6 +90,8 @@ impl Inode {
         if off.checked_add(data.len() as u64).is_none() {
             return Err(Errno::EFBIG.into());
         }
+        let allowed = self.sealed_write(off, data.len() as u64)?;
+        let data = &data[..allowed as usize];
         if let Some(external) = self.external() {
             let written = external.write_at(off, data)?;
             self.modified();
@@ -124,6 +126,7 @@ impl Inode {
             return done;
         }
         let content = self.content()?;
+        self.sealed_length(len)?;
         if let Some(external) = self.external() {
             if len > crate::content::MAX_FILE_SIZE {
                 return Err(Errno::EFBIG);
@@ -150,6 +153,9 @@ impl Inode {
     pub fn punch_hole(&self, off: u64, len: u64) -> Result<(), ReadError> {
         if let Some(done) = self.live_change(|file| file.punch_hole(off, len)) {
             return Ok(done?);
+        }
+        if self.is_write_sealed() {
+            return Err(Errno::EPERM.into());
         }
         let mut content = self.content()?.borrow_mut();
         let before = content.upper_bytes();

@@ -88,6 +88,8 @@ pub struct Inode {
     pub(crate) content_id: ContentId,
     pub(crate) version: Cell<u64>,
     attachment: RefCell<Option<Rc<dyn Any>>>,
+    /// File seals, once the file was given some.
+    pub(crate) seals: Cell<Option<u32>>,
 }
 
 impl fmt::Debug for Inode {
@@ -108,6 +110,7 @@ impl Inode {
             content_id: ContentId::fresh(),
             version: Cell::new(0),
             attachment: RefCell::new(None),
+            seals: Cell::new(None),
         })
     }
 

@@ -28,6 +28,7 @@ pub mod native;
 mod open;
 mod ops;
 mod rename;
+mod seals;
 mod synth;
 mod tar_index;
 mod tree;

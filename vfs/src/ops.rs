@@ -306,6 +306,7 @@ impl Vfs {
         if !at.inode.is_owner(creds) {
             return Err(Errno::EPERM);
         }
+        at.inode.sealed_mode(mode)?;
         let now = at.inode.sb.now();
         let mut mode = mode & 0o7777;
         if !creds.is_privileged() && !creds.in_group(at.inode.attr().gid) {

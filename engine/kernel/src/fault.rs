@@ -19,7 +19,8 @@ impl Kernel {
                 let mapped = task.mm.borrow().find(addr).is_some();
                 SigInfo::fault(SIGSEGV, if mapped { SEGV_ACCERR } else { SEGV_MAPERR }, addr)
             }
-            Exit::Misaligned { addr } => SigInfo::fault(SIGBUS, BUS_ADRALN, addr),
+            // Linux tells where the instruction is (`do_trap_store_misaligned`), not what it addresses.
+            Exit::Misaligned { .. } => SigInfo::fault(SIGBUS, BUS_ADRALN, pc),
             Exit::Breakpoint => SigInfo::fault(SIGTRAP, TRAP_BRKPT, pc),
             Exit::Illegal { .. } => SigInfo::fault(SIGILL, ILL_ILLOPC, pc),
             Exit::Poisoned => {

@@ -10,7 +10,7 @@
 use crate::cpu::ObjectRef;
 use crate::error::{SysError, WaitFor, WaitKey};
 use crate::kernel::Kernel;
-use crate::mm::page_up;
+use crate::mm::{VmaBacking, VmaFlags, page_up};
 use friscy_abi::Errno;
 use friscy_vfs::{ContentId, ExternalContent, Inode, InodeRef, ReadError};
 use std::cell::Cell;
@@ -132,6 +132,20 @@ impl Kernel {
         if let Some(inode) = self.file_objects.writable.get(&object.id().0).and_then(Weak::upgrade) {
             inode.modified();
         }
+    }
+
+    /// Whether any process maps a file shared and may write to that mapping, now or after mprotect(2).
+    #[must_use]
+    pub fn is_mapped_writable(&self, inode: &Inode) -> bool {
+        let Some(content) = self.file_objects.handed_over.get(&inode.content_id()).and_then(Weak::upgrade) else {
+            return false;
+        };
+        self.tasks.values().any(|task| {
+            task.mm.borrow().vmas.values().any(|vma| {
+                let of_file = matches!(&vma.backing, VmaBacking::Object { object, .. } if *object == content.object);
+                of_file && vma.flags.contains(VmaFlags::SHARED | VmaFlags::MAYWRITE)
+            })
+        })
     }
 
     /// The object with what a file of the host's holds at this moment.

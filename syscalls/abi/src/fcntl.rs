@@ -113,6 +113,7 @@ constants! {
     F_SEAL_GROW = 4,
     F_SEAL_WRITE = 8,
     F_SEAL_FUTURE_WRITE = 0x10,
+    F_SEAL_EXEC = 0x20,
 }
 
 constants! {
@@ -177,6 +178,8 @@ constants! {
     MFD_CLOEXEC = 1,
     MFD_ALLOW_SEALING = 2,
     MFD_HUGETLB = 4,
+    MFD_NOEXEC_SEAL = 8,
+    MFD_EXEC = 0x10,
 }
 
 constants! {

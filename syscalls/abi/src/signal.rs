@@ -55,6 +55,10 @@ constants! {
     SA_RESETHAND = 0x8000_0000,
 }
 
+/// Flags that rt_sigaction(2) keeps; `SA_EXPOSE_TAGBITS` is one of them, which changes nothing on riscv64.
+pub const SIGACTION_KNOWN: u64 =
+    SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | 0x800 | SA_ONSTACK | SA_RESTART | SA_NODEFER | SA_RESETHAND;
+
 constants! {
     /// How of sigprocmask(2).
     SIGPROCMASK_HOW: u32;

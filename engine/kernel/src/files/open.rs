@@ -200,6 +200,13 @@ impl Ctx<'_> {
         let cred = &self.task().cred;
         self.kernel.vfs.anonymous(kind, 0o600, cred.fsuid, cred.fsgid, label)
     }
+
+    /// A regular file that no directory holds, with these permission bits.
+    #[must_use]
+    pub fn anonymous_file(&self, mode: u32, label: &dyn Fn(u64) -> String) -> Location {
+        let cred = &self.task().cred;
+        self.kernel.vfs.anonymous(FileType::Regular, mode, cred.fsuid, cred.fsgid, label)
+    }
 }
 
 impl Kernel {

@@ -1,6 +1,7 @@
 //! Signal actions, sigaction(2), and the alternate stack, sigaltstack(2).
 
 use super::{NSIG, SigSet};
+use friscy_abi::Errno;
 use friscy_abi::signal::{SIG_DFL, SIG_IGN, SS_DISABLE, SS_ONSTACK};
 
 /// `SS_AUTODISARM` of sigaltstack(2).
@@ -76,7 +77,7 @@ impl Sighand {
 pub struct AltStack {
     /// Lowest address.
     pub sp: u64,
-    /// Flags as set: `SS_DISABLE` or 0, perhaps with [`SS_AUTODISARM`].
+    /// Flags as set: 0, `SS_ONSTACK` (which means the same) or `SS_DISABLE`, perhaps with [`SS_AUTODISARM`].
     pub flags: u32,
     /// Length in bytes.
     pub size: u64,
@@ -95,11 +96,28 @@ impl AltStack {
         self.flags & SS_AUTODISARM == 0 && sp > self.sp && sp.wrapping_sub(self.sp) <= self.size
     }
 
+    /// sigaltstack(2): sets it for a task whose stack pointer is `at`.
+    ///
+    /// # Errors
+    /// `EPERM` while it is in use, `EINVAL` for unknown flags, `ENOMEM` for one that is too small.
+    pub fn set(&mut self, at: u64, sp: u64, flags: u32, size: u64) -> Result<(), Errno> {
+        if self.contains(at) {
+            return Err(Errno::EPERM);
+        }
+        *self = match flags & !SS_AUTODISARM {
+            SS_DISABLE => AltStack { sp: 0, flags, size: 0 },
+            0 | SS_ONSTACK if size < MINSIGSTKSZ => return Err(Errno::ENOMEM),
+            0 | SS_ONSTACK => AltStack { sp, flags, size },
+            _ => return Err(Errno::EINVAL),
+        };
+        Ok(())
+    }
+
     /// The `ss_flags` that sigaltstack(2) reports for a task whose stack pointer is `sp`.
     #[must_use]
     pub fn reported_flags(&self, sp: u64) -> u32 {
         if self.size == 0 {
-            SS_DISABLE
+            SS_DISABLE | self.flags & SS_AUTODISARM
         } else if self.contains(sp) {
             SS_ONSTACK
         } else {

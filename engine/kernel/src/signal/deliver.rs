@@ -7,7 +7,7 @@ use crate::process::ExitStatus;
 use crate::task::RunState;
 use crate::{Pid, Tid};
 use friscy_abi::Errno;
-use friscy_abi::signal::{SA_NODEFER, SA_RESETHAND, SA_RESTART, SIGQUIT, SIGSEGV, SIGXCPU, SIGXFSZ};
+use friscy_abi::signal::{SA_NODEFER, SA_RESETHAND, SA_RESTART, SIG_DFL, SIGQUIT, SIGSEGV, SIGXCPU, SIGXFSZ};
 
 /// Length of an `ecall` instruction.
 const ECALL: u64 = 4;
@@ -127,7 +127,8 @@ impl Kernel {
             mask.add(info.signo);
         }
         if action.flags & SA_RESETHAND != 0 {
-            task.sighand.borrow_mut().set(info.signo, SigAction::default());
+            // Flags and mask stay.
+            task.sighand.borrow_mut().set(info.signo, SigAction { handler: SIG_DFL, ..action });
         }
         task.saved_mask = None;
         self.set_mask(tid, mask);

@@ -6,7 +6,7 @@ use crate::kernel::Kernel;
 use bytemuck::Zeroable;
 use friscy_abi::Errno;
 use friscy_abi::layout::{Mcontext, SigStack, Sigframe, Siginfo, Ucontext};
-use friscy_abi::signal::{SA_ONSTACK, SS_DISABLE, SS_ONSTACK};
+use friscy_abi::signal::SA_ONSTACK;
 use friscy_boundary::Regs;
 
 const RA: usize = 1;
@@ -28,12 +28,19 @@ fn save(regs: &Regs) -> Mcontext {
 }
 
 fn restore(mcontext: &Mcontext, regs: &mut Regs) {
-    regs.pc = mcontext.gregs[0];
+    // Bit 0 of `sepc` is always zero.
+    regs.pc = mcontext.gregs[0] & !1;
     regs.x = mcontext.gregs;
     regs.x[0] = 0;
     regs.f = mcontext.fregs;
     regs.fflags = mcontext.fcsr & 0x1f;
     regs.frm = mcontext.fcsr >> 5 & 7;
+}
+
+/// Whether what follows the registers is as Linux writes it without the V extension: the reserved word and the header
+/// that ends the list of extensions (`END_MAGIC`, `END_HDR_SIZE`) are zero.
+fn ends_properly(mcontext: &Mcontext) -> bool {
+    mcontext.pad[30] >> 32 == 0 && mcontext.pad[31] == 0
 }
 
 impl Kernel {
@@ -43,28 +50,20 @@ impl Kernel {
         let sp = task.regs.x[SP];
         let alt = task.altstack;
         let on_alt = alt.contains(sp);
-        let top = if action.flags & SA_ONSTACK != 0 && alt.flags & SS_DISABLE == 0 && alt.size != 0 && !on_alt {
-            alt.sp.wrapping_add(alt.size)
-        } else {
-            sp
-        };
-        let at = top.wrapping_sub(FRAME_SIZE) & !0xf;
         // A frame that does not fit on the alternate stack any more is refused rather than written below it.
-        if on_alt && !alt.contains(at.wrapping_add(1)) {
+        if on_alt && !alt.contains(sp.wrapping_sub(FRAME_SIZE)) {
             return Err(Errno::EFAULT);
         }
+        let switches = action.flags & SA_ONSTACK != 0 && alt.size != 0 && !on_alt;
+        let top = if switches { alt.sp.wrapping_add(alt.size) } else { sp };
+        let at = top.wrapping_sub(FRAME_SIZE) & !0xf;
         let bytes = info.to_bytes();
         let frame = Sigframe {
             info: *bytemuck::from_bytes::<Siginfo>(&AlignedInfo(bytes).0),
             uc: Ucontext {
                 uc_flags: 0,
                 uc_link: 0,
-                uc_stack: SigStack {
-                    ss_sp: alt.sp,
-                    ss_flags: alt.reported_flags(sp) as i32,
-                    pad: 0,
-                    ss_size: alt.size,
-                },
+                uc_stack: SigStack { ss_sp: alt.sp, ss_flags: alt.flags as i32, pad: 0, ss_size: alt.size },
                 uc_sigmask: task.saved_mask.unwrap_or(task.mask).0,
                 unused: [0; 16],
                 uc_mcontext: save(&task.regs),
@@ -88,28 +87,26 @@ impl Kernel {
     }
 
     /// rt_sigreturn(2): takes registers, mask and alternate stack back from the frame at `sp`. A frame that cannot be
-    /// read is SIGSEGV.
+    /// read, or is followed by what this kernel never wrote, is SIGSEGV.
     pub fn sigreturn(&mut self, tid: Tid) {
         let task = self.task(tid);
         let (sp, mm) = (task.regs.x[SP], task.mm_id);
         let mut frame = Sigframe::zeroed();
-        if sp % 16 != 0 || self.read_mem(mm, sp, bytemuck::bytes_of_mut(&mut frame)).is_err() {
-            self.force_segv(tid, SIGSEGV);
+        if self.read_mem(mm, sp, bytemuck::bytes_of_mut(&mut frame)).is_err() {
+            self.force_signal(tid, SigInfo::kernel(SIGSEGV));
             return;
         }
         self.set_mask(tid, SigSet(frame.uc.uc_sigmask));
         let task = self.task_mut(tid);
         restore(&frame.uc.uc_mcontext, &mut task.regs);
-        let stack = frame.uc.uc_stack;
-        // As with sigaltstack(2), the stack in use cannot be changed; errors are ignored.
-        if !task.altstack.contains(task.regs.x[SP]) {
-            let flags = stack.ss_flags as u32 & !SS_ONSTACK;
-            task.altstack = if flags & SS_DISABLE != 0 || stack.ss_size == 0 {
-                AltStack::default()
-            } else {
-                AltStack { sp: stack.ss_sp, flags: flags & SS_AUTODISARM, size: stack.ss_size }
-            };
+        if !ends_properly(&frame.uc.uc_mcontext) {
+            self.force_signal(tid, SigInfo::kernel(SIGSEGV));
+            return;
         }
+        let stack = frame.uc.uc_stack;
+        let sp = task.regs.x[SP];
+        // As with sigaltstack(2), the stack in use cannot be changed; errors are ignored.
+        let _ = task.altstack.set(sp, stack.ss_sp, stack.ss_flags as u32, stack.ss_size);
     }
 }
 

@@ -13,6 +13,7 @@ use friscy_abi::Errno;
 use friscy_abi::sched::RLIMIT_SIGPENDING;
 use friscy_abi::signal::{
     CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SA_NOCLDSTOP, SA_NOCLDWAIT, SI_TKILL, SI_USER,
+    SIGACTION_KNOWN,
 };
 
 /// Clock ticks of `si_utime` last 10 ms.
@@ -408,6 +409,8 @@ impl Kernel {
         let old = task.sighand.borrow().get(signo);
         if let Some(mut new) = new {
             new.mask = new.mask.without(SigSet::UNBLOCKABLE);
+            // A program finds out by reading them back which flags there are.
+            new.flags &= SIGACTION_KNOWN;
             task.sighand.borrow_mut().set(signo, new);
             let ignored = new.is_ignore()
                 || new.is_default() && matches!(default_action(signo), DefaultAction::Ignore | DefaultAction::Continue);
