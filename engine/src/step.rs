@@ -130,8 +130,11 @@ impl Machine {
             Err(SysError::NoReturn) => task.in_syscall = false,
             Err(SysError::Restart(kind)) => return Next::Interrupted(kind),
             Err(SysError::Block(wait)) => {
-                if wait.restart != RestartKind::Uninterruptible && self.kernel.needs_attention(tid) {
-                    return Next::Interrupted(wait.restart);
+                if wait.restart != RestartKind::Uninterruptible {
+                    let stopped = std::mem::take(&mut task.scratch.stopped);
+                    if stopped || self.kernel.needs_attention(tid) {
+                        return Next::Interrupted(wait.restart);
+                    }
                 }
                 self.kernel.block(tid, wait);
                 return Next::Off;

@@ -9,10 +9,11 @@ use friscy_abi::poll::{
     EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE, TFD_CLOEXEC, TFD_NONBLOCK, TFD_TIMER_ABSTIME, TFD_TIMER_CANCEL_ON_SET,
 };
 use friscy_abi::sched::RLIMIT_NOFILE;
+use friscy_abi::socket::{FIOGETOWN, FIOSETOWN, SIOCGPGRP, SIOCSPGRP};
 use friscy_abi::time::{CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_REALTIME};
 use friscy_abi::tty::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX};
 use friscy_kernel::files::{
-    Descriptor, EventFd, FileRef, IoError, LockOwner, PipeEnd, RecordLock, Regular, SocketFile, TimerFd,
+    Descriptor, EventFd, FileRef, IoError, LockOwner, Owner, PipeEnd, RecordLock, Regular, SocketFile, TimerFd,
 };
 use friscy_kernel::{Ctx, SysResult, WaitFor};
 use friscy_vfs::{FileType, OpenFile as Opened};
@@ -114,30 +115,34 @@ pub(crate) fn fcntl(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         }
         F_GETFL => u64::from(file.flags()),
         F_SETFL => {
-            file.set_flags(file.flags() & !SETTABLE | arg as u32 & SETTABLE);
+            change_flags(cx, fd, &file, file.flags() & !SETTABLE | arg as u32 & SETTABLE);
             0
         }
         F_GETLK | F_OFD_GETLK => return get_lock(cx, &file, arg, command == F_OFD_GETLK),
         F_SETLK | F_SETLKW => return set_lock(cx, &file, arg, false, command == F_SETLKW),
         F_OFD_SETLK | F_OFD_SETLKW => return set_lock(cx, &file, arg, true, command == F_OFD_SETLKW),
         F_SETOWN => {
-            set_owner(&file, arg as i32);
+            set_owner(cx, &file, Owner::from_number(arg as i32)?)?;
             0
         }
-        F_GETOWN => file.owner() as i64 as u64,
+        F_GETOWN => file.owner().number() as i64 as u64,
         F_SETOWN_EX => {
             let owner: OwnerEx = cx.read_struct(arg)?;
-            // A group's number is kept negative; threads and processes are told apart by nobody.
-            set_owner(&file, if owner.kind == 2 { owner.pid.wrapping_neg() } else { owner.pid });
+            if !matches!(owner.kind as u32, F_OWNER_TID | F_OWNER_PID | F_OWNER_PGRP) {
+                return Err(Errno::EINVAL.into());
+            }
+            set_owner(cx, &file, Owner { kind: owner.kind as u32, id: owner.pid as u32 })?;
             0
         }
         F_GETOWN_EX => {
             let owner = file.owner();
-            let owner = OwnerEx { kind: if owner < 0 { 2 } else { 1 }, pid: owner.wrapping_abs() };
-            cx.write_struct(arg, &owner)?;
+            cx.write_struct(arg, &OwnerEx { kind: owner.kind as i32, pid: owner.id as i32 })?;
             0
         }
         F_SETSIG => {
+            if arg > 64 {
+                return Err(Errno::EINVAL.into());
+            }
             file.set_owner_signal(arg as u32);
             0
         }
@@ -281,7 +286,16 @@ pub(crate) fn ioctl(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         FIONBIO | FIOASYNC => {
             let on: u32 = cx.read_struct(arg)?;
             let flag = if request == FIONBIO { O_NONBLOCK } else { O_ASYNC };
-            file.set_flags(if on == 0 { file.flags() & !flag } else { file.flags() | flag });
+            change_flags(cx, fd, &file, if on == 0 { file.flags() & !flag } else { file.flags() | flag });
+            Ok(0)
+        }
+        FIOSETOWN | SIOCSPGRP if file.downcast::<SocketFile>().is_some() => {
+            let number: i32 = cx.read_struct(arg)?;
+            set_owner(cx, &file, Owner::from_number(number)?)?;
+            Ok(0)
+        }
+        FIOGETOWN | SIOCGPGRP if file.downcast::<SocketFile>().is_some() => {
+            cx.write_struct(arg, &file.owner().number())?;
             Ok(0)
         }
         friscy_abi::tty::FIONREAD if file.downcast::<Regular>().is_some() => {
@@ -443,12 +457,25 @@ pub(crate) fn fadvise64(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     Ok(0)
 }
 
+/// Changes status flags; `fd` is what SIGIO tells of from now on, if it is to be sent.
+fn change_flags(cx: &mut Ctx<'_>, fd: i32, file: &FileRef, flags: u32) {
+    let changed = file.flags() ^ flags;
+    file.set_flags(flags);
+    if changed & O_ASYNC != 0 {
+        file.set_signal_descriptor(fd);
+        let pid = cx.pid();
+        cx.kernel.set_asynchronous(file, pid);
+    }
+}
+
 /// Says who gets signals about a description, and about the urgent data of its socket.
-fn set_owner(file: &FileRef, owner: i32) {
+fn set_owner(cx: &Ctx<'_>, file: &FileRef, owner: Owner) -> Result<(), Errno> {
+    cx.kernel.check_owner(owner)?;
     file.set_owner(owner);
     if let Some(socket) = file.downcast::<SocketFile>() {
         socket.socket().set_owner(owner);
     }
+    Ok(())
 }
 
 /// Turns a blocked open into a call's result.

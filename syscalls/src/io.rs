@@ -128,9 +128,9 @@ fn write_chunks(
                     return Ok(done);
                 }
             }
-            Err(IoError::WouldBlock) if !file.nonblocking() => {
+            Err(error @ (IoError::WouldBlock | IoError::WouldBlockUntil(_))) if !file.nonblocking() => {
                 cx.scratch().done = before + done;
-                return Err(file.wait().into());
+                return Err(file.sys_error(error));
             }
             Err(error) if done + before > 0 => {
                 if !matches!(error, IoError::WouldBlock) {

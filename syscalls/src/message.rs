@@ -13,9 +13,12 @@ use friscy_kernel::files::{FileRef, Header, IoError, Packet, Socket, Target};
 use friscy_kernel::{Ctx, SysError, SysResult};
 use std::rc::Rc;
 
-/// Bytes of one message that are taken at a time: a stream sends no more in one call, and a datagram of so many does not
-/// fit anywhere.
-const SEND_MAX: u64 = 64 << 20;
+/// The most bytes of a message that are looked at if it is sent as a whole: a datagram of so many does not fit anywhere.
+const MESSAGE_MAX: u64 = 64 << 20;
+/// Bytes for a stream that are taken from the caller's memory at a time.
+const PART: u64 = 1 << 20;
+/// The most bytes that one call sends (`MAX_RW_COUNT`).
+const SEND_MAX: u64 = 0x7fff_f000;
 /// The most bytes of control messages that are looked at.
 const CONTROL_MAX: u64 = 65_536;
 /// The most descriptors in one message (`SCM_MAX_FD`).
@@ -23,7 +26,9 @@ const RIGHTS_MAX: usize = 253;
 
 /// A message to be sent.
 struct Outgoing {
-    bytes: Vec<u8>,
+    parts: Vec<Iovec>,
+    /// Bytes in all parts.
+    len: u64,
     target: Option<Target>,
     rights: Vec<FileRef>,
     creds: Ucred,
@@ -44,6 +49,30 @@ fn target(cx: &mut Ctx<'_>, socket: &Socket, addr: u64, len: u32) -> Result<Opti
     })
 }
 
+/// Up to `most` bytes of a message, from its byte `from` on.
+fn gather(cx: &mut Ctx<'_>, parts: &[Iovec], from: u64, most: u64) -> Result<Vec<u8>, Errno> {
+    let (mut skip, mut bytes) = (from, Vec::new());
+    for part in parts {
+        let skipped = skip.min(part.iov_len);
+        skip -= skipped;
+        let count = (part.iov_len - skipped).min(most - bytes.len() as u64);
+        if count > 0 {
+            let more = cx.read_bytes(part.iov_base.wrapping_add(skipped), count)?;
+            if bytes.is_empty() {
+                bytes = more;
+            } else {
+                bytes.extend(more);
+            }
+        }
+    }
+    Ok(bytes)
+}
+
+/// How many bytes a message in these parts has.
+fn length_of(parts: &[Iovec]) -> u64 {
+    parts.iter().map(|part| part.iov_len).sum::<u64>().min(SEND_MAX)
+}
+
 /// What a message goes through.
 enum Sender {
     Netlink(FileRef),
@@ -60,7 +89,7 @@ fn sender(cx: &Ctx<'_>, fd: i32) -> Result<Sender, Errno> {
 
 fn send(cx: &mut Ctx<'_>, file: &FileRef, socket: &Rc<Socket>, message: Outgoing, flags: u32) -> SysResult {
     let urgent = flags & MSG_OOB != 0;
-    if urgent && !(socket.is_inet() && socket.kind() == SOCK_STREAM) {
+    if urgent && socket.kind() != SOCK_STREAM {
         return Err(Errno::EOPNOTSUPP.into());
     }
     if message.target.is_some() && socket.kind() != SOCK_DGRAM {
@@ -68,33 +97,45 @@ fn send(cx: &mut Ctx<'_>, file: &FileRef, socket: &Rc<Socket>, message: Outgoing
         return Err(if connected { Errno::EISCONN } else { Errno::EOPNOTSUPP }.into());
     }
     let waits = !file.nonblocking() && flags & MSG_DONTWAIT == 0;
-    let mut done = cx.scratch().done as usize;
+    let stream = socket.kind() == SOCK_STREAM;
+    let mut done = cx.scratch().done;
     let mut rights = if done == 0 { message.rights } else { Vec::new() };
+    let mut bytes = if stream { Vec::new() } else { gather(cx, &message.parts, done, MESSAGE_MAX)? };
+    let mut at = 0;
     loop {
-        let rest = message.bytes.get(done..).unwrap_or_default();
-        if rest.is_empty() && (done > 0 || socket.kind() == SOCK_STREAM) {
-            return Ok(done as u64);
+        if stream && at >= bytes.len() && done < message.len {
+            bytes = match gather(cx, &message.parts, done, PART.min(message.len - done)) {
+                Ok(bytes) => bytes,
+                Err(_) if done > 0 => return Ok(done),
+                Err(errno) => return Err(errno.into()),
+            };
+            at = 0;
+        }
+        let rest = bytes.get(at..).unwrap_or_default();
+        if rest.is_empty() && (done > 0 || stream) {
+            return Ok(done);
         }
         match socket.send_to(cx, message.target.as_ref(), rest, rights.clone(), message.creds, message.header) {
             Ok(sent) => {
-                done += sent;
+                done += sent as u64;
+                at += sent;
                 rights.clear();
-                if done >= message.bytes.len() {
+                if done >= message.len {
                     if urgent {
                         socket.mark_urgent();
                     }
-                    return Ok(done as u64);
+                    return Ok(done);
                 }
             }
             Err(error @ (IoError::WouldBlock | IoError::WouldBlockUntil(_))) if waits => {
-                cx.scratch().done = done as u64;
+                cx.scratch().done = done;
                 let SysError::Block(mut wait) = file.sys_error(error) else { return Err(Errno::EAGAIN.into()) };
                 if let Some(Target::Unix(target)) = &message.target {
                     wait.keys.push(target.point().key());
                 }
                 return Err(SysError::Block(wait));
             }
-            Err(_) if done > 0 => return Ok(done as u64),
+            Err(_) if done > 0 => return Ok(done),
             Err(IoError::WouldBlock | IoError::WouldBlockUntil(_)) => return Err(Errno::EAGAIN.into()),
             Err(error) => {
                 if flags & MSG_NOSIGNAL == 0 && socket.kind() != SOCK_DGRAM {
@@ -109,14 +150,18 @@ fn send(cx: &mut Ctx<'_>, file: &FileRef, socket: &Rc<Socket>, message: Outgoing
 /// sendto(2).
 pub(crate) fn sendto(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     let sender = sender(cx, a.i32::<0>())?;
-    let bytes = cx.read_bytes(a.u64::<1>(), a.u64::<2>().min(SEND_MAX))?;
+    let parts = vec![Iovec { iov_base: a.u64::<1>(), iov_len: a.u64::<2>().min(SEND_MAX) }];
     let (file, socket) = match sender {
-        Sender::Netlink(file) => return netlink::send(cx, &file, &bytes),
+        Sender::Netlink(file) => {
+            let bytes = gather(cx, &parts, 0, MESSAGE_MAX)?;
+            return netlink::send(cx, &file, &bytes);
+        }
         Sender::Socket(file, socket) => (file, socket),
     };
     let target = target(cx, &socket, a.u64::<4>(), a.u32::<5>())?;
     let creds = cx.ucred();
-    let message = Outgoing { bytes, target, rights: Vec::new(), creds, header: Header::default() };
+    let len = length_of(&parts);
+    let message = Outgoing { parts, len, target, rights: Vec::new(), creds, header: Header::default() };
     send(cx, &file, &socket, message, a.u32::<3>())
 }
 
@@ -186,13 +231,13 @@ fn control(
 
 fn send_message(cx: &mut Ctx<'_>, fd: i32, header: &Msghdr, flags: u32) -> SysResult {
     let sender = sender(cx, fd)?;
-    let mut bytes = Vec::new();
-    for part in iovecs(cx, header.msg_iov, header.msg_iovlen)? {
-        let room = SEND_MAX - bytes.len() as u64;
-        bytes.extend(cx.read_bytes(part.iov_base, part.iov_len.min(room))?);
-    }
+    let parts = iovecs(cx, header.msg_iov, header.msg_iovlen)?;
+    let len = length_of(&parts);
     let (file, socket) = match sender {
-        Sender::Netlink(file) => return netlink::send(cx, &file, &bytes),
+        Sender::Netlink(file) => {
+            let bytes = gather(cx, &parts, 0, MESSAGE_MAX)?;
+            return netlink::send(cx, &file, &bytes);
+        }
         Sender::Socket(file, socket) => (file, socket),
     };
     let name = if header.msg_namelen == 0 { 0 } else { header.msg_name };
@@ -201,7 +246,7 @@ fn send_message(cx: &mut Ctx<'_>, fd: i32, header: &Msghdr, flags: u32) -> SysRe
     let mut rights = Vec::new();
     let mut packet = Header::default();
     control(cx, header, &mut rights, &mut creds, &mut packet)?;
-    send(cx, &file, &socket, Outgoing { bytes, target, rights, creds, header: packet }, flags)
+    send(cx, &file, &socket, Outgoing { parts, len, target, rights, creds, header: packet }, flags)
 }
 
 /// sendmsg(2).
@@ -261,8 +306,7 @@ fn receive(
     let (file, socket) = socket_of(cx, fd)?;
     // Datagrams of the Internet do not look at the flag.
     match (flags & MSG_OOB != 0, socket.is_inet(), socket.kind()) {
-        (true, true, SOCK_STREAM) => return receive_urgent(cx, &socket, parts, header, flags),
-        (true, false, SOCK_STREAM) => return Err(Errno::EINVAL.into()),
+        (true, _, SOCK_STREAM) => return receive_urgent(cx, &socket, parts, header, flags),
         (true, false, _) => return Err(Errno::EOPNOTSUPP.into()),
         _ => {}
     }

@@ -43,10 +43,15 @@ fn make(cx: &mut Ctx<'_>, request: &CloneRequest, pidfd: Option<u64>) -> SysResu
     }
     let tid = cx.tid;
     let first = !cx.scratch().again;
+    if let (Some(addr), true) = (pidfd, first) {
+        // A place that cannot be written is told before there is a child.
+        let before: u32 = cx.read_struct(addr)?;
+        cx.write_struct(addr, &before)?;
+    }
     let result = cx.kernel.sys_clone(tid, request);
     if let (Some(addr), true, Ok(_) | Err(SysError::Block(_))) = (pidfd, first, &result) {
         let child = cx.scratch().value as u32;
-        // The child exists by now: a table without room, or a bad address, leaves the place as it is.
+        // The child exists by now: a table without room leaves the place as it is.
         if let Ok(fd) = install_pidfd(cx, child, 0) {
             let _ = cx.write_struct(addr, &fd);
         }
@@ -77,9 +82,15 @@ pub(crate) fn clone3(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     }
     let mut args = CloneArgs::default();
     bytemuck::bytes_of_mut(&mut args)[..known].copy_from_slice(&bytes[..known]);
-    if args.flags & (CLONE_DETACHED | CSIGNAL | CLONE_INTO_CGROUP) != 0
+    let known_flags = 0xffff_ffff | CLONE_CLEAR_SIGHAND;
+    let both_ids = CLONE_PIDFD | CLONE_PARENT_SETTID;
+    if args.flags & !known_flags != 0
+        || args.flags & (CLONE_DETACHED | CSIGNAL) != 0
+        || args.flags & (CLONE_THREAD | CLONE_PARENT) != 0 && args.exit_signal != 0
+        || args.flags & both_ids == both_ids && args.pidfd == args.parent_tid
+        || args.set_tid != 0
         || args.set_tid_size != 0
-        || args.exit_signal > CSIGNAL
+        || args.exit_signal > 64
         || (args.stack == 0) != (args.stack_size == 0)
     {
         return Err(Errno::EINVAL.into());

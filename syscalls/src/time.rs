@@ -5,6 +5,7 @@ use friscy_abi::Errno;
 use friscy_abi::layout::{Itimerspec, Itimerval, Sigevent, Timespec, Timeval, Timezone, Tms};
 use friscy_abi::signal::{SIGALRM, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, SIGEV_THREAD_ID};
 use friscy_abi::time::*;
+use friscy_kernel::timer::CpuClock;
 use friscy_kernel::{Ctx, Nanos, RestartKind, SysResult, WaitFor};
 
 const SECOND: Nanos = 1_000_000_000;
@@ -53,7 +54,7 @@ pub(crate) fn itimerspec((value, interval): (Nanos, Nanos)) -> Itimerspec {
 /// `EINVAL` for a clock that there is not.
 fn clock(cx: &Ctx<'_>, clock: i32) -> Result<Nanos, Errno> {
     if clock < 0 {
-        return processor_clock(cx, clock);
+        return processor_clock(cx, clock).map(|clock| cx.kernel.cpu_clock(clock));
     }
     Ok(match clock as u32 {
         CLOCK_REALTIME | CLOCK_REALTIME_COARSE | CLOCK_TAI | CLOCK_REALTIME_ALARM => cx.kernel.realtime(),
@@ -66,8 +67,8 @@ fn clock(cx: &Ctx<'_>, clock: i32) -> Result<Nanos, Errno> {
     })
 }
 
-/// The clocks of clock_getcpuclockid(3): the process or thread is in the upper bits, inverted.
-fn processor_clock(cx: &Ctx<'_>, clock: i32) -> Result<Nanos, Errno> {
+/// What the clocks of clock_getcpuclockid(3) count: the process or thread is in the upper bits, inverted.
+fn processor_clock(cx: &Ctx<'_>, clock: i32) -> Result<CpuClock, Errno> {
     const THREAD: i32 = 4;
     let id = !(clock >> 3) as u32;
     if clock & 3 == 3 {
@@ -75,11 +76,11 @@ fn processor_clock(cx: &Ctx<'_>, clock: i32) -> Result<Nanos, Errno> {
     }
     if clock & THREAD != 0 {
         let tid = if id == 0 { cx.tid } else { id };
-        let task = cx.kernel.tasks.get(&tid).filter(|task| task.tgid == cx.pid()).ok_or(Errno::EINVAL)?;
-        return Ok(task.user_time + task.system_time);
+        cx.kernel.tasks.get(&tid).filter(|task| task.tgid == cx.pid()).ok_or(Errno::EINVAL)?;
+        return Ok(CpuClock::Thread(tid));
     }
     let pid = if id == 0 { cx.pid() } else { id };
-    if cx.kernel.processes.contains_key(&pid) { Ok(cx.kernel.cpu_time(pid)) } else { Err(Errno::EINVAL) }
+    if cx.kernel.processes.contains_key(&pid) { Ok(CpuClock::Process(pid)) } else { Err(Errno::EINVAL) }
 }
 
 /// clock_gettime(2).
@@ -231,7 +232,13 @@ pub(crate) fn times(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
 /// timer_create(2).
 pub(crate) fn timer_create(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     let id = a.i32::<0>();
-    clock(cx, id)?;
+    let cpu = match id as u32 {
+        CLOCK_PROCESS_CPUTIME_ID => Some(CpuClock::Process(cx.pid())),
+        CLOCK_THREAD_CPUTIME_ID => Some(CpuClock::Thread(cx.tid)),
+        _ if id < 0 => Some(processor_clock(cx, id)?),
+        CLOCK_MONOTONIC_RAW | CLOCK_REALTIME_COARSE | CLOCK_MONOTONIC_COARSE => return Err(Errno::EOPNOTSUPP.into()),
+        _ => clock(cx, id).map(|_| None)?,
+    };
     let event: Sigevent = if a.u64::<1>() == 0 {
         Sigevent { sigev_signo: SIGALRM as i32, sigev_notify: SIGEV_SIGNAL as i32, ..Sigevent::default() }
     } else {
@@ -249,7 +256,7 @@ pub(crate) fn timer_create(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
         _ => return Err(Errno::EINVAL.into()),
     }
     let pid = cx.pid();
-    let timer = cx.kernel.posix_timer_create(pid, id, event)?;
+    let timer = cx.kernel.posix_timer_create(pid, id, cpu, event)?;
     if a.u64::<1>() == 0
         && let Some(timer_state) = cx.process_mut().posix_timers.get_mut(&timer)
     {
@@ -265,7 +272,7 @@ pub(crate) fn timer_create(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
 
 fn timer_left(cx: &Ctx<'_>, id: i32) -> Result<(Nanos, Nanos), Errno> {
     let timer = cx.process().posix_timers.get(&id).ok_or(Errno::EINVAL)?;
-    let now = cx.kernel.now();
+    let now = timer.cpu.map_or_else(|| cx.kernel.now(), |clock| cx.kernel.cpu_clock(clock));
     let left = timer.timer.expires.map_or(0, |at| at.saturating_sub(now).max(1));
     Ok((left, timer.timer.interval))
 }
@@ -273,13 +280,18 @@ fn timer_left(cx: &Ctx<'_>, id: i32) -> Result<(Nanos, Nanos), Errno> {
 /// timer_settime(2).
 pub(crate) fn timer_settime(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
     let id = a.i32::<0>();
+    if a.u64::<2>() == 0 {
+        return Err(Errno::EINVAL.into());
+    }
     let new: Itimerspec = cx.read_struct(a.u64::<2>())?;
     let (value, interval) = (from_timespec(&new.it_value)?, from_timespec(&new.it_interval)?);
     let old = timer_left(cx, id)?;
-    let clock = cx.process().posix_timers.get(&id).ok_or(Errno::EINVAL)?.clock;
-    let now = cx.kernel.now();
+    let timer = cx.process().posix_timers.get(&id).ok_or(Errno::EINVAL)?;
+    let (clock, cpu) = (timer.clock, timer.cpu);
+    let now = cpu.map_or_else(|| cx.kernel.now(), |clock| cx.kernel.cpu_clock(clock));
     let expires = match value {
         0 => None,
+        at if a.u32::<1>() & TIMER_ABSTIME != 0 && cpu.is_some() => Some(at),
         at if a.u32::<1>() & TIMER_ABSTIME != 0 => {
             Some(monotonic(cx, clock as u32 == CLOCK_REALTIME || clock as u32 == CLOCK_TAI, at))
         }

@@ -203,9 +203,10 @@ fn futexes() {
     assert_eq!(guest.ok("futex", &[word, private | 1, 10, 0, 0, 0]), 1);
     assert!(guest.kernel.task(1).scratch.deadline.is_none());
     guest.fails("futex", &[word, private | 6, 0, 0, 0, 0], Errno::ESRCH);
-    guest.fails("futex", &[word, private | 11, 0, 0, 0, 0], Errno::ENOSYS);
+    guest.fails("futex", &[word, private | 14, 0, 0, 0, 0], Errno::ENOSYS);
     let short = guest.put_struct(&Timespec { tv_sec: 0, tv_nsec: 0 });
-    guest.fails("futex", &[word, private, 5, short, 0, 0], Errno::ETIMEDOUT);
+    // FUTEX_LOCK_PI has noted that somebody waited.
+    guest.fails("futex", &[word, private, 0x8000_0005, short, 0, 0], Errno::ETIMEDOUT);
 }
 
 #[test]

@@ -143,3 +143,38 @@ fn handlers() {
 fn seals() {
     check("seals");
 }
+
+#[test]
+fn futexes() {
+    check("futexes");
+}
+
+#[test]
+fn large() {
+    check("large");
+}
+
+#[test]
+fn restarts() {
+    check("restarts");
+}
+
+#[test]
+fn timers() {
+    check("timers");
+}
+
+#[test]
+fn terminals() {
+    check("terminals");
+}
+
+#[test]
+fn clones() {
+    check("clones");
+}
+
+#[test]
+fn bands() {
+    check("bands");
+}

@@ -55,8 +55,10 @@ pub enum RestartKind {
 /// What a futex word is known by.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum FutexKey {
-    /// A word of private memory: the address space and the address.
+    /// A word named with `FUTEX_PRIVATE_FLAG`: the address space and the address.
     Private(u32, u64),
+    /// A word of private memory, named without the flag: Linux keeps the two apart.
+    Unshared(u32, u64),
     /// A word of a shared mapping: the object and the offset.
     Shared(u32, u64),
 }
@@ -134,4 +136,6 @@ pub struct Scratch {
     pub again: bool,
     /// A futex wake chose this task.
     pub woken: bool,
+    /// The process stopped while the call waited, which interrupts it when it would wait again.
+    pub stopped: bool,
 }

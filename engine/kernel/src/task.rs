@@ -9,6 +9,7 @@ use crate::sched::SchedParams;
 use crate::signal::{AltStack, Pending, SigSet, Sighand};
 use crate::{Nanos, Pid, Tid};
 use friscy_boundary::{MmId, Regs};
+use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -59,8 +60,8 @@ pub struct Task {
     pub clear_child_tid: u64,
     /// `set_robust_list`: address of the list head.
     pub robust_list: u64,
-    /// The futex it is queued at.
-    pub futex: Option<FutexKey>,
+    /// The futexes it is queued at.
+    pub futexes: SmallVec<[FutexKey; 1]>,
     /// Personality, personality(2).
     pub personality: u32,
     /// `PR_SET_PDEATHSIG`.
@@ -113,7 +114,7 @@ impl Task {
             altstack: AltStack::default(),
             clear_child_tid: 0,
             robust_list: 0,
-            futex: None,
+            futexes: SmallVec::new(),
             personality: 0,
             parent_death_signal: 0,
             nice: 0,

@@ -8,7 +8,7 @@ use crate::{Pid, Tid};
 use friscy_abi::Errno;
 use friscy_abi::layout::Sigevent;
 use friscy_abi::sched::{RLIM_INFINITY, RLIMIT_CPU};
-use friscy_abi::signal::{SI_TIMER, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID};
+use friscy_abi::signal::{SI_TIMER, SIGEV_NONE, SIGEV_THREAD_ID};
 
 /// One interval timer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +36,15 @@ impl Itimer {
 /// ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF.
 pub type ItimerSet = [Itimer; 3];
 
+/// What a processor clock counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CpuClock {
+    /// The time of all threads of a process.
+    Process(Pid),
+    /// That of one thread.
+    Thread(Tid),
+}
+
 /// A timer of timer_create(2).
 #[derive(Clone, Copy, Debug)]
 pub struct PosixTimer {
@@ -43,8 +52,12 @@ pub struct PosixTimer {
     pub clock: i32,
     /// What it does.
     pub event: Sigevent,
-    /// When it fires next, in monotonic time.
+    /// When it fires next: in monotonic time, or processor time if `cpu` says whose.
     pub timer: Itimer,
+    /// Whose processor time it measures.
+    pub cpu: Option<CpuClock>,
+    /// Told apart from when it was armed before: a signal of then is dropped.
+    pub armed: u32,
     /// Expirations since the signal was queued.
     pub missed: u64,
     /// What timer_getoverrun(2) says: of the signal taken last.
@@ -74,8 +87,8 @@ impl Kernel {
             return;
         };
         let missed = timer.timer.advance(now);
-        let next = timer.timer.expires;
-        let event = timer.event;
+        let next = if timer.cpu.is_some() { None } else { timer.timer.expires };
+        let (event, armed) = (timer.event, timer.armed);
         let notify = event.sigev_notify as u32;
         if notify == SIGEV_NONE {
             self.sched.set_timer(TimerId::Posix(pid, id), next);
@@ -83,7 +96,7 @@ impl Kernel {
         }
         self.sched.set_timer(TimerId::Posix(pid, id), next);
         // A timer has one signal: while that is queued, expirations are counted.
-        let queued = self.timer_is_queued(pid, id);
+        let queued = self.timer_is_queued(pid, id, armed);
         let Some(timer) = self.process_mut(pid).posix_timers.get_mut(&id) else { return };
         timer.missed = if queued { timer.missed.saturating_add(missed + 1) } else { missed };
         if queued {
@@ -93,30 +106,54 @@ impl Kernel {
             signo: event.sigev_signo as u32,
             errno: 0,
             code: SI_TIMER,
-            data: SigData::Timer { id, overrun: 0, value: event.sigev_value },
+            data: SigData::Timer { id, overrun: 0, value: event.sigev_value, armed },
         };
         let target = event.sigev_notify_thread_id as Tid;
-        if notify == SIGEV_THREAD_ID && self.tasks.get(&target).is_some_and(|task| task.tgid == pid) {
-            self.send_to_task(target, info);
-        } else if notify == SIGEV_SIGNAL || notify == SIGEV_THREAD_ID {
+        if notify == SIGEV_THREAD_ID {
+            // Nobody gets it when the thread has ended.
+            if self.tasks.get(&target).is_some_and(|task| task.tgid == pid) {
+                self.send_to_task(target, info);
+            }
+        } else {
             self.send_to_process(pid, info);
         }
     }
 
     /// Whether a POSIX timer's signal waits in a queue of its process.
-    fn timer_is_queued(&self, pid: Pid, id: i32) -> bool {
+    fn timer_is_queued(&self, pid: Pid, id: i32, armed: u32) -> bool {
         let Some(process) = self.processes.get(&pid) else { return false };
         let mut threads = process.threads.iter().filter_map(|tid| self.tasks.get(tid));
-        process.pending.has_timer(id) || threads.any(|task| task.pending.has_timer(id))
+        process.pending.has_timer(id, armed) || threads.any(|task| task.pending.has_timer(id, armed))
     }
 
-    /// A signal was taken from a queue: if it is a timer's, what it missed is known.
-    pub(crate) fn signal_taken(&mut self, pid: Pid, info: &SigInfo) {
-        if let SigData::Timer { id, .. } = info.data
-            && let Some(timer) = self.processes.get_mut(&pid).and_then(|process| process.posix_timers.get_mut(&id))
-        {
-            timer.overrun = i32::try_from(timer.missed).unwrap_or(i32::MAX);
-            timer.missed = 0;
+    /// A signal was taken from a queue: a timer may queue its next one, and tells how many times it fired meanwhile.
+    /// Answers whether the signal is to be dropped, because its timer was armed anew or deleted.
+    pub(crate) fn signal_taken(&mut self, pid: Pid, info: &mut SigInfo) -> bool {
+        let SigData::Timer { id, overrun, armed, .. } = &mut info.data else { return false };
+        let now = self.now();
+        let Some(timer) = self.processes.get_mut(&pid).and_then(|process| process.posix_timers.get_mut(id)) else {
+            return true;
+        };
+        if timer.armed != *armed {
+            return true;
+        }
+        if timer.cpu.is_none() && timer.timer.expires.is_some_and(|at| now >= at) {
+            timer.missed = timer.missed.saturating_add(timer.timer.advance(now) + 1);
+            let next = timer.timer.expires;
+            self.sched.set_timer(TimerId::Posix(pid, *id), next);
+        }
+        timer.overrun = i32::try_from(timer.missed).unwrap_or(i32::MAX);
+        timer.missed = 0;
+        *overrun = timer.overrun;
+        false
+    }
+
+    /// What a processor clock shows; 0 when nobody is left that it counts for.
+    #[must_use]
+    pub fn cpu_clock(&self, clock: CpuClock) -> Nanos {
+        match clock {
+            CpuClock::Process(pid) => self.cpu_time(pid),
+            CpuClock::Thread(tid) => self.tasks.get(&tid).map_or(0, |task| task.user_time + task.system_time),
         }
     }
 
@@ -135,7 +172,7 @@ impl Kernel {
         if which > 2 {
             return Err(Errno::EINVAL);
         }
-        let now = if which == 0 { self.now() } else { self.cpu_time(pid) };
+        let now = self.itimer_clock(pid, which);
         let process = self.process_mut(pid);
         let slot = process.itimers.get_mut(which).ok_or(Errno::EINVAL)?;
         // A timer that is about to fire is never reported as disarmed.
@@ -150,16 +187,21 @@ impl Kernel {
         Ok(old)
     }
 
-    /// Arms or disarms a POSIX timer: first expiry in monotonic time, and period.
+    /// Arms or disarms a POSIX timer: first expiry in monotonic time, or that of its processor clock, and period.
     ///
     /// # Errors
     /// `EINVAL` for an unknown timer.
     pub fn posix_timer_set(&mut self, pid: Pid, id: i32, expires: Option<Nanos>, interval: Nanos) -> Result<(), Errno> {
         let timer = self.process_mut(pid).posix_timers.get_mut(&id).ok_or(Errno::EINVAL)?;
-        timer.timer = Itimer { expires, interval };
+        timer.timer = Itimer { expires, interval: if expires.is_some() { interval } else { 0 } };
+        timer.armed = timer.armed.wrapping_add(1);
         timer.missed = 0;
         timer.overrun = 0;
-        self.sched.set_timer(TimerId::Posix(pid, id), expires);
+        let cpu = timer.cpu.is_some();
+        self.sched.set_timer(TimerId::Posix(pid, id), expires.filter(|_| !cpu));
+        if cpu {
+            self.process_mut(pid).cpu_timers |= expires.is_some();
+        }
         Ok(())
     }
 
@@ -178,7 +220,13 @@ impl Kernel {
     ///
     /// # Errors
     /// `EAGAIN` when `RLIMIT_SIGPENDING` is reached: each timer has a place for its signal.
-    pub fn posix_timer_create(&mut self, pid: Pid, clock: i32, event: Sigevent) -> Result<i32, Errno> {
+    pub fn posix_timer_create(
+        &mut self,
+        pid: Pid,
+        clock: i32,
+        cpu: Option<CpuClock>,
+        event: Sigevent,
+    ) -> Result<i32, Errno> {
         if !self.signal_room(pid) {
             return Err(Errno::EAGAIN);
         }
@@ -190,7 +238,7 @@ impl Kernel {
                 break id;
             }
         };
-        let timer = PosixTimer { clock, event, timer: Itimer::default(), missed: 0, overrun: 0 };
+        let timer = PosixTimer { clock, event, timer: Itimer::default(), cpu, armed: 0, missed: 0, overrun: 0 };
         process.posix_timers.insert(id, timer);
         Ok(id)
     }
@@ -202,17 +250,49 @@ impl Kernel {
         let pid = task.tgid;
         self.check_cpu_limit(pid);
         let Some(process) = self.processes.get(&pid) else { return };
+        if process.cpu_timers {
+            self.check_cpu_timers(pid);
+        }
+        let Some(process) = self.processes.get(&pid) else { return };
         if process.itimers[1].expires.is_none() && process.itimers[2].expires.is_none() {
             return;
         }
-        let used = self.cpu_time(pid);
         for (which, signo) in [(1, SIGVTALRM), (2, SIGPROF)] {
+            let used = self.itimer_clock(pid, which);
             let Some(timer) = self.process_mut(pid).itimers.get_mut(which) else { continue };
             if timer.expires.is_some_and(|at| used >= at) {
                 timer.advance(used);
                 self.send_to_process(pid, SigInfo::kernel(signo));
             }
         }
+    }
+
+    /// What an interval timer counts: ITIMER_VIRTUAL no time in system calls.
+    fn itimer_clock(&self, pid: Pid, which: usize) -> Nanos {
+        match which {
+            0 => self.now(),
+            1 => self.usage_of(pid).user_time,
+            _ => self.cpu_time(pid),
+        }
+    }
+
+    /// Fires the POSIX timers of a process that measure processor time.
+    fn check_cpu_timers(&mut self, pid: Pid) {
+        let Some(process) = self.processes.get(&pid) else { return };
+        let armed: Vec<(i32, CpuClock, Nanos)> = process
+            .posix_timers
+            .iter()
+            .filter_map(|(&id, timer)| Some((id, timer.cpu?, timer.timer.expires?)))
+            .collect();
+        for &(id, clock, at) in &armed {
+            let now = self.cpu_clock(clock);
+            if now >= at {
+                self.fire_posix(pid, id, now);
+            }
+        }
+        let process = self.process_mut(pid);
+        process.cpu_timers =
+            process.posix_timers.values().any(|timer| timer.cpu.is_some() && timer.timer.expires.is_some());
     }
 
     /// RLIMIT_CPU: SIGXCPU every second from the soft limit on, SIGKILL at the hard limit (getrlimit(2)).

@@ -92,6 +92,14 @@ constants! {
 }
 
 constants! {
+    /// Kinds of owner of `F_SETOWN_EX`.
+    OWNERS: u32;
+    F_OWNER_TID = 0,
+    F_OWNER_PID = 1,
+    F_OWNER_PGRP = 2,
+}
+
+constants! {
     /// Descriptor flags.
     FD_FLAGS: u32;
     FD_CLOEXEC = 1,
@@ -105,6 +113,13 @@ constants! {
     F_UNLCK = 2,
 }
 
+/// The seal that keeps a file from becoming executable, or from not being so any more: Linux 6.3.
+pub const F_SEAL_EXEC: u32 = 0x20;
+/// Flag of memfd_create(2), Linux 6.3: never executable.
+pub const MFD_NOEXEC_SEAL: u32 = 8;
+/// Flag of memfd_create(2), Linux 6.3: executable.
+pub const MFD_EXEC: u32 = 0x10;
+
 constants! {
     /// File seals of memfd_create(2).
     SEALS: u32;
@@ -113,7 +128,6 @@ constants! {
     F_SEAL_GROW = 4,
     F_SEAL_WRITE = 8,
     F_SEAL_FUTURE_WRITE = 0x10,
-    F_SEAL_EXEC = 0x20,
 }
 
 constants! {
@@ -178,8 +192,6 @@ constants! {
     MFD_CLOEXEC = 1,
     MFD_ALLOW_SEALING = 2,
     MFD_HUGETLB = 4,
-    MFD_NOEXEC_SEAL = 8,
-    MFD_EXEC = 0x10,
 }
 
 constants! {

@@ -378,6 +378,9 @@ layouts! {
     /// `struct robust_list_head` of set_robust_list(2).
     RobustListHead[24] { list: u64, futex_offset: i64, list_op_pending: u64, }
 
+    /// `struct futex_waitv` of futex_waitv(2).
+    FutexWaitv[24] { val: u64, uaddr: u64, flags: u32, reserved: u32, }
+
     /// `struct open_how` of openat2(2).
     OpenHow[24] { flags: u64, mode: u64, resolve: u64, }
 

@@ -6,6 +6,10 @@ use crate::table::constants;
 pub const CSIGNAL: u64 = 0xff;
 /// Matches every waiter.
 pub const FUTEX_BITSET_MATCH_ANY: u32 = 0xffff_ffff;
+/// Flag of futex_waitv(2): the word has 32 bits.
+pub const FUTEX2_SIZE_U32: u32 = 2;
+/// The most words that futex_waitv(2) waits at.
+pub const FUTEX_WAITV_MAX: u32 = 128;
 /// No limit.
 pub const RLIM_INFINITY: u64 = 0xffff_ffff_ffff_ffff;
 /// Names anonymous memory.

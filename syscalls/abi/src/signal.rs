@@ -102,6 +102,13 @@ constants! {
 }
 
 constants! {
+    /// `si_code` of SIGIO.
+    POLL_CODES: i32;
+    POLL_IN = 1,
+    POLL_OUT = 2,
+}
+
+constants! {
     /// `si_code` of SIGCHLD.
     CHILD_CODES: i32;
     CLD_EXITED = 1,

@@ -172,6 +172,10 @@ constants! {
 constants! {
     /// Requests about interfaces, netdevice(7), and of a connection's urgent data.
     INTERFACE_IOCTLS: u32;
+    FIOSETOWN = 0x8901,
+    SIOCSPGRP = 0x8902,
+    FIOGETOWN = 0x8903,
+    SIOCGPGRP = 0x8904,
     SIOCATMARK = 0x8905,
     SIOCGIFNAME = 0x8910,
     SIOCGIFCONF = 0x8912,

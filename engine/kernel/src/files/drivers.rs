@@ -41,6 +41,8 @@ pub struct Drivers {
     uuids: Cell<u64>,
     /// Named pipes whose opening waits for the other end.
     pub(super) opening: Vec<super::open::OpeningFifo>,
+    /// Descriptions with `O_ASYNC`.
+    pub(super) asynchronous: Vec<super::asynchronous::Asynchronous>,
     /// Advisory locks.
     pub(super) locks: super::locks::Locks,
     /// Bytes on their way between a file and guest memory.
@@ -65,6 +67,11 @@ impl Drivers {
     /// Gives a buffer back for the next transfer.
     pub fn return_buffer(&mut self, buffer: Vec<u8>) {
         self.buffer = buffer;
+    }
+
+    /// Whether any description may have `O_ASYNC`.
+    pub(super) fn has_asynchronous(&self) -> bool {
+        !self.asynchronous.is_empty()
     }
 
     /// A terminal by its number.

@@ -26,7 +26,14 @@ pub enum Effect {
         /// Signal number.
         signo: u32,
     },
-    /// The terminal of this session hung up: SIGHUP and SIGCONT for the leader and the foreground group, and no
+    /// A signal for a file's owner.
+    SignalOwner {
+        /// Who it is.
+        owner: super::Owner,
+        /// Signal number.
+        signo: u32,
+    },
+    /// The terminal of this session hung up: SIGHUP and SIGCONT for the leader, and no
     /// process has it as its controlling terminal any more.
     Hangup {
         /// Session.
@@ -36,7 +43,7 @@ pub enum Effect {
         /// The foreground process group, 0 for none.
         foreground: Pid,
     },
-    /// Nobody has the terminal with this number open any more: its name goes.
+    /// Nobody has the terminal with this number open any more, or its other side: its name goes.
     TerminalGone(u32),
 }
 

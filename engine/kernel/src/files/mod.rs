@@ -4,6 +4,7 @@
 //! description (offset, status flags); an [`FdTable`] gives descriptors to them. No operation waits: one that cannot
 //! go on answers [`IoError::WouldBlock`], and [`File::wait_keys`] says what to wait for.
 
+mod asynchronous;
 mod device;
 mod drivers;
 mod effects;
@@ -31,6 +32,7 @@ mod timerfd;
 pub mod tty;
 mod urgent;
 
+pub use asynchronous::Owner;
 pub use device::{Device, DeviceKind};
 pub use drivers::Drivers;
 pub use effects::{Effect, Effects, WaitPoint};
@@ -201,8 +203,10 @@ pub struct OpenFile {
     file: Box<dyn File>,
     offset: Cell<u64>,
     flags: Cell<u32>,
-    /// `F_SETOWN`: a process, a group when negative, or 0.
-    owner: Cell<i32>,
+    /// Who gets its signals.
+    owner: Cell<Owner>,
+    /// The descriptor by which `O_ASYNC` was set: what SIGIO tells.
+    signal_descriptor: Cell<i32>,
     /// `F_SETSIG`.
     owner_signal: Cell<u32>,
     /// Names the description: epoll and flock(2) tell descriptions apart by it.
@@ -244,7 +248,8 @@ impl OpenFile {
             file,
             offset: Cell::new(0),
             flags: Cell::new(flags),
-            owner: Cell::new(0),
+            owner: Cell::default(),
+            signal_descriptor: Cell::new(-1),
             owner_signal: Cell::new(0),
             id,
             watchers,
@@ -311,15 +316,26 @@ impl OpenFile {
         self.offset.set(offset);
     }
 
-    /// `F_GETOWN`.
+    /// Who gets its signals (`F_GETOWN`).
     #[must_use]
-    pub fn owner(&self) -> i32 {
+    pub fn owner(&self) -> Owner {
         self.owner.get()
     }
 
-    /// `F_SETOWN`.
-    pub fn set_owner(&self, owner: i32) {
+    /// Says who gets its signals (`F_SETOWN`).
+    pub fn set_owner(&self, owner: Owner) {
         self.owner.set(owner);
+    }
+
+    /// The descriptor that SIGIO tells of.
+    #[must_use]
+    pub fn signal_descriptor(&self) -> i32 {
+        self.signal_descriptor.get()
+    }
+
+    /// Says which descriptor SIGIO tells of.
+    pub fn set_signal_descriptor(&self, fd: i32) {
+        self.signal_descriptor.set(fd);
     }
 
     /// `F_GETSIG`.
@@ -453,7 +469,10 @@ impl OpenFile {
             IoError::WouldBlockUntil(deadline) => {
                 let wait = self.wait();
                 let first = wait.deadline.map_or(deadline, |other| other.min(deadline));
-                wait.until(Some(first)).into()
+                // A socket with a timeout is never restarted (signal(7)): the time would begin anew.
+                let socket = self.downcast::<SocketFile>().is_some();
+                let restart = if socket { RestartKind::Never } else { wait.restart };
+                wait.until(Some(first)).restart(restart).into()
             }
         }
     }

@@ -13,7 +13,13 @@ impl Kernel {
             drop(self.drivers.effects.take_released());
             for effect in self.drivers.effects.take() {
                 match effect {
-                    Effect::Wake(key) => self.wake(key),
+                    Effect::Wake(key) => {
+                        self.wake(key);
+                        if self.drivers.has_asynchronous() {
+                            self.signal_asynchronous(key);
+                        }
+                    }
+                    effect @ Effect::SignalOwner { .. } => self.settle_owner(effect),
                     Effect::SignalGroup { pgid, signo } => {
                         self.send_to_group(pgid, SigInfo::kernel(signo));
                     }
@@ -26,7 +32,7 @@ impl Kernel {
     }
 
     fn remove_pts_node(&mut self, index: u32) {
-        if self.drivers.devpts.is_none() || self.drivers.terminal(index).is_some() {
+        if self.drivers.devpts.is_none() || self.drivers.terminal(index).is_some_and(|terminal| !terminal.hung_up()) {
             return;
         }
         let root = self.vfs.root();

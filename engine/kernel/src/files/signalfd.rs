@@ -49,7 +49,7 @@ fn entry(info: &SigInfo) -> SignalfdSiginfo {
             (out.ssi_pid, out.ssi_uid) = (pid as u32, uid);
             (out.ssi_int, out.ssi_ptr) = (value as i32, value);
         }
-        SigData::Timer { id, overrun, value } => {
+        SigData::Timer { id, overrun, value, .. } => {
             (out.ssi_tid, out.ssi_overrun) = (id as u32, overrun as u32);
             (out.ssi_int, out.ssi_ptr) = (value as i32, value);
         }

@@ -5,7 +5,7 @@ use super::{File, FileRef, Header, IoError, IoResult, Keys};
 use crate::{Ctx, Kernel, Nanos};
 use friscy_abi::Errno;
 use friscy_abi::layout::Ucred;
-use friscy_abi::socket::{SIOCATMARK, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_DGRAM, SOL_SOCKET};
+use friscy_abi::socket::{SIOCATMARK, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET};
 use friscy_abi::tty::{FIONREAD, TIOCOUTQ};
 use friscy_vfs::Location;
 use std::any::Any;
@@ -125,10 +125,11 @@ impl File for SocketFile {
                 cx.write_struct(arg, &(self.socket.waiting() as u32))?;
                 Ok(0)
             }
-            SIOCATMARK if self.socket.is_tcp() => {
+            SIOCATMARK if self.socket.kind() == SOCK_STREAM => {
                 cx.write_struct(arg, &u32::from(self.socket.at_mark()))?;
                 Ok(0)
             }
+            SIOCATMARK if !self.socket.is_inet() => Err(Errno::EOPNOTSUPP.into()),
             // Whatever was sent has arrived.
             TIOCOUTQ => {
                 cx.write_struct(arg, &0u32)?;

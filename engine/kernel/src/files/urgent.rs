@@ -1,11 +1,12 @@
-//! Urgent data of TCP (`MSG_OOB`): one byte of the stream that is marked, tcp(7), send(2), recv(2), sockatmark(3).
+//! Urgent data of stream sockets (`MSG_OOB`): one byte of the stream that is marked, tcp(7), unix(7), send(2), recv(2),
+//! sockatmark(3).
 
 use super::effects::Effect;
 use super::socket::Socket;
-use super::{IoError, IoResult};
+use super::{IoError, IoResult, Owner};
 use friscy_abi::Errno;
 use friscy_abi::signal::SIGURG;
-use friscy_abi::socket::SO_OOBINLINE;
+use friscy_abi::socket::{SO_OOBINLINE, SOCK_STREAM};
 use std::cell::Cell;
 
 /// The mark in what a socket has received.
@@ -21,8 +22,8 @@ struct Mark {
 #[derive(Debug, Default)]
 pub(super) struct Urgent {
     mark: Cell<Option<Mark>>,
-    /// Who gets SIGURG, as fcntl(2) `F_SETOWN` says it; 0 for nobody.
-    owner: Cell<i32>,
+    /// Who gets SIGURG.
+    owner: Cell<Owner>,
 }
 
 impl Urgent {
@@ -33,8 +34,8 @@ impl Urgent {
 }
 
 impl Socket {
-    /// Says who gets SIGURG (`F_SETOWN`): a process, a group when negative, or 0 for nobody.
-    pub fn set_owner(&self, owner: i32) {
+    /// Says who gets SIGURG (`F_SETOWN`).
+    pub fn set_owner(&self, owner: Owner) {
         self.urgent.owner.set(owner);
     }
 
@@ -44,18 +45,14 @@ impl Socket {
 
     /// The last byte that the other end has sent is urgent.
     pub fn mark_urgent(&self) {
-        let Some(peer) = self.peer().filter(|peer| self.is_tcp() && !peer.closed.get()) else { return };
+        let Some(peer) = self.peer().filter(|peer| self.kind() == SOCK_STREAM && !peer.closed.get()) else { return };
         let urgent = &peer.urgent;
         // A mark that is reached and not read past gives way, with its byte.
         if urgent.mark.get().is_some_and(|mark| mark.ahead == 0) && peer.queued.get() > 1 {
             peer.skip_urgent();
         }
         urgent.mark.set(Some(Mark { ahead: peer.queued.get().saturating_sub(1), taken: false }));
-        match urgent.owner.get() {
-            0 => {}
-            pid @ 1.. => peer.point().effect(Effect::SignalProcess { pid: pid.unsigned_abs(), signo: SIGURG }),
-            group => peer.point().effect(Effect::SignalGroup { pgid: group.unsigned_abs(), signo: SIGURG }),
-        }
+        peer.point().effect(Effect::SignalOwner { owner: urgent.owner.get(), signo: SIGURG });
         peer.point().notify();
     }
 
@@ -118,7 +115,7 @@ impl Socket {
     /// # Errors
     /// `EINVAL` if there is none, it was received, or it is part of the stream (`SO_OOBINLINE`).
     pub fn receive_urgent(&self, peek: bool) -> IoResult<u8> {
-        let mark = self.urgent.mark.get().filter(|mark| self.is_tcp() && !self.inline() && !mark.taken);
+        let mark = self.urgent.mark.get().filter(|mark| !self.inline() && !mark.taken);
         let mark = mark.ok_or(Errno::EINVAL)?;
         let mut left = mark.ahead;
         let queue = self.queue.borrow();

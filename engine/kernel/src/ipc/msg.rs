@@ -105,7 +105,7 @@ impl Kernel {
             queue.bytes() + message.bytes.len() as u64 <= queue.limit && (queue.queue.len() as u64) < queue.limit;
         let key = queue.key();
         if !fits {
-            let wait = WaitFor::key(key).restart(RestartKind::Never);
+            let wait = WaitFor::key(key).restart(RestartKind::NoHandler);
             return Err(if flags & IPC_NOWAIT != 0 { Errno::EAGAIN.into() } else { wait.into() });
         }
         queue.queue.push_back(message);
@@ -129,7 +129,7 @@ impl Kernel {
         queue.perm.check(&cred, 0o444)?;
         let key = queue.key();
         let Some(place) = queue.choose(kind, flags) else {
-            let wait = WaitFor::key(key).restart(RestartKind::Never);
+            let wait = WaitFor::key(key).restart(RestartKind::NoHandler);
             return Err(if flags & IPC_NOWAIT != 0 { Errno::ENOMSG.into() } else { wait.into() });
         };
         let mut message = queue.queue.get(place).cloned().ok_or(Errno::ENOMSG)?;

@@ -14,6 +14,7 @@ use friscy_abi::sched::{
     CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS, CLONE_PARENT,
     CLONE_PARENT_SETTID, CLONE_SETTLS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM, RLIMIT_NPROC,
 };
+use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -42,7 +43,7 @@ const NAMESPACES: u64 =
 pub struct CloneRequest {
     /// `CLONE_…`, without the exit signal.
     pub flags: u64,
-    /// Signal sent to the parent at the child's end, 0 to 64.
+    /// Signal sent to the parent at the child's end; none for 0 or a number that is no signal.
     pub exit_signal: u32,
     /// The child's stack pointer, or 0 for the parent's.
     pub stack: u64,
@@ -107,7 +108,8 @@ impl Kernel {
         if without(CLONE_THREAD, CLONE_SIGHAND)
             || without(CLONE_SIGHAND, CLONE_VM)
             || flags & (CLONE_SIGHAND | CLONE_CLEAR_SIGHAND) == CLONE_SIGHAND | CLONE_CLEAR_SIGHAND
-            || request.exit_signal > 64
+            || flags & CLONE_FS != 0 && flags & (CLONE_NEWNS | CLONE_NEWUSER) != 0
+            || flags & CLONE_THREAD != 0 && flags & (CLONE_NEWUSER | CLONE_NEWPID) != 0
         {
             return Err(Errno::EINVAL);
         }
@@ -180,7 +182,7 @@ impl Kernel {
             altstack: if flags & (CLONE_VM | CLONE_VFORK) == CLONE_VM { AltStack::default() } else { parent.altstack },
             clear_child_tid: if shared(CLONE_CHILD_CLEARTID) { request.child_tid } else { 0 },
             robust_list: 0,
-            futex: None,
+            futexes: SmallVec::new(),
             personality: parent.personality,
             parent_death_signal: 0,
             nice: if parent.sched.reset_on_fork { parent.nice.max(0) } else { parent.nice },
@@ -315,6 +317,8 @@ impl Process {
             itimers: ItimerSet::default(),
             posix_timers: BTreeMap::new(),
             next_timer: 0,
+            cpu_timers: false,
+            lost_foreground: 0,
             usage: super::Usage::default(),
             children_usage: super::Usage::default(),
             cpu_limit_seen: 0,

@@ -294,9 +294,10 @@ impl Kernel {
 
     /// From here on nothing fails: the old program is gone.
     fn commit_exec(&mut self, tid: Tid, loaded: Loaded) {
+        self.exit_owned_futexes(tid);
         let tid = self.leave_threads(tid);
-        self.clear_child_tid(tid);
         self.exit_robust_list(tid);
+        self.clear_child_tid(tid);
         let task = self.task_mut(tid);
         let pid = task.tgid;
         let old = std::mem::replace(&mut task.mm, Rc::new(RefCell::new(loaded.mm)));

@@ -55,6 +55,7 @@ impl Kernel {
         self.futex_cancel(tid);
         self.lock_wait_over(tid);
         self.exit_robust_list(tid);
+        self.exit_owned_futexes(tid);
         self.clear_child_tid(tid);
         self.vfork_done(tid);
         let Some(mut task) = self.tasks.remove(&tid) else { return };
@@ -113,7 +114,7 @@ impl Kernel {
             self.sched.set_timer(TimerId::Posix(pid, id), None);
         }
         if sid == pid {
-            self.detach_terminal(pid);
+            self.detach_terminal(pid, true);
         }
         self.undo_semaphores(pid);
         self.reparent(pid, children);

@@ -91,7 +91,7 @@ impl Kernel {
         self.processes.get(&pid).is_none_or(|process| self.is_orphaned_group(process.pgid))
     }
 
-    /// A terminal hung up: SIGHUP and SIGCONT go to the session's leader and to the foreground group, and no process
+    /// A terminal hung up: SIGHUP and SIGCONT go to the session's leader, and no process
     /// of the session has the terminal any more.
     pub fn terminal_hangup(&mut self, sid: Pid, tty: u32, foreground: Pid) {
         let leader = self.processes.get(&sid).is_some_and(|process| process.tty == Some(tty));
@@ -101,12 +101,10 @@ impl Kernel {
             }
         }
         if leader {
+            // The foreground group hears of it when the leader ends, if nobody told it before.
+            self.process_mut(sid).lost_foreground = foreground;
             self.send_to_process(sid, SigInfo::kernel(SIGHUP));
             self.send_to_process(sid, SigInfo::kernel(SIGCONT));
-        }
-        if foreground != 0 {
-            self.send_to_group(foreground, SigInfo::kernel(SIGHUP));
-            self.send_to_group(foreground, SigInfo::kernel(SIGCONT));
         }
     }
 }

@@ -116,6 +116,10 @@ pub struct Process {
     pub posix_timers: std::collections::BTreeMap<i32, crate::timer::PosixTimer>,
     /// The id that the next one gets, if it is free.
     pub next_timer: i32,
+    /// Some of them measure processor time and are armed.
+    pub cpu_timers: bool,
+    /// The foreground group of the terminal that hung up while this was the leader of its session, or 0.
+    pub lost_foreground: Pid,
     /// Of threads that have ended.
     pub usage: Usage,
     /// Of children that were waited for.

@@ -39,10 +39,10 @@ impl Kernel {
             let Some(task) = self.tasks.get_mut(&tid) else { return Delivered::Off };
             let pid = task.tgid;
             let allowed = SigSet(!task.mask.0);
-            let taken = task.pending.take(allowed);
-            let Some(process) = self.processes.get_mut(&pid) else { return Delivered::Off };
-            let Some(info) = taken.or_else(|| process.pending.take(allowed)) else { break };
-            self.signal_taken(pid, &info);
+            if !self.processes.contains_key(&pid) {
+                return Delivered::Off;
+            }
+            let Some(info) = self.take_signal(tid, allowed) else { break };
             let Some(task) = self.tasks.get_mut(&tid) else { return Delivered::Off };
             let action = task.sighand.borrow().get(info.signo);
             if action.is_ignore() {
@@ -134,9 +134,10 @@ impl Kernel {
         self.set_mask(tid, mask);
     }
 
-    /// No handler ran: the call goes on, unless it gives up at any signal.
+    /// No handler ran: the call goes on, unless it gives up at any signal or has done a part.
     fn end_interruption(&mut self, tid: Tid, kind: RestartKind) {
-        if kind != RestartKind::Never {
+        let part = self.tasks.get(&tid).is_some_and(|task| task.scratch.done != 0);
+        if kind != RestartKind::Never && !part {
             return;
         }
         self.futex_cancel(tid);

@@ -31,6 +31,8 @@ pub enum SigData {
         overrun: i32,
         /// `si_value`.
         value: u64,
+        /// Which arming of the timer it is of; no part of `siginfo_t`.
+        armed: u32,
     },
     /// SIGCHLD; waitid(2) reports the same fields.
     Child {
@@ -131,7 +133,7 @@ impl SigInfo {
                 put(20, &uid.to_le_bytes());
                 put(24, &value.to_le_bytes());
             }
-            SigData::Timer { id, overrun, value } => {
+            SigData::Timer { id, overrun, value, .. } => {
                 put(16, &id.to_le_bytes());
                 put(20, &overrun.to_le_bytes());
                 put(24, &value.to_le_bytes());
@@ -176,10 +178,11 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Queues a signal. A standard signal that is already pending is merged with it; real-time ones queue up. Returns
-    /// whether it was queued.
+    /// Queues a signal. A standard signal that is already pending is merged with it; real-time ones queue up, and those
+    /// of timers. Returns whether it was queued.
     pub fn push(&mut self, info: SigInfo) -> bool {
-        if self.set.has(info.signo) && (info.signo < SIGRTMIN || info.is_lost()) {
+        let queues_up = info.signo >= SIGRTMIN || matches!(info.data, SigData::Timer { .. });
+        if self.set.has(info.signo) && (!queues_up || info.is_lost()) {
             return false;
         }
         self.set.add(info.signo);
@@ -193,10 +196,12 @@ impl Pending {
         self.queue.iter().filter(|info| info.takes_place()).count()
     }
 
-    /// Whether the signal of a POSIX timer is queued.
+    /// Whether the signal of a POSIX timer, armed for the `arming`th time, is queued.
     #[must_use]
-    pub fn has_timer(&self, timer: i32) -> bool {
-        self.queue.iter().any(|info| matches!(info.data, SigData::Timer { id, .. } if id == timer))
+    pub fn has_timer(&self, timer: i32, arming: u32) -> bool {
+        let its =
+            |info: &SigInfo| matches!(info.data, SigData::Timer { id, armed, .. } if (id, armed) == (timer, arming));
+        self.queue.iter().any(its)
     }
 
     /// Whether none is.

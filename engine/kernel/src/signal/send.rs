@@ -199,6 +199,15 @@ impl Kernel {
         }
         process.stopped = Some(signo);
         process.event = Some(ChildEvent::Stopped(signo));
+        // Calls in which threads wait are interrupted.
+        for tid in process.threads.clone() {
+            if let Some(task) = self.tasks.get_mut(&tid)
+                && task.in_syscall
+            {
+                task.scratch.stopped = true;
+                self.unblock(tid);
+            }
+        }
         self.notify_parent(pid, CLD_STOPPED, signo as i32);
     }
 
@@ -262,7 +271,7 @@ impl Kernel {
         let (parent, signo) = (process.parent, process.exit_signal);
         let action = self.sigchld_action(parent);
         let mut unwaited = false;
-        let mut send = signo != 0;
+        let mut send = (1..=NSIG).contains(&signo);
         if signo == SIGCHLD
             && let Some(action) = action
         {
@@ -460,15 +469,17 @@ impl Kernel {
 
     /// Takes a pending signal of `set`, blocked or not, as rt_sigtimedwait(2) and signalfd(2) do.
     pub fn take_signal(&mut self, tid: Tid, set: SigSet) -> Option<SigInfo> {
-        let task = self.tasks.get_mut(&tid)?;
-        let pid = task.tgid;
-        if let Some(info) = task.pending.take(set) {
-            self.signal_taken(pid, &info);
-            return Some(info);
+        loop {
+            let task = self.tasks.get_mut(&tid)?;
+            let pid = task.tgid;
+            let mut info = match task.pending.take(set) {
+                Some(info) => info,
+                None => self.processes.get_mut(&pid)?.pending.take(set)?,
+            };
+            if !self.signal_taken(pid, &mut info) {
+                return Some(info);
+            }
         }
-        let info = self.processes.get_mut(&pid)?.pending.take(set)?;
-        self.signal_taken(pid, &info);
-        Some(info)
     }
 
     /// Signals that wait for a task or its process, blocked or not.

@@ -18,6 +18,10 @@ const N_TTY: u32 = 0;
 impl Terminal {
     /// A request that both sides know; `master` says on which it was made.
     pub(super) fn ioctl(&self, cx: &mut Ctx<'_>, request: u32, arg: u64, master: bool) -> IoResult<u64> {
+        // Linux holds these back from the background, whether or not they change anything.
+        if !master && matches!(request, TIOCSETD | TCSBRK | TCSBRKP | TCXONC) {
+            self.check_change(cx)?;
+        }
         match request {
             TCGETS => {
                 let short = termios::to_short(&self.ldisc.borrow().termios);
@@ -95,7 +99,7 @@ impl Terminal {
                     return Err(Errno::ENOTTY.into());
                 }
                 let pid = cx.pid();
-                cx.kernel.detach_terminal(pid);
+                cx.kernel.detach_terminal(pid, false);
             }
             TIOCVHANGUP => {
                 if cx.task().cred.euid != 0 {
@@ -148,7 +152,11 @@ impl Terminal {
 
     fn set_foreground(&self, cx: &mut Ctx<'_>, arg: u64, master: bool) -> IoResult<()> {
         if !master {
-            self.check_change(cx)?;
+            // A group that cannot be stopped has no job control.
+            self.check_change(cx).map_err(|error| match error {
+                IoError::Errno(Errno::EIO) => IoError::Errno(Errno::ENOTTY),
+                other => other,
+            })?;
         }
         let process = cx.process();
         if process.tty != Some(self.index()) || process.sid != self.session() {
@@ -196,11 +204,19 @@ impl Kernel {
         }
     }
 
-    /// Gives up the controlling terminal of a process (TIOCNOTTY, the end of a session leader). For a session leader
-    /// the whole session loses it, and its foreground group gets SIGHUP and SIGCONT.
-    pub fn detach_terminal(&mut self, pid: Pid) {
+    /// Gives up the controlling terminal of a process (TIOCNOTTY; or it `ends`). For a session leader the whole session
+    /// loses it, and its foreground group gets SIGHUP, and SIGCONT unless the leader ends.
+    pub fn detach_terminal(&mut self, pid: Pid, ends: bool) {
         let Some(process) = self.processes.get_mut(&pid) else { return };
-        let Some(index) = process.tty.take() else { return };
+        let Some(index) = process.tty.take() else {
+            let pgid = std::mem::take(&mut process.lost_foreground);
+            if ends && pgid != 0 {
+                for signo in [crate::signal::SIGHUP, crate::signal::SIGCONT] {
+                    self.drivers.effects.push(crate::files::Effect::SignalGroup { pgid, signo });
+                }
+            }
+            return;
+        };
         if process.sid != pid {
             return;
         }
@@ -209,7 +225,8 @@ impl Kernel {
         terminal.set_session(0, 0);
         self.forget_terminal(pid);
         if foreground != 0 {
-            for signo in [crate::signal::SIGHUP, crate::signal::SIGCONT] {
+            let signals = [crate::signal::SIGHUP, crate::signal::SIGCONT];
+            for &signo in signals.iter().take(if ends { 1 } else { 2 }) {
                 self.drivers.effects.push(crate::files::Effect::SignalGroup { pgid: foreground, signo });
             }
         }

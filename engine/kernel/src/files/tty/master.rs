@@ -1,7 +1,7 @@
 //! The side of a pseudoterminal that a terminal emulator has open: /dev/ptmx, pty(7).
 
 use super::Terminal;
-use crate::files::{File, IoError, IoResult, Keys};
+use crate::files::{Effect, File, IoError, IoResult, Keys};
 use crate::{Ctx, Kernel};
 use friscy_abi::Errno;
 use friscy_abi::poll::{POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
@@ -40,6 +40,7 @@ impl Drop for PtyMaster {
         self.terminal.masters.set(self.terminal.masters.get() - 1);
         if self.terminal.masters.get() == 0 {
             self.terminal.hang_up();
+            self.terminal.point.effect(Effect::TerminalGone(self.terminal.index()));
         }
     }
 }
