@@ -173,7 +173,7 @@ static void arrives(const char *what) {
     siginfo_t info;
     int signo, any = 0;
     printf("  %s:", what);
-    while ((signo = sigtimedwait(&signals, &info, &(struct timespec){0, any ? 0 : 3000000})) > 0) {
+    while ((signo = sigtimedwait(&signals, &info, &(struct timespec){0, any ? 0 : 20000000})) > 0) {
         any++;
         if (signo == SIGIO)
             printf(" SIGIO");

@@ -17,8 +17,24 @@ static const void *many(long count) {
     return (const void *)count;
 }
 
-static void nap(void) {
-    usleep(15000);
+/* Whether a thread sleeps: proc(5), the third field of stat. */
+static int sleeps(int tid) {
+    char path[64], text[256] = {0}, *state;
+    sprintf(path, "/proc/self/task/%d/stat", tid);
+    int fd = open(path, O_RDONLY);
+    if (fd < 0) return 1;
+    read(fd, text, sizeof text - 1);
+    close(fd);
+    state = strrchr(text, ')');
+    return state && state[2] == 'S';
+}
+
+/* Waits until a thread has nothing to do but wait. */
+static void settles(volatile int *tid, volatile int *over) {
+    for (int quiet = 0; quiet < 3;) {
+        usleep(1000);
+        quiet = *over || *tid && sleeps(*tid) ? quiet + 1 : 0;
+    }
 }
 
 /* A thread that makes one call, and what became of it. */
@@ -47,7 +63,7 @@ static Waiter *start(uint32_t *at, int op, uint32_t value, const void *timeout, 
     Waiter *w = calloc(1, sizeof *w);
     *w = (Waiter){.at = at, .at2 = at2, .op = op, .value = value, .value3 = value3, .timeout = timeout, .keeps = keeps};
     pthread_create(&w->thread, 0, waits, w);
-    nap();
+    settles(&w->tid, &w->over);
     return w;
 }
 
@@ -60,7 +76,7 @@ static void ends(const char *what, Waiter *w) {
 }
 
 static void over(Waiter **w, int count) {
-    nap();
+    for (int i = 0; i < count; i++) settles(&w[i]->tid, &w[i]->over);
     printf("  over:");
     for (int i = 0; i < count; i++) printf(" %d", w[i]->over);
     puts("");
@@ -228,7 +244,7 @@ static void requeues(void) {
     over(w, 5);
     T(futex(&c, FUTEX_WAKE, 9, 0, 0, 0));
     for (int i = 0; i < 5; i++) ends("requeued", w[i]);
-    struct timespec soon = {0, 60000000};
+    struct timespec soon = {0, 200000000};
     w[0] = start(&a, FUTEX_WAIT, 0, &soon, 0, 0, 0);
     T(futex(&a, FUTEX_REQUEUE, 0, many(9), &b, 0));
     ends("requeued until its time", w[0]);
@@ -341,7 +357,7 @@ static void requeues_inheriting(void) {
     w[1]->keeps = 0, w[2]->keeps = 0;
     for (int i = 0; i < 3; i++) ends("requeued", w[i]);
     b = syscall(SYS_gettid);
-    clock_gettime(CLOCK_MONOTONIC, &soon), soon.tv_nsec += 60000000;
+    clock_gettime(CLOCK_MONOTONIC, &soon), soon.tv_nsec += 200000000;
     if (soon.tv_nsec >= 1000000000) soon.tv_nsec -= 1000000000, soon.tv_sec++;
     w[0] = start(&a, FUTEX_WAIT_REQUEUE_PI, 0, &soon, &b, 0, 0);
     w[1] = start(&a, FUTEX_WAIT, 0, 0, 0, 0, 0);
@@ -367,7 +383,9 @@ static long waitv(Waitv *v, unsigned count, unsigned flags, void *timeout, int c
 
 static Waitv several[3];
 static long which;
+static int several_tid, never;
 static void *waits_for_several(void *arg) {
+    several_tid = syscall(SYS_gettid);
     which = waitv(several, 3, 0, 0, 0);
     return 0;
 }
@@ -404,16 +422,18 @@ static void vectors(void) {
     for (int i = 0; i < 3; i++) several[i] = (Waitv){.uaddr = (uintptr_t)&words[i], .flags = i == 1 ? 2 : 2 | 128};
     for (int i = 0; i < 3; i++) {
         pthread_t thread;
+        several_tid = 0;
         pthread_create(&thread, 0, waits_for_several, 0);
-        nap();
+        settles(&several_tid, &never);
         T(futex(&words[2 - i], i == 1 ? FUTEX_WAKE : FUTEX_WAKE_PRIVATE, 1, 0, 0, 0));
         pthread_join(thread, 0);
         T(which);
         for (int k = 0; k < 3; k++) T(futex(&words[k], k == 1 ? FUTEX_WAKE : FUTEX_WAKE_PRIVATE, 1, 0, 0, 0));
     }
     pthread_t thread;
+    several_tid = 0;
     pthread_create(&thread, 0, waits_for_several, 0);
-    nap();
+    settles(&several_tid, &never);
     T(futex(&words[0], FUTEX_REQUEUE | FUTEX_PRIVATE_FLAG, 0, many(1), &words[7], 0));
     T(futex(&words[7], FUTEX_WAKE_PRIVATE, 1, 0, 0, 0));
     pthread_join(thread, 0);

@@ -83,7 +83,7 @@ static void queued(void) {
     T(timer_getoverrun(timer));
     T(sigwaitinfo(&set, &info) == SIGRTMIN);
     int overrun = timer_getoverrun(timer);
-    IS(overrun >= 8 && overrun <= 30);
+    IS(overrun >= 8);
     IS(info.si_overrun == overrun);
     printf("%d %d\n", info.si_code, info.si_value.sival_int);
     T(sigwaitinfo(&set, &info) == SIGRTMIN);
@@ -178,12 +178,12 @@ static void processor(void) {
     for (int i = 0; i < 2; i++) {
         count = 0;
         T(make(clocks[i], SIGEV_SIGNAL, SIGUSR1));
-        T(arm(30, 0));
-        nap(40);
+        T(arm(80, 0));
+        nap(20);
         T(count);
         T(timer_gettime(timer, &left));
-        IS(left.it_value.tv_nsec > 0 && left.it_value.tv_nsec <= 30000000);
-        spin(40);
+        IS(left.it_value.tv_nsec > 0 && left.it_value.tv_nsec <= 80000000);
+        spin(90);
         T(count);
         T(timer_gettime(timer, &left));
         T(left.it_value.tv_nsec);
@@ -195,13 +195,13 @@ static void processor(void) {
     T(timer_delete(timer));
     static const int which[] = {ITIMER_VIRTUAL, ITIMER_PROF}, signo[] = {SIGVTALRM, SIGPROF};
     for (int i = 0; i < 2; i++) {
-        struct itimerval new = {{0, 0}, {0, 20000}}, old;
+        struct itimerval new = {{0, 0}, {0, 80000}}, old;
         count = 0;
         T(setitimer(which[i], &new, 0));
-        nap(50);
+        nap(20);
         T(count);
         T(getitimer(which[i], &old));
-        IS(old.it_value.tv_usec > 0 && old.it_value.tv_usec <= 30000);
+        IS(old.it_value.tv_usec > 0 && old.it_value.tv_usec <= 90000);
         while (!count) {}
         T(count);
         T(getitimer(which[i], &old));
@@ -220,7 +220,7 @@ static void processor(void) {
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
     nap(30);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &later);
-    IS((later.tv_sec - now.tv_sec) * 1000000000 + later.tv_nsec - now.tv_nsec < 20000000);
+    IS((later.tv_sec - now.tv_sec) * 1000000000 + later.tv_nsec - now.tv_nsec < 29000000);
     T(clock_nanosleep(CLOCK_THREAD_CPUTIME_ID, 0, &now, 0));
     T(clock_gettime(7 - 16, &now));
 }
@@ -246,7 +246,7 @@ static void descriptors(void) {
     T(at.revents);
     T(read(fd, &times, 4));
     T(read(fd, &times, 8));
-    IS(times >= 5 && times < 20);
+    IS(times >= 5);
     T(timerfd_gettime(fd, &old));
     IS(old.it_value.tv_nsec > 0 && old.it_value.tv_nsec <= 10000000 && old.it_interval.tv_nsec == 10000000);
     nap(15);
