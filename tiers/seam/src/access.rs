@@ -23,6 +23,10 @@ pub mod page {
 /// The first offset above the guest's window, in bytes.
 pub const WINDOW_SIZE: u64 = 0xf000_0000;
 
+/// How far below the window's start a state lies that translated code addresses relative to it, in bytes: within the
+/// guard, beyond the reach of displacements.
+pub const STATE_BELOW: usize = 16 << 10;
+
 /// The offset in the guest's window at which an access of the law's form is made. Negative displacements of small
 /// bases and sums beyond the window land in guards.
 #[inline(always)]
@@ -88,4 +92,77 @@ pub fn landing_for(pc: usize) -> Option<usize> {
         row = unsafe { row.add(1) };
     }
     None
+}
+
+/// Host code that a tier writes while it runs: where it is, and where execution goes on after a host fault in it. It keeps
+/// the start of the window in `r15`, with its state [`STATE_BELOW`] that.
+///
+/// The words of [`State::scratch`](crate::State::scratch) hold at the landing what [`written::word`] says; `rsp` is as at
+/// the fault.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub mod written {
+    use crate::State;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    static START: AtomicUsize = AtomicUsize::new(0);
+    static END: AtomicUsize = AtomicUsize::new(0);
+    static LANDING: AtomicUsize = AtomicUsize::new(0);
+
+    /// Places in the saved words.
+    pub mod word {
+        /// General-purpose registers, by their number in instructions.
+        pub const GPR: usize = 0;
+        /// Low halves of vector registers.
+        pub const XMM: usize = 16;
+        /// Program counter of the fault.
+        pub const PC: usize = 32;
+        /// The host address that faulted.
+        pub const ADDRESS: usize = 33;
+        /// Bit 0: a write; bit 1: SIGBUS.
+        pub const KIND: usize = 34;
+    }
+
+    /// What the host's fault handler knows.
+    pub struct HostFault {
+        /// General-purpose registers, by their number in instructions.
+        pub gpr: [u64; 16],
+        /// Low halves of vector registers.
+        pub xmm: [u64; 16],
+        /// Program counter of the fault.
+        pub pc: u64,
+        /// The host address that faulted.
+        pub address: u64,
+        /// Bit 0: a write; bit 1: SIGBUS.
+        pub kind: u64,
+    }
+
+    /// Says where all such code of this process is, once, before any of it runs.
+    pub fn declare(start: usize, end: usize, landing: usize) {
+        LANDING.store(landing, Ordering::Relaxed);
+        START.store(start, Ordering::Relaxed);
+        END.store(end, Ordering::Release);
+    }
+
+    /// Whether `pc` is in such code. Called from a signal handler: it neither allocates nor locks.
+    pub fn contains(pc: usize) -> bool {
+        pc < END.load(Ordering::Acquire) && pc >= START.load(Ordering::Relaxed)
+    }
+
+    /// Saves what is known of a fault in such code and returns the landing. Called from a signal handler.
+    ///
+    /// # Safety
+    /// The fault is in such code, so that `r15` is the start of a window with its state.
+    pub unsafe fn save(fault: &HostFault) -> usize {
+        let state = (fault.gpr[15] as usize - super::STATE_BELOW) as *mut State;
+        // SAFETY: the caller's promise; translated code is the only user of the state while it runs.
+        unsafe {
+            let scratch = &mut (*state).scratch;
+            scratch[word::GPR..][..16].copy_from_slice(&fault.gpr);
+            scratch[word::XMM..][..16].copy_from_slice(&fault.xmm);
+            scratch[word::PC] = fault.pc;
+            scratch[word::ADDRESS] = fault.address;
+            scratch[word::KIND] = fault.kind;
+        }
+        LANDING.load(Ordering::Relaxed)
+    }
 }

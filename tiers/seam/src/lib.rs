@@ -62,7 +62,12 @@ impl State {
     /// A state with zero registers over the guest window at `window`, with page bytes at `pages` where the host needs
     /// them (else null).
     pub fn new(window: *mut u8, pages: *mut u8) -> Box<State> {
-        Box::new(State {
+        Box::new(State::initial(window, pages))
+    }
+
+    /// As [`State::new`], by itself.
+    pub fn initial(window: *mut u8, pages: *mut u8) -> State {
+        State {
             x: [0; 32],
             f: [0; 32],
             scratch: [0; SCRATCH_SLOTS],
@@ -77,7 +82,7 @@ impl State {
             host_sp: 0,
             tier: [0; 4],
             fault: MemoryFault { addr: 0, write: false, beyond_object: false, misaligned: false },
-        })
+        }
     }
 }
 
@@ -111,7 +116,7 @@ pub enum Exit {
 pub enum Prepared {
     /// It can be entered now.
     Ready(Code),
-    /// It is being translated; ask again.
+    /// It is being translated; [`Tier::finished`] tells when it is.
     Pending,
     /// This tier will not translate it.
     Refused(&'static str),
@@ -129,6 +134,24 @@ pub trait Tier {
 
     /// Translates a region; it is entered at its block 0.
     fn prepare(&mut self, region: &Region) -> Prepared;
+
+    /// A region of which [`Tier::prepare`] said [`Prepared::Pending`], and what became of it: its entry, its class of
+    /// rounding mode, and the outcome. Regions that were forgotten meanwhile do not come.
+    fn finished(&mut self) -> Option<(u64, RoundingClass, Prepared)> {
+        None
+    }
+
+    /// The guest addresses at which control may enter the region that `code` is of from outside, each with the code that
+    /// enters there.
+    fn entries(&self, code: Code) -> Vec<(u64, Code)> {
+        let _ = code;
+        Vec::new()
+    }
+
+    /// Leads all places that were linked to `code` out of the tier again; it can still be entered.
+    fn unlink(&mut self, code: Code) {
+        let _ = code;
+    }
 
     /// Runs translated code until it exits.
     ///

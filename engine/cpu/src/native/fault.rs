@@ -4,7 +4,7 @@
 //! A row of the fix-up table (see `friscy_seam::access`) pairs the host instruction that may fault with the place where
 //! execution goes on. Faults at any other pc are not ours and go to the handler that was installed before.
 
-use friscy_seam::access::landing_for;
+use friscy_seam::access::{landing_for, written};
 use friscy_seam::friscy_fixup;
 use std::arch::asm;
 use std::cell::Cell;
@@ -74,6 +74,11 @@ extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: 
         regs[libc::REG_RIP as usize] = landing as i64;
         return;
     }
+    if written::contains(regs[libc::REG_RIP as usize] as usize) {
+        // SAFETY: the context is valid; the fault is in translated code.
+        regs[libc::REG_RIP as usize] = unsafe { land_from_written(signal, info, context) } as i64;
+        return;
+    }
     // A fault of another thread while the handlers are being installed has no earlier action to go to yet: it returns
     // and faults again until it has.
     let Some(previous) = PREVIOUS.get() else { return };
@@ -94,6 +99,49 @@ extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: 
                 f(signal);
             }
         },
+    }
+}
+
+/// Where general-purpose registers are in the host's context, by their number in instructions.
+const GPRS: [libc::c_int; 16] = [
+    libc::REG_RAX,
+    libc::REG_RCX,
+    libc::REG_RDX,
+    libc::REG_RBX,
+    libc::REG_RSP,
+    libc::REG_RBP,
+    libc::REG_RSI,
+    libc::REG_RDI,
+    libc::REG_R8,
+    libc::REG_R9,
+    libc::REG_R10,
+    libc::REG_R11,
+    libc::REG_R12,
+    libc::REG_R13,
+    libc::REG_R14,
+    libc::REG_R15,
+];
+
+/// Saves the registers at a fault in translated code; returns where execution goes on.
+///
+/// # Safety
+/// The signal handler's arguments; the fault's pc is in translated code.
+unsafe fn land_from_written(signal: libc::c_int, info: *const libc::siginfo_t, context: *const libc::c_void) -> usize {
+    // SAFETY: the host calls the handler with a valid siginfo and ucontext, vector registers included.
+    unsafe {
+        let context = &(*context.cast::<libc::ucontext_t>()).uc_mcontext;
+        let xmm = &(*context.fpregs)._xmm;
+        let write = context.gregs[libc::REG_ERR as usize] & ERROR_WRITE != 0;
+        written::save(&written::HostFault {
+            gpr: GPRS.map(|r| context.gregs[r as usize] as u64),
+            xmm: std::array::from_fn(|n| {
+                let element = &xmm[n].element;
+                u64::from(element[0]) | u64::from(element[1]) << 32
+            }),
+            pc: context.gregs[libc::REG_RIP as usize] as u64,
+            address: (*info).si_addr() as u64,
+            kind: u64::from(write) | u64::from(signal == libc::SIGBUS) << 1,
+        })
     }
 }
 

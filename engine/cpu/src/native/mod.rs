@@ -25,4 +25,4 @@ pub use budget::default_share;
 pub use cpu::{NativeCpu, Statistics};
 pub use fault::{HostFault, copy, install};
 pub use memfd::Memfd;
-pub use space::{NativeSpace, Pages};
+pub use space::{Hart, NativeSpace, Pages};

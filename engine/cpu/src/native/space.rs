@@ -8,7 +8,9 @@ use super::window::Window;
 use crate::run::RunMemory;
 use crate::translate::{Changed, CodeMemory, Image, PageSource};
 use friscy_boundary::{CopyFault, MemError, PAGE_SIZE, Prot, WINDOW_SIZE};
-use std::ops::Range;
+use friscy_seam::State;
+use std::ops::{Deref, DerefMut, Range};
+use std::ptr::NonNull;
 use std::rc::Rc;
 
 /// A new mapping splits an area or a gap at its start and one at its end, and each split makes one more.
@@ -23,6 +25,25 @@ pub enum Pages {
     Private(Rc<Memfd>, u64),
     /// A file's own pages from an offset on.
     Shared(Rc<Memfd>, u64),
+}
+
+/// A hart's state at its place in a window.
+pub struct Hart(NonNull<State>);
+
+impl Deref for Hart {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        // SAFETY: who made it keeps the window alive and makes no other.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl DerefMut for Hart {
+    fn deref_mut(&mut self) -> &mut State {
+        // SAFETY: as above.
+        unsafe { self.0.as_mut() }
+    }
 }
 
 /// An address space of a guest. All ranges are page-aligned, not empty and within the window.
@@ -54,6 +75,19 @@ impl NativeSpace {
     /// Where guest address 0 is in the host's address space.
     pub fn window(&self) -> *mut u8 {
         self.window.base()
+    }
+
+    /// The hart's state with zero registers, which lies in the window's guard: translated code finds it from there.
+    ///
+    /// # Safety
+    /// The space is not dropped before it, and there is one at a time.
+    pub unsafe fn hart(&self) -> Hart {
+        let state = self.window.state();
+        // SAFETY: the place is this window's, large enough and aligned for it.
+        unsafe {
+            state.write(State::initial(self.window(), std::ptr::null_mut()));
+            Hart(NonNull::new_unchecked(state))
+        }
     }
 
     /// How many bytes are mapped.

@@ -2,10 +2,18 @@
 
 use super::memfd::Memfd;
 use friscy_boundary::{MemError, Prot};
+use friscy_seam::State;
+use friscy_seam::access::STATE_BELOW;
 use std::ops::Range;
 
 /// Bytes reserved below and above the window. The law for addresses reaches 2 KiB and one access beyond 32 bits.
 const GUARD_BYTES: usize = 64 << 10;
+
+/// Bytes of the lower guard that hold the hart's state. What is left of the guard above is more than displacements reach.
+const STATE_BYTES: usize = 4096;
+
+const _: () =
+    assert!(size_of::<State>() <= STATE_BYTES && STATE_BELOW > STATE_BYTES + 2048 && STATE_BELOW <= GUARD_BYTES);
 
 /// Bytes that an address of 32 bits can reach.
 const REACH_BYTES: usize = 4 << 30;
@@ -25,7 +33,19 @@ impl Window {
         // SAFETY: a new mapping where the host likes touches nothing that exists.
         let at =
             unsafe { libc::mmap(std::ptr::null_mut(), REACH_BYTES + 2 * GUARD_BYTES, libc::PROT_NONE, flags, -1, 0) };
-        if at == libc::MAP_FAILED { Err(MemError::NoMemory) } else { Ok(Window { reservation: at.cast() }) }
+        if at == libc::MAP_FAILED {
+            return Err(MemError::NoMemory);
+        }
+        let window = Window { reservation: at.cast() };
+        let prot = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: pages of the lower guard, which is this reservation's own.
+        let result = unsafe { libc::mprotect(window.state().cast(), STATE_BYTES, prot) };
+        if result == 0 { Ok(window) } else { Err(MemError::NoMemory) }
+    }
+
+    /// Where in the lower guard the hart's state lies, zero at first.
+    pub fn state(&self) -> *mut State {
+        self.base().wrapping_sub(STATE_BELOW).cast()
     }
 
     /// Where guest address 0 is.
