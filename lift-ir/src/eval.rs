@@ -5,6 +5,8 @@
 
 mod float;
 
+pub use float::evaluate_float;
+
 use crate::ir::{Block, Edge, ExitKind, Inst, Region, Target, Term, Value};
 use crate::op::{Effects, Op};
 use crate::sem;
@@ -187,7 +189,7 @@ impl Machine {
                 let integer = sem::binary(op, a, b).or_else(|| sem::unary(op, a));
                 match integer {
                     Some(v) => v,
-                    None => float::evaluate(op, inst.imm, [a, b, c], self.frm, &mut self.fflags),
+                    None => evaluate_float(op, inst.imm, [a, b, c], self.frm, &mut self.fflags),
                 }
             }
         };

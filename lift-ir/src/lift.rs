@@ -83,6 +83,19 @@ impl Lifter {
         limits: &Limits,
         out: &mut Region,
     ) {
+        self.lift_with_entries(pc, &[], rounding, src, limits, out);
+    }
+
+    /// As [`Lifter::lift`], with further entries: places of the same function that are known to be jumped to.
+    pub fn lift_with_entries(
+        &mut self,
+        pc: u64,
+        entries: &[u64],
+        rounding: RoundingClass,
+        src: &mut dyn CodeSource,
+        limits: &Limits,
+        out: &mut Region,
+    ) {
         out.reset(pc, rounding);
         let mut budget = limits.max_insts.max(1);
         if limits.max_blocks <= 1 {
@@ -94,6 +107,7 @@ impl Lifter {
         self.starts.clear();
         self.queue.clear();
         self.queue.push((pc, true));
+        self.queue.extend(entries.iter().map(|&pc| (pc, true)));
         let mut next = 0;
         while let Some(&(pc, entry)) = self.queue.get(next) {
             next += 1;

@@ -6,8 +6,9 @@ use friscy_fp::{Rm, box_f32, soft, unbox_f32};
 const SIGN32: u32 = 1 << 31;
 const SIGN64: u64 = 1 << 63;
 
-/// The result of a floating-point op. `rm` is the op's immediate: 7 stands for `frm`.
-pub(super) fn evaluate(op: Op, rm: i64, args: [u64; 3], frm: u32, flags: &mut u32) -> u64 {
+/// The result of a floating-point op, with `flags` accumulated into. `rm` is the op's immediate: 7 stands for `frm`.
+/// Singles are in the low halves of operands and result.
+pub fn evaluate_float(op: Op, rm: i64, args: [u64; 3], frm: u32, flags: &mut u32) -> u64 {
     let [a, b, c] = args;
     let (s, t, u) = (a as u32, b as u32, c as u32);
     // Regions are made so that an op never meets an invalid mode.

@@ -1,0 +1,250 @@
+//! Compiling a region: code is made, then every access is checked to find each guest register where it was expected; if
+//! one is not found, the region is compiled again with that register stored before the access.
+
+use crate::emit::{Access, BASE, Emitted, Emitter, Links, Source, Stores, signature};
+use crate::fault::{Base, Dirty, Place, Row};
+use crate::plan::Plan;
+use cranelift_codegen::ir::{Function, TrapCode, UserFuncName, Value, ValueLabel};
+use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::settings::{self, Configurable};
+use cranelift_codegen::{CodegenResult, CompiledCode, Context, LabelValueLoc, ValueLabelsRanges};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use friscy_lift_ir::Region;
+use std::time::{Duration, Instant};
+
+/// How often a region is compiled again at most.
+const ATTEMPTS: usize = 6;
+
+/// What a tier has compiled so far.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Statistics {
+    /// Regions.
+    pub regions: u64,
+    /// Times that a region was compiled again because a register was not found at an access.
+    pub again: u64,
+    /// Guest instructions.
+    pub guest_instructions: u64,
+    /// Bytes of host code.
+    pub host_bytes: u64,
+    /// Accesses that may fault.
+    pub accesses: u64,
+    /// Stores that only faults need.
+    pub stores_for_faults: u64,
+    /// Time.
+    pub time: Duration,
+}
+
+impl Statistics {
+    /// Adds those of another region.
+    pub(crate) fn add(&mut self, other: &Statistics) {
+        self.regions += other.regions;
+        self.again += other.again;
+        self.guest_instructions += other.guest_instructions;
+        self.host_bytes += other.host_bytes;
+        self.accesses += other.accesses;
+        self.stores_for_faults += other.stores_for_faults;
+        self.time += other.time;
+    }
+}
+
+/// A compiled region, to be installed.
+pub(crate) struct Finished {
+    pub(crate) code: Vec<u8>,
+    /// Guest addresses of the entries, by number.
+    pub(crate) entries: Vec<u64>,
+    /// In order, relative to the code.
+    pub(crate) rows: Vec<Row>,
+    pub(crate) dirty: Vec<Dirty>,
+    pub(crate) statistics: Statistics,
+}
+
+pub(crate) struct Compiler {
+    isa: OwnedTargetIsa,
+    context: Context,
+    builder: FunctionBuilderContext,
+    has_fma: bool,
+}
+
+impl Compiler {
+    /// # Panics
+    /// If Cranelift does not know this host.
+    pub(crate) fn new() -> Compiler {
+        let mut flags = settings::builder();
+        let on = [("enable_pinned_reg", "true"), ("preserve_frame_pointers", "true"), ("opt_level", "none")];
+        let off = [("enable_probestack", "false"), ("unwind_info", "false"), ("enable_alias_analysis", "false")];
+        for (name, value) in on.into_iter().chain(off) {
+            flags.set(name, value).expect("Cranelift knows the setting");
+        }
+        let verify = if cfg!(debug_assertions) { "true" } else { "false" };
+        flags.set("enable_verifier", verify).expect("Cranelift knows the setting");
+        let mut isa = cranelift_codegen::isa::lookup_by_name("x86_64").expect("Cranelift knows x86-64");
+        for (name, has) in [
+            ("has_cmpxchg16b", is_x86_feature_detected!("cmpxchg16b")),
+            ("has_sse3", is_x86_feature_detected!("sse3")),
+            ("has_ssse3", is_x86_feature_detected!("ssse3")),
+            ("has_sse41", is_x86_feature_detected!("sse4.1")),
+            ("has_sse42", is_x86_feature_detected!("sse4.2")),
+            ("has_avx", is_x86_feature_detected!("avx")),
+            ("has_avx2", is_x86_feature_detected!("avx2")),
+            ("has_fma", is_x86_feature_detected!("fma")),
+            ("has_popcnt", is_x86_feature_detected!("popcnt")),
+            ("has_bmi1", is_x86_feature_detected!("bmi1")),
+            ("has_bmi2", is_x86_feature_detected!("bmi2")),
+            ("has_lzcnt", is_x86_feature_detected!("lzcnt")),
+        ] {
+            if has {
+                isa.enable(name).expect("Cranelift knows the feature");
+            }
+        }
+        let isa = isa.finish(settings::Flags::new(flags)).expect("the settings are valid");
+        Compiler {
+            isa,
+            context: Context::new(),
+            builder: FunctionBuilderContext::new(),
+            has_fma: is_x86_feature_detected!("fma"),
+        }
+    }
+
+    /// What Cranelift does first in any case, and then forgets which value stands for which.
+    fn simplify(&mut self) -> CodegenResult<()> {
+        self.context.compute_cfg();
+        self.context.compute_domtree();
+        self.context.eliminate_unreachable_code(&*self.isa)?;
+        self.context.remove_constant_phis(&*self.isa)
+    }
+
+    /// Compiles `region`.
+    pub(crate) fn compile(&mut self, region: &Region, links: &Links) -> Emitted<Finished> {
+        let begin = Instant::now();
+        let plan = Plan::new(region);
+        let (mut stores, mut again) = (Stores::new(), 0);
+        for _ in 0..ATTEMPTS {
+            self.context.clear();
+            self.context.func = Function::with_name_signature(UserFuncName::default(), signature());
+            self.context.func.dfg.collect_debug_info();
+            let builder = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
+            let mut emitter = Emitter::new(region, &plan, links, builder, &stores, self.has_fma);
+            let entries = emitter.emit()?;
+            let stored = emitter.stored_for_faults;
+            let mut accesses = emitter.finish(self.isa.frontend_config());
+            self.simplify().map_err(|_| "Cranelift refused it")?;
+            resolve(&self.context.func, &mut accesses);
+            match self.context.compile(&*self.isa, &mut Default::default()) {
+                Ok(_) => {}
+                Err(error) => {
+                    debug_assert!(false, "{:?}\n{}", error.inner, error.func.display());
+                    return Err("Cranelift refused it");
+                }
+            }
+            let code = self.context.compiled_code().ok_or("no code")?;
+            if !code.buffer.relocs().is_empty() {
+                return Err("code with relocations");
+            }
+            let before = stores.len();
+            let (rows, dirty) = rows(code, &accesses, &mut stores)?;
+            if stores.len() != before {
+                again += 1;
+                continue;
+            }
+            let code = code.code_buffer().to_vec();
+            let statistics = Statistics {
+                regions: 1,
+                again,
+                guest_instructions: region.blocks.iter().map(|block| u64::from(block.retired)).sum(),
+                host_bytes: code.len() as u64,
+                accesses: rows.len() as u64,
+                stores_for_faults: u64::from(stored),
+                time: begin.elapsed(),
+            };
+            return Ok(Finished { code, entries, rows, dirty, statistics });
+        }
+        Err("registers are not found at an access")
+    }
+}
+
+/// Makes labels those of the values that stand for theirs: Cranelift drops parameters that are always the same.
+fn resolve(function: &Function, accesses: &mut [Access]) {
+    let real = |source: &mut Source| {
+        if let Source::Label(label) = source
+            && *label != u32::MAX
+        {
+            *label = function.dfg.resolve_aliases(Value::from_u32(*label)).as_u32();
+        }
+    };
+    for access in accesses {
+        real(&mut access.fuel);
+        if let Err(source) = &mut access.base {
+            real(source);
+        }
+        access.dirty.iter_mut().for_each(|(_, _, source)| real(source));
+    }
+}
+
+/// Where everything is at each access. What is not found is added to `stores`.
+fn rows(code: &CompiledCode, accesses: &[Access], stores: &mut Stores) -> Emitted<(Vec<Row>, Vec<Dirty>)> {
+    let (mut rows, mut dirty) = (Vec::new(), Vec::new());
+    let srclocs = code.buffer.get_srclocs_sorted();
+    let traps = code.buffer.traps().iter().filter(|trap| trap.code == TrapCode::HEAP_OUT_OF_BOUNDS);
+    for trap in traps {
+        let at = trap.offset;
+        let place = srclocs.partition_point(|range| range.end <= at);
+        let number = srclocs.get(place).filter(|range| range.start <= at).map(|range| range.loc.bits());
+        let (number, access) = number
+            .and_then(|number| Some((number, accesses.get(number as usize)?)))
+            .ok_or("an access without its number")?;
+        let find = |source| find(&code.value_labels_ranges, source, at);
+        let first = dirty.len() as u32;
+        for &(register, boxed, source) in &access.dirty {
+            match find(source) {
+                Some(place) => dirty.push(Dirty { register, boxed, place }),
+                None => {
+                    stores.insert((number, register));
+                }
+            }
+        }
+        let base = match access.base {
+            Ok(register) => Base::Register(register),
+            Err(Source::Label(u32::MAX)) => Base::Stored,
+            Err(source) => match find(source) {
+                Some(place) => Base::Place(place),
+                None => {
+                    stores.insert((number, BASE));
+                    Base::Stored
+                }
+            },
+        };
+        // Fuel is used on every way on.
+        let fuel = find(access.fuel).ok_or("fuel is not found at an access")?;
+        rows.push(Row {
+            at: at as usize,
+            pc: access.pc,
+            spent: access.spent,
+            write: access.write,
+            base,
+            disp: access.disp,
+            fuel,
+            dirty: (first, dirty.len() as u32),
+        });
+    }
+    rows.sort_by_key(|row| row.at);
+    Ok((rows, dirty))
+}
+
+fn find(ranges: &ValueLabelsRanges, source: Source, at: u32) -> Option<Place> {
+    let label = match source {
+        Source::Const(value) => return Some(Place::Const(value)),
+        Source::Label(label) => ValueLabel::from_u32(label),
+    };
+    let range = ranges.get(&label)?.iter().find(|range| range.start <= at && at < range.end)?;
+    Some(match range.loc {
+        LabelValueLoc::Reg(reg) => {
+            let reg = reg.to_real_reg()?;
+            let number = reg.hw_enc();
+            match reg.class() {
+                cranelift_codegen::RegClass::Int => Place::Gpr(number),
+                _ => Place::Xmm(number),
+            }
+        }
+        LabelValueLoc::CFAOffset(offset) => Place::Frame(i32::try_from(offset).ok()?),
+    })
+}

@@ -1,0 +1,382 @@
+//! From a region to Cranelift's IR, an op at a time.
+
+mod control;
+mod float;
+mod integer;
+mod memory;
+
+use crate::plan::{ELSEWHERE, Plan, Registers};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::immediates::Offset32;
+use cranelift_codegen::ir::{
+    self, AbiParam, InstBuilder, MemFlagsData, Signature, SourceLoc, Type as ClifType, ValueLabel, types,
+};
+use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
+use cranelift_frontend::FunctionBuilder;
+use friscy_lift_ir::{Block, InstId, Op, Region, Type, Value};
+use friscy_seam::State;
+use friscy_seam::access::STATE_BELOW;
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::mem::offset_of;
+
+/// Why a region was not compiled.
+pub(crate) type Emitted<T> = Result<T, &'static str>;
+
+/// Where a value is to be found at an access, before code is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source {
+    /// In the value with this label.
+    Label(u32),
+    /// Known.
+    Const(u64),
+}
+
+/// An access, before code is made.
+#[derive(Debug)]
+pub(crate) struct Access {
+    pub(crate) pc: u64,
+    /// Instructions retired since fuel was what `fuel` says.
+    pub(crate) spent: i64,
+    pub(crate) write: bool,
+    /// A guest register, or a value.
+    pub(crate) base: Result<u8, Source>,
+    pub(crate) disp: i32,
+    pub(crate) fuel: Source,
+    /// Register, whether it holds what is boxed, and the value.
+    pub(crate) dirty: Vec<(u8, bool, Source)>,
+}
+
+/// Registers that must be stored before an access, by the access's number: no place has them there.
+pub(crate) type Stores = BTreeSet<(u32, u8)>;
+
+/// Stands for the base of the address among registers to be stored.
+pub(crate) const BASE: u8 = 64;
+
+/// Where in [`State::scratch`] a base is stored.
+pub(crate) const BASE_SLOT: usize = 64;
+
+/// The signature of compiled code.
+pub(crate) fn signature() -> Signature {
+    let mut signature = Signature::new(CallConv::Tail);
+    signature.params = vec![AbiParam::new(types::I64); 2];
+    signature.returns = vec![AbiParam::new(types::I64); 2];
+    signature
+}
+
+/// How code of a region reaches other code: addresses that do not change while the tier has it.
+pub(crate) struct Links {
+    /// The cells with the host addresses of code for guest addresses.
+    pub(crate) cells: FxHashMap<u64, u64>,
+    /// The jump cache.
+    pub(crate) cache: u64,
+}
+
+/// Fuel, as a value less the instructions since.
+#[derive(Clone, Copy)]
+pub(crate) struct Fuel {
+    root: ir::Value,
+    spent: i64,
+}
+
+pub(crate) struct Emitter<'a, 'b> {
+    region: &'a Region,
+    plan: &'a Plan,
+    links: &'a Links,
+    b: FunctionBuilder<'b>,
+    tail: ir::SigRef,
+    float_helper: ir::SigRef,
+    has_fma: bool,
+    blocks: Vec<ir::Block>,
+    values: Vec<Option<ir::Value>>,
+    /// Comparisons as a byte, for branches.
+    conditions: HashMap<Value, ir::Value>,
+    /// Zero-extended low halves, in this block.
+    low_halves: HashMap<Value, ir::Value>,
+    registers: Registers,
+    /// Fuel at the block's start.
+    fuel: Fuel,
+    /// The same of blocks with one edge that leads to them.
+    fuel_at_start: Vec<Option<Fuel>>,
+    window: ir::Value,
+    block: Block,
+    /// The place in the block.
+    at: u32,
+    must_store: &'a Stores,
+    pub(crate) accesses: Vec<Access>,
+    pub(crate) stored_for_faults: u32,
+}
+
+/// The CLIF type of a value.
+fn clif_type(ty: Type) -> ClifType {
+    match ty {
+        Type::I64 => types::I64,
+        Type::F32 => types::F32,
+        Type::F64 => types::F64,
+    }
+}
+
+/// Where a field of the state is, relative to the window.
+pub(crate) fn state_offset(field: usize) -> i32 {
+    field as i32 - STATE_BELOW as i32
+}
+
+/// Where a guest register is.
+fn register_offset(r: usize) -> i32 {
+    let first = if r < 32 { offset_of!(State, x) } else { offset_of!(State, f) };
+    state_offset(first + 8 * (r & 31))
+}
+
+impl<'a, 'b> Emitter<'a, 'b> {
+    pub(crate) fn new(
+        region: &'a Region,
+        plan: &'a Plan,
+        links: &'a Links,
+        mut b: FunctionBuilder<'b>,
+        must_store: &'a Stores,
+        has_fma: bool,
+    ) -> Emitter<'a, 'b> {
+        let tail = b.import_signature(signature());
+        let mut helper = Signature::new(CallConv::SystemV);
+        helper.params = vec![AbiParam::new(types::I64); 5];
+        helper.returns = vec![AbiParam::new(types::I64)];
+        let float_helper = b.import_signature(helper);
+        Emitter {
+            region,
+            plan,
+            links,
+            b,
+            tail,
+            float_helper,
+            has_fma,
+            blocks: Vec::new(),
+            values: vec![None; region.values.len()],
+            conditions: HashMap::new(),
+            low_halves: HashMap::new(),
+            registers: plan.at_start[0].clone(),
+            fuel: Fuel { root: ir::Value::from_u32(0), spent: 0 },
+            fuel_at_start: vec![None; region.blocks.len()],
+            window: ir::Value::from_u32(0),
+            block: Block(0),
+            at: 0,
+            must_store,
+            accesses: Vec::new(),
+            stored_for_faults: 0,
+        }
+    }
+
+    /// Emits everything; returns the guest addresses of the entries, by number.
+    pub(crate) fn emit(&mut self) -> Emitted<Vec<u64>> {
+        let region = self.region;
+        for _ in &region.blocks {
+            let block = self.b.create_block();
+            self.blocks.push(block);
+        }
+        let entries = self.dispatch()?;
+        for &block in &self.plan.order {
+            self.block(block)?;
+        }
+        Ok(entries)
+    }
+
+    /// Ends the function.
+    pub(crate) fn finish(mut self, config: TargetFrontendConfig) -> Vec<Access> {
+        self.b.seal_all_blocks();
+        self.b.finalize(config);
+        self.accesses
+    }
+
+    fn block(&mut self, block: Block) -> Emitted<()> {
+        let data = &self.region.blocks[block.index()];
+        let clif = self.blocks[block.index()];
+        self.b.set_srcloc(SourceLoc::default());
+        self.b.switch_to_block(clif);
+        self.block = block;
+        self.fuel = match self.fuel_at_start[block.index()] {
+            Some(fuel) if !self.plan.joins[block.index()] => fuel,
+            _ => {
+                let root = self.b.append_block_param(clif, types::I64);
+                self.label(root);
+                Fuel { root, spent: 0 }
+            }
+        };
+        for &param in &data.params {
+            let ty = clif_type(self.region.values[param.index()].ty);
+            let value = self.b.append_block_param(clif, ty);
+            self.define(param, value);
+        }
+        self.window = self.b.ins().get_pinned_reg(types::I64);
+        self.low_halves.clear();
+        self.registers = self.plan.at_start[block.index()].clone();
+        for (at, &id) in data.insts.iter().enumerate() {
+            self.at = at as u32;
+            self.inst(id)?;
+        }
+        self.at = data.insts.len() as u32;
+        self.terminator(block)
+    }
+
+    fn inst(&mut self, id: InstId) -> Emitted<()> {
+        let inst = self.region.insts[id.index()];
+        let effects = inst.op.info().effects;
+        let register = inst.imm as usize & 31;
+        match inst.op {
+            // Constants are made where they are used, so that they take no registers meanwhile.
+            Op::Iconst | Op::Box | Op::Fence => {}
+            Op::GetX | Op::GetF => {
+                let (r, ty) = if inst.op == Op::GetX { (register, types::I64) } else { (register | 32, types::F64) };
+                let value = self.load_state(ty, register_offset(r));
+                self.define(inst.result, value);
+            }
+            Op::SetX | Op::SetF => {}
+            _ if effects.contains(friscy_lift_ir::op::Effects::FAULT) => self.memory(&inst)?,
+            _ if self.integer(&inst) => {}
+            _ => self.float(&inst)?,
+        }
+        self.registers.step(inst.op, inst.imm, inst.args[0], inst.result);
+        Ok(())
+    }
+
+    /// Makes `value` the region's value `v`.
+    fn define(&mut self, v: Value, value: ir::Value) {
+        self.values[v.index()] = Some(value);
+        self.label(value);
+    }
+
+    /// Lets the place of a value be found by its number.
+    fn label(&mut self, value: ir::Value) {
+        self.b.set_val_label(value, ValueLabel::from_u32(value.as_u32()));
+    }
+
+    /// The CLIF value of `v`; constants and boxes are made here.
+    fn get(&mut self, v: Value) -> ir::Value {
+        if let Some(value) = self.values[v.index()] {
+            return value;
+        }
+        match self.region.def(v) {
+            Some(inst) if inst.op == Op::Box => {
+                let single = self.get(inst.args[0]);
+                let bits = self.b.ins().bitcast(types::I32, MemFlagsData::new(), single);
+                let wide = self.b.ins().uextend(types::I64, bits);
+                let high = self.b.ins().iconst(types::I64, !0 << 32);
+                let boxed = self.b.ins().bor(wide, high);
+                self.b.ins().bitcast(types::F64, MemFlagsData::new(), boxed)
+            }
+            inst => {
+                let imm = inst.map_or(0, |inst| inst.imm);
+                self.b.ins().iconst(types::I64, imm)
+            }
+        }
+    }
+
+    /// Where the value of a register, or of a base, is found at a fault.
+    fn source(&mut self, v: Value) -> (bool, Source) {
+        match self.region.def(v) {
+            Some(inst) if inst.op == Op::Iconst => (false, Source::Const(inst.imm as u64)),
+            Some(inst) if inst.op == Op::Box => {
+                let single = self.get(inst.args[0]);
+                (true, Source::Label(single.as_u32()))
+            }
+            _ => (false, Source::Label(self.get(v).as_u32())),
+        }
+    }
+
+    fn load_state(&mut self, ty: ClifType, offset: i32) -> ir::Value {
+        self.b.ins().load(ty, MemFlagsData::trusted(), self.window, Offset32::new(offset))
+    }
+
+    fn store_state(&mut self, value: ir::Value, offset: i32) {
+        self.b.ins().store(MemFlagsData::trusted(), value, self.window, Offset32::new(offset));
+    }
+
+    /// Stores a register's value.
+    fn store_register(&mut self, r: usize, v: Value) {
+        let value = self.get(v);
+        self.store_state(value, register_offset(r));
+    }
+
+    /// Stores every register that the state lacks, as `registers` says.
+    fn flush(&mut self, registers: &Registers) {
+        for r in registers.dirty() {
+            self.store_register(r, registers.value[r]);
+        }
+    }
+
+    /// Prepares an access that may fault: stores what could not be found, and notes where the rest is. The instructions
+    /// emitted next carry the access's number.
+    fn access(&mut self, base: Value, disp: i32, guest_index: u16, write: bool) {
+        let number = self.accesses.len() as u32;
+        let data = &self.region.blocks[self.block.index()];
+        let mut dirty = Vec::new();
+        for r in self.registers.dirty() {
+            let v = self.registers.value[r];
+            if self.must_store.contains(&(number, r as u8)) || !self.lives_on(r, v) {
+                self.store_register(r, v);
+                self.registers.dirty &= !(1 << r);
+                self.stored_for_faults += 1;
+            } else {
+                let (boxed, source) = self.source(v);
+                dirty.push((r as u8, boxed, source));
+            }
+        }
+        let holder = (1..32).find(|&r| self.registers.value[r] == base);
+        let base = match (holder, self.source(base).1) {
+            (Some(r), _) => Ok(r as u8),
+            (None, source @ Source::Const(_)) => Err(source),
+            (None, _) if self.must_store.contains(&(number, BASE)) => {
+                // No register has it any more, and neither has a place.
+                let value = self.get(base);
+                self.store_state(value, state_offset(offset_of!(State, scratch) + 8 * BASE_SLOT));
+                Err(Source::Label(u32::MAX))
+            }
+            (None, source) => Err(source),
+        };
+        let pc = data.pc.wrapping_add(u64::from(data.guest_offsets.get(guest_index as usize).copied().unwrap_or(0)));
+        let fuel = Source::Label(self.fuel.root.as_u32());
+        let spent = self.fuel.spent + i64::from(guest_index);
+        self.accesses.push(Access { pc, spent, write, base, disp, fuel, dirty });
+        self.b.set_srcloc(SourceLoc::new(number));
+    }
+
+    /// Whether a value, which a register has, is likely in some place behind this point: a guess, which is checked when
+    /// there is code.
+    fn lives_on(&self, r: usize, v: Value) -> bool {
+        let inner = match self.region.def(v) {
+            Some(inst) if inst.op == Op::Iconst => return true,
+            Some(inst) if inst.op == Op::Box => inst.args[0],
+            _ => v,
+        };
+        let last = self.plan.last_use[inner.index()];
+        last == ELSEWHERE || last > self.at || self.holds_to_end(r, v)
+    }
+
+    /// Whether the register has this value at the block's end.
+    fn holds_to_end(&self, r: usize, v: Value) -> bool {
+        let rest = &self.region.blocks[self.block.index()].insts[self.at as usize..];
+        !rest.iter().any(|id| {
+            let inst = &self.region.insts[id.index()];
+            let number = inst.imm as usize & 31;
+            let set = match inst.op {
+                Op::SetX => number,
+                Op::SetF => number | 32,
+                _ => return false,
+            };
+            set == r && inst.args[0] != v
+        })
+    }
+
+    /// A new block that is seldom reached.
+    fn cold_block(&mut self) -> ir::Block {
+        let block = self.b.create_block();
+        self.b.set_cold_block(block);
+        block
+    }
+
+    fn constant(&mut self, value: i64) -> ir::Value {
+        self.b.ins().iconst(types::I64, value)
+    }
+
+    fn not_zero(&mut self, value: ir::Value) -> ir::Value {
+        self.b.ins().icmp_imm_s(IntCC::NotEqual, value, 0)
+    }
+}

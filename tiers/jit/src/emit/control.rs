@@ -1,0 +1,364 @@
+//! Ways into a region, between its blocks, and out of it.
+
+use super::{Emitted, Emitter, Fuel, state_offset};
+use crate::host::{KINDS, exit, word};
+use crate::plan::Registers;
+use crate::units::{LINES, MAX_ENTRIES};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::immediates::Offset32;
+use cranelift_codegen::ir::{self, BlockArg, InstBuilder, MemFlagsData, SourceLoc, types};
+use friscy_lift_ir::{Block, Cond, Edge, ExitKind, JumpKind, Op, Target, Term, Value};
+use friscy_seam::State;
+use std::mem::offset_of;
+
+impl Emitter<'_, '_> {
+    /// The function's first block, which goes to the entry asked for.
+    pub(super) fn dispatch(&mut self) -> Emitted<Vec<u64>> {
+        let region = self.region;
+        let first = self.b.create_block();
+        self.b.append_block_params_for_function_params(first);
+        self.b.switch_to_block(first);
+        let params = self.b.block_params(first).to_vec();
+        let [entry, fuel] = params[..] else { return Err("a function of two parameters") };
+        self.label(fuel);
+        let blocks: Vec<usize> =
+            (0..region.blocks.len()).filter(|&at| at == 0 || region.blocks[at].entry).take(MAX_ENTRIES).collect();
+        let to = self.blocks[0];
+        if blocks.len() == 1 {
+            self.b.ins().jump(to, &[BlockArg::Value(fuel)]);
+        } else {
+            let others = self.cold_block();
+            self.b.ins().brif(entry, others, &[], to, &[BlockArg::Value(fuel)]);
+            self.b.switch_to_block(others);
+            let args = [BlockArg::Value(fuel)];
+            let call = |b: &mut cranelift_frontend::FunctionBuilder<'_>, to| b.func.dfg.block_call(to, &args);
+            let default = call(&mut self.b, to);
+            let table: Vec<_> = blocks.iter().map(|&at| call(&mut self.b, self.blocks[at])).collect();
+            let table = self.b.create_jump_table(ir::JumpTableData::new(default, &table));
+            let entry = self.b.ins().ireduce(types::I32, entry);
+            self.b.ins().br_table(entry, table);
+        }
+        Ok(blocks.into_iter().map(|at| region.blocks[at].pc).collect())
+    }
+
+    pub(super) fn terminator(&mut self, block: Block) -> Emitted<()> {
+        let data = &self.region.blocks[block.index()];
+        let registers = self.registers.clone();
+        match &data.term {
+            Term::Exit { kind, pc } => {
+                let fuel = self.retire(data.retired);
+                self.flush(&registers);
+                self.exit_kind(*kind, *pc, fuel);
+            }
+            Term::Jump(edge) => {
+                let fuel = self.retire(data.retired);
+                self.follow(edge, fuel, &registers)?;
+            }
+            Term::Branch { cond, args, then, els } => {
+                let condition = self.condition(*cond, *args);
+                let fuel = self.retire(data.retired);
+                let (yes, no) = (self.edge_block(then, &registers), self.edge_block(els, &registers));
+                let yes_args = self.edge_args(then, yes.is_some(), fuel);
+                let no_args = self.edge_args(els, no.is_some(), fuel);
+                let to = |emitter: &Self, made: Option<ir::Block>, edge: &Edge| match (made, &edge.target) {
+                    (Some(block), _) => block,
+                    (None, Target::Block(to, _)) => emitter.blocks[to.index()],
+                    (None, Target::Pc(_)) => unreachable!("such an edge has a block of its own"),
+                };
+                let (then_to, else_to) = (to(self, yes, then), to(self, no, els));
+                self.b.ins().brif(condition, then_to, &yes_args, else_to, &no_args);
+                for (made, edge) in [(yes, then), (no, els)] {
+                    if let Some(block) = made {
+                        self.b.switch_to_block(block);
+                        self.window = self.b.ins().get_pinned_reg(types::I64);
+                        self.follow(edge, fuel, &registers)?;
+                    }
+                }
+            }
+            Term::Call { pc, return_pc } => {
+                let fuel = self.retire(data.retired);
+                self.flush(&registers);
+                let target = self.constant(*pc as i64);
+                self.check_fuel(fuel, target);
+                self.check_stack(fuel, target);
+                let cell = *self.links.cells.get(pc).ok_or("a place without a cell")?;
+                let cell = self.constant(cell as i64);
+                let code = self.b.ins().load(types::I64, MemFlagsData::trusted(), cell, Offset32::new(0));
+                let first = self.constant(0);
+                let fuel = self.fuel_value(fuel);
+                let call = self.b.ins().call_indirect(self.tail, code, &[first, fuel]);
+                self.come_back(call, *return_pc);
+            }
+            Term::Indirect { base, disp, kind } => {
+                let base = self.get(*base);
+                let fuel = self.retire(data.retired);
+                let disp = self.constant(i64::from(*disp));
+                let sum = self.b.ins().iadd(base, disp);
+                let even = self.constant(!1);
+                let target = self.b.ins().band(sum, even);
+                self.flush(&registers);
+                self.check_fuel(fuel, target);
+                let return_pc = if *kind == JumpKind::Call { self.return_pc(block) } else { None };
+                match (kind, return_pc) {
+                    (JumpKind::Call, Some(return_pc)) => {
+                        self.check_stack(fuel, target);
+                        let (code, entry) = self.look_up(target, fuel);
+                        let fuel = self.fuel_value(fuel);
+                        let call = self.b.ins().call_indirect(self.tail, code, &[entry, fuel]);
+                        self.come_back(call, return_pc);
+                    }
+                    (JumpKind::Jump, _) => {
+                        let (code, entry) = self.look_up(target, fuel);
+                        let fuel = self.fuel_value(fuel);
+                        self.b.ins().return_call_indirect(self.tail, code, &[entry, fuel]);
+                    }
+                    _ => {
+                        let fuel = self.fuel_value(fuel);
+                        self.b.ins().return_(&[target, fuel]);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Fuel after so many instructions of the block.
+    fn retire(&self, count: u32) -> Fuel {
+        Fuel { root: self.fuel.root, spent: self.fuel.spent + i64::from(count) }
+    }
+
+    /// Fuel as a value.
+    fn fuel_value(&mut self, fuel: Fuel) -> ir::Value {
+        if fuel.spent == 0 {
+            return fuel.root;
+        }
+        let spent = self.constant(-fuel.spent);
+        self.b.ins().iadd(fuel.root, spent)
+    }
+
+    /// Whether fuel is used up.
+    fn is_empty(&mut self, fuel: Fuel) -> ir::Value {
+        self.b.ins().icmp_imm_s(IntCC::SignedLessThanOrEqual, fuel.root, fuel.spent)
+    }
+
+    /// Where a call by a register returns to: the link register was set to what follows the block.
+    fn return_pc(&self, block: Block) -> Option<u64> {
+        let data = &self.region.blocks[block.index()];
+        let last = data.pc + u64::from(*data.guest_offsets.last()?);
+        let constant = |r: usize| {
+            let v = self.registers.value[r];
+            if v == Value::NONE { None } else { self.region.as_const(v).map(|pc| pc as u64) }
+        };
+        [1, 5].into_iter().filter_map(constant).find(|&pc| pc == last + 2 || pc == last + 4)
+    }
+
+    /// Goes on after a call: at the return site if that is where the callee returned to, else out.
+    fn come_back(&mut self, call: ir::Inst, return_pc: u64) {
+        let results = self.b.inst_results(call).to_vec();
+        let (to, fuel) = (results[0], results[1]);
+        let site = self.region.blocks.iter().position(|block| block.entry && block.pc == return_pc);
+        let Some(site) = site else {
+            self.b.ins().return_(&[to, fuel]);
+            return;
+        };
+        let expected = self.constant(return_pc as i64);
+        let same = self.b.ins().icmp(IntCC::Equal, to, expected);
+        let out = self.cold_block();
+        self.b.ins().brif(same, self.blocks[site], &[BlockArg::Value(fuel)], out, &[]);
+        self.b.switch_to_block(out);
+        self.b.ins().return_(&[to, fuel]);
+    }
+
+    /// Leaves, with everything in the state but pc and fuel, if fuel is used up.
+    fn check_fuel(&mut self, fuel: Fuel, target: ir::Value) {
+        let (out, on) = (self.cold_block(), self.b.create_block());
+        let empty = self.is_empty(fuel);
+        self.b.ins().brif(empty, out, &[], on, &[]);
+        self.b.switch_to_block(out);
+        self.window = self.b.ins().get_pinned_reg(types::I64);
+        self.exit(exit::word(exit::FUEL, 0), target, fuel);
+        self.b.switch_to_block(on);
+        self.window = self.b.ins().get_pinned_reg(types::I64);
+    }
+
+    /// Leaves for `target` if the stack is used up.
+    fn check_stack(&mut self, fuel: Fuel, target: ir::Value) {
+        let (out, on) = (self.cold_block(), self.b.create_block());
+        let here = self.b.ins().get_stack_pointer(types::I64);
+        let limit = self.load_state(types::I64, state_offset(offset_of!(State, tier) + 8 * word::STACK_LIMIT));
+        let deep = self.b.ins().icmp(IntCC::UnsignedLessThan, here, limit);
+        self.b.ins().brif(deep, out, &[], on, &[]);
+        self.b.switch_to_block(out);
+        let fuel = self.fuel_value(fuel);
+        self.b.ins().return_(&[target, fuel]);
+        self.b.switch_to_block(on);
+        self.window = self.b.ins().get_pinned_reg(types::I64);
+    }
+
+    /// Finds compiled code for `target` in the jump cache, or leaves.
+    fn look_up(&mut self, target: ir::Value, fuel: Fuel) -> (ir::Value, ir::Value) {
+        let table = self.constant(self.links.cache as i64);
+        // Lines have 32 bytes; bits 12:1 of the address name one.
+        let shift = self.constant(4);
+        let mask = self.constant(((LINES - 1) as i64) << 5);
+        let shifted = self.b.ins().ishl(target, shift);
+        let offset = self.b.ins().band(shifted, mask);
+        let line = self.b.ins().iadd(table, offset);
+        let pc = self.b.ins().load(types::I64, MemFlagsData::trusted(), line, Offset32::new(0));
+        let hit = self.b.ins().icmp(IntCC::Equal, pc, target);
+        let (out, on) = (self.cold_block(), self.b.create_block());
+        self.b.ins().brif(hit, on, &[], out, &[]);
+        self.b.switch_to_block(out);
+        let fuel = self.fuel_value(fuel);
+        self.b.ins().return_(&[target, fuel]);
+        self.b.switch_to_block(on);
+        self.window = self.b.ins().get_pinned_reg(types::I64);
+        let code = self.b.ins().load(types::I64, MemFlagsData::trusted(), line, Offset32::new(8));
+        let entry = self.b.ins().load(types::I64, MemFlagsData::trusted(), line, Offset32::new(16));
+        (code, entry)
+    }
+
+    /// Returns an exit; the state has everything but pc and fuel.
+    pub(super) fn exit(&mut self, word: u64, pc: ir::Value, fuel: Fuel) {
+        self.store_state(pc, state_offset(offset_of!(State, pc)));
+        let word = self.constant(word as i64);
+        let fuel = self.fuel_value(fuel);
+        self.b.ins().return_(&[word, fuel]);
+    }
+
+    fn exit_kind(&mut self, kind: ExitKind, pc: u64, fuel: Fuel) {
+        let number = KINDS.iter().position(|known| *known == kind).unwrap_or(0);
+        let pc = self.constant(pc as i64);
+        self.exit(exit::word(exit::KIND, number as u64), pc, fuel);
+    }
+
+    /// Registers that the state lacks at the end of an edge's source, and that its target expects in the state.
+    fn to_store(&self, to: Block, registers: &Registers) -> u64 {
+        registers.dirty & !self.plan.at_start[to.index()].dirty
+    }
+
+    /// A block for an edge, if it takes more than a jump.
+    fn edge_block(&mut self, edge: &Edge, registers: &Registers) -> Option<ir::Block> {
+        match &edge.target {
+            Target::Block(to, _) if !edge.preempt && self.to_store(*to, registers) == 0 => None,
+            Target::Pc(_) => Some(self.cold_block()),
+            Target::Block(..) => Some(self.b.create_block()),
+        }
+    }
+
+    /// The arguments with which a branch goes along an edge.
+    fn edge_args(&mut self, edge: &Edge, has_block: bool, fuel: Fuel) -> Vec<BlockArg> {
+        match &edge.target {
+            Target::Block(to, args) if !has_block => self.block_args(*to, args, fuel),
+            _ => Vec::new(),
+        }
+    }
+
+    fn block_args(&mut self, to: Block, args: &[Value], fuel: Fuel) -> Vec<BlockArg> {
+        let mut values = Vec::new();
+        if self.plan.joins[to.index()] {
+            let fuel = self.fuel_value(fuel);
+            values.push(BlockArg::Value(fuel));
+        } else {
+            self.fuel_at_start[to.index()] = Some(fuel);
+        }
+        for &v in args {
+            let value = self.get(v);
+            values.push(BlockArg::Value(value));
+        }
+        values
+    }
+
+    /// Goes along an edge.
+    fn follow(&mut self, edge: &Edge, fuel: Fuel, registers: &Registers) -> Emitted<()> {
+        match &edge.target {
+            Target::Block(to, args) => {
+                if edge.preempt {
+                    let pc = self.region.blocks[to.index()].pc;
+                    let (out, on) = (self.cold_block(), self.b.create_block());
+                    let empty = self.is_empty(fuel);
+                    self.b.ins().brif(empty, out, &[], on, &[]);
+                    self.b.switch_to_block(out);
+                    self.window = self.b.ins().get_pinned_reg(types::I64);
+                    self.flush(registers);
+                    let pc = self.constant(pc as i64);
+                    self.exit(exit::word(exit::FUEL, 0), pc, fuel);
+                    self.b.switch_to_block(on);
+                    self.window = self.b.ins().get_pinned_reg(types::I64);
+                }
+                for r in crate::plan::bits(self.to_store(*to, registers)) {
+                    self.store_register(r, registers.value[r]);
+                }
+                let values = self.block_args(*to, args, fuel);
+                self.b.ins().jump(self.blocks[to.index()], &values);
+            }
+            Target::Pc(pc) => {
+                self.flush(registers);
+                if edge.preempt {
+                    let target = self.constant(*pc as i64);
+                    self.check_fuel(fuel, target);
+                }
+                let cell = *self.links.cells.get(pc).ok_or("a place without a cell")?;
+                let cell = self.constant(cell as i64);
+                let code = self.b.ins().load(types::I64, MemFlagsData::trusted(), cell, Offset32::new(0));
+                let first = self.constant(0);
+                let fuel = self.fuel_value(fuel);
+                self.b.ins().return_call_indirect(self.tail, code, &[first, fuel]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a branch is taken.
+    fn condition(&mut self, cond: Cond, args: [Value; 2]) -> ir::Value {
+        if self.region.as_const(args[1]) == Some(0) && matches!(cond, Cond::Eq | Cond::Ne) {
+            if let Some(&condition) = self.conditions.get(&args[0]) {
+                return match cond {
+                    Cond::Ne => condition,
+                    _ => self.b.ins().icmp_imm_s(IntCC::Equal, condition, 0),
+                };
+            }
+        }
+        let (a, b) = (self.get(args[0]), self.get(args[1]));
+        let code = match cond {
+            Cond::Eq => IntCC::Equal,
+            Cond::Ne => IntCC::NotEqual,
+            Cond::LtS => IntCC::SignedLessThan,
+            Cond::GeS => IntCC::SignedGreaterThanOrEqual,
+            Cond::LtU => IntCC::UnsignedLessThan,
+            Cond::GeU => IntCC::UnsignedGreaterThanOrEqual,
+        };
+        self.b.ins().icmp(code, a, b)
+    }
+
+    /// Leaves because of a misaligned atomic if `address` is not a multiple of `bytes`.
+    pub(super) fn check_alignment(&mut self, address: ir::Value, bytes: i64, pc: u64, guest_index: u16) {
+        let mask = self.constant(bytes - 1);
+        let low = self.b.ins().band(address, mask);
+        let (out, on) = (self.cold_block(), self.b.create_block());
+        self.b.ins().brif(low, out, &[], on, &[]);
+        self.b.switch_to_block(out);
+        self.b.set_srcloc(SourceLoc::default());
+        self.window = self.b.ins().get_pinned_reg(types::I64);
+        let registers = self.registers.clone();
+        self.flush(&registers);
+        self.store_state(address, state_offset(offset_of!(State, tier) + 8 * word::ARGUMENT));
+        let fuel = self.retire(u32::from(guest_index));
+        let pc = self.constant(pc as i64);
+        self.exit(exit::word(exit::MISALIGNED, 0), pc, fuel);
+        self.b.switch_to_block(on);
+        self.window = self.b.ins().get_pinned_reg(types::I64);
+    }
+
+    /// Notes a comparison's byte, and makes its value.
+    pub(super) fn compared(&mut self, result: Value, condition: ir::Value) {
+        self.conditions.insert(result, condition);
+        let wide = self.b.ins().uextend(types::I64, condition);
+        self.define(result, wide);
+    }
+
+    /// Whether an op is one whose byte a branch can use, see [`Self::compared`].
+    pub(super) fn is_comparison(op: Op) -> bool {
+        matches!(op, Op::Eq | Op::Ne | Op::LtS | Op::LtU)
+    }
+}

@@ -1,0 +1,321 @@
+//! Floating-point ops: in the host's vector registers, with flags gathering in MXCSR, where the result shows that the
+//! host did as RISC-V says; else by the exact implementation.
+
+use super::{Emitted, Emitter, clif_type, state_offset};
+use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
+use cranelift_codegen::ir::{self, BlockArg, InstBuilder, MemFlagsData, types};
+use friscy_lift_ir::{Inst, Op, RoundingClass, Type, Value, eval};
+use friscy_seam::State;
+use std::mem::offset_of;
+
+/// The invalid-operation flag.
+const NV: i64 = 16;
+
+/// Computes any floating-point op exactly. Called by compiled code.
+///
+/// # Safety
+/// `state` is that which compiled code runs with.
+unsafe extern "C" fn compute(state: *mut State, op: u64, a: u64, b: u64, c: u64) -> u64 {
+    // SAFETY: compiled code, the only other user of the state, waits.
+    let state = unsafe { &mut *state };
+    let (op, rm) = (Op::ALL[op as usize & 0xff], (op >> 8) as i64);
+    eval::evaluate_float(op, rm, [a, b, c], state.frm, &mut state.fflags)
+}
+
+/// Reads the accrued flags, those in MXCSR included; or, with bit 8 of `set`, replaces them.
+///
+/// # Safety
+/// As [`compute`].
+unsafe extern "C" fn flags(state: *mut State, set: u64, _: u64, _: u64, _: u64) -> u64 {
+    // SAFETY: as above.
+    let state = unsafe { &mut *state };
+    if set >> 8 != 0 {
+        friscy_fp::sse::clear_flags();
+        state.fflags = set as u32 & 31;
+    } else {
+        state.fflags |= friscy_fp::sse::flags();
+    }
+    u64::from(state.fflags)
+}
+
+impl Emitter<'_, '_> {
+    pub(super) fn float(&mut self, inst: &Inst) -> Emitted<()> {
+        match inst.op {
+            Op::GetFflags => {
+                let [zero, value] = [0, 0].map(|v| self.constant(v));
+                let result = self.call_helper(flags as *const () as i64, value, [zero; 3]);
+                self.define(inst.result, result);
+            }
+            Op::SetFflags => {
+                let value = self.get(inst.args[0]);
+                let mask = self.constant(31);
+                let low = self.b.ins().band(value, mask);
+                let set = self.b.ins().bor_imm_s(low, 0x100);
+                let zero = self.constant(0);
+                self.call_helper(flags as *const () as i64, set, [zero; 3]);
+            }
+            Op::GetFrm => {
+                let at = state_offset(offset_of!(State, frm));
+                let value = self.load_state(types::I32, at);
+                let value = self.b.ins().uextend(types::I64, value);
+                self.define(inst.result, value);
+            }
+            Op::SetFrm => {
+                let value = self.get(inst.args[0]);
+                let mask = self.constant(7);
+                let low = self.b.ins().band(value, mask);
+                let low = self.b.ins().ireduce(types::I32, low);
+                self.store_state(low, state_offset(offset_of!(State, frm)));
+            }
+            op => {
+                let nearest = inst.imm == 0 || inst.imm == 7 && self.region.rounding == RoundingClass::Rne;
+                let done = match op {
+                    Op::Unbox | Op::BitsI64 | Op::BitsF64 | Op::BitsF32 => self.bits(inst),
+                    _ => {
+                        self.sign(inst) || self.compare(inst) || self.integer_of(inst) || (nearest && self.arith(inst))
+                    }
+                };
+                if !done {
+                    let value = self.exact(inst);
+                    self.define(inst.result, value);
+                }
+                // An op whose result nobody needs still sets flags: Cranelift must not leave it out.
+                let value = self.values[inst.result.index()];
+                let keeps = op.info().effects.contains(friscy_lift_ir::op::Effects::FP_ENV);
+                if let Some(value) = value.filter(|_| keeps && self.plan.last_use[inst.result.index()] == 0) {
+                    self.store_state(value, state_offset(offset_of!(State, scratch) + 8 * (super::BASE_SLOT + 1)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn call_helper(&mut self, helper: i64, op: ir::Value, args: [ir::Value; 3]) -> ir::Value {
+        let below = self.constant(friscy_seam::access::STATE_BELOW as i64);
+        let state = self.b.ins().isub(self.window, below);
+        let helper = self.constant(helper);
+        let call = self.b.ins().call_indirect(self.float_helper, helper, &[state, op, args[0], args[1], args[2]]);
+        self.b.inst_results(call)[0]
+    }
+
+    /// A value's bits as 64.
+    fn as_bits(&mut self, v: Value) -> ir::Value {
+        let value = self.get(v);
+        match self.b.func.dfg.value_type(value) {
+            types::F32 => {
+                let bits = self.b.ins().bitcast(types::I32, MemFlagsData::new(), value);
+                self.b.ins().uextend(types::I64, bits)
+            }
+            types::F64 => self.b.ins().bitcast(types::I64, MemFlagsData::new(), value),
+            _ => value,
+        }
+    }
+
+    /// The op by the exact implementation.
+    fn exact(&mut self, inst: &Inst) -> ir::Value {
+        let zero = self.constant(0);
+        let mut args = [zero; 3];
+        for (arg, &v) in args.iter_mut().zip(&inst.args).filter(|(_, v)| **v != Value::NONE) {
+            *arg = self.as_bits(v);
+        }
+        let op = self.constant(inst.op as i64 | inst.imm << 8);
+        let bits = self.call_helper(compute as *const () as i64, op, args);
+        match inst.op.info().result {
+            Some(Type::F32) => {
+                let low = self.b.ins().ireduce(types::I32, bits);
+                self.b.ins().bitcast(types::F32, MemFlagsData::new(), low)
+            }
+            Some(Type::F64) => self.b.ins().bitcast(types::F64, MemFlagsData::new(), bits),
+            _ => bits,
+        }
+    }
+
+    fn bits(&mut self, inst: &Inst) -> bool {
+        let value = match inst.op {
+            Op::BitsI64 => self.as_bits(inst.args[0]),
+            Op::BitsF64 => {
+                let bits = self.get(inst.args[0]);
+                self.b.ins().bitcast(types::F64, MemFlagsData::new(), bits)
+            }
+            Op::BitsF32 => {
+                let bits = self.get(inst.args[0]);
+                let low = self.b.ins().ireduce(types::I32, bits);
+                self.b.ins().bitcast(types::F32, MemFlagsData::new(), low)
+            }
+            _ => {
+                // Unbox: what is not boxed is the canonical NaN.
+                let bits = self.as_bits(inst.args[0]);
+                let low = self.b.ins().ireduce(types::I32, bits);
+                let boxed = self.constant(!0 << 32);
+                let is_boxed = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, bits, boxed);
+                let nan = self.b.ins().iconst(types::I32, 0x7fc0_0000);
+                let low = self.b.ins().select(is_boxed, low, nan);
+                self.b.ins().bitcast(types::F32, MemFlagsData::new(), low)
+            }
+        };
+        self.define(inst.result, value);
+        true
+    }
+
+    /// Sign injection.
+    fn sign(&mut self, inst: &Inst) -> bool {
+        let (ty, bits, sign) = match inst.op {
+            Op::FsgnjS | Op::FsgnjnS | Op::FsgnjxS => (types::F32, types::I32, i64::from(1u32 << 31)),
+            Op::FsgnjD | Op::FsgnjnD | Op::FsgnjxD => (types::F64, types::I64, i64::MIN),
+            _ => return false,
+        };
+        let (a, b) = (self.get(inst.args[0]), self.get(inst.args[1]));
+        let same = inst.args[0] == inst.args[1];
+        let value = match inst.op {
+            Op::FsgnjS | Op::FsgnjD if same => a,
+            Op::FsgnjS | Op::FsgnjD => self.b.ins().fcopysign(a, b),
+            Op::FsgnjnS | Op::FsgnjnD if same => self.b.ins().fneg(a),
+            Op::FsgnjnS | Op::FsgnjnD => {
+                let negated = self.b.ins().fneg(b);
+                self.b.ins().fcopysign(a, negated)
+            }
+            _ if same => self.b.ins().fabs(a),
+            _ => {
+                let [a, b] = [a, b].map(|v| self.b.ins().bitcast(bits, MemFlagsData::new(), v));
+                let mask = self.b.ins().iconst(bits, sign);
+                let flip = self.b.ins().band(b, mask);
+                let value = self.b.ins().bxor(a, flip);
+                self.b.ins().bitcast(ty, MemFlagsData::new(), value)
+            }
+        };
+        self.define(inst.result, value);
+        true
+    }
+
+    fn compare(&mut self, inst: &Inst) -> bool {
+        let (code, signals) = match inst.op {
+            Op::FeqS | Op::FeqD => (FloatCC::Equal, false),
+            Op::FltS | Op::FltD => (FloatCC::LessThan, true),
+            Op::FleS | Op::FleD => (FloatCC::LessThanOrEqual, true),
+            _ => return false,
+        };
+        let (a, b) = (self.get(inst.args[0]), self.get(inst.args[1]));
+        if signals {
+            // The host's instruction says so of a signalling NaN only.
+            let unordered = self.b.ins().fcmp(FloatCC::Unordered, a, b);
+            let (out, on) = (self.cold_block(), self.b.create_block());
+            self.b.ins().brif(unordered, out, &[], on, &[]);
+            self.b.switch_to_block(out);
+            let at = state_offset(offset_of!(State, fflags));
+            self.window = self.b.ins().get_pinned_reg(types::I64);
+            let flags = self.load_state(types::I32, at);
+            let flags = self.b.ins().bor_imm_s(flags, NV);
+            self.store_state(flags, at);
+            self.b.ins().jump(on, &[]);
+            self.b.switch_to_block(on);
+            self.window = self.b.ins().get_pinned_reg(types::I64);
+        }
+        let condition = self.b.ins().fcmp(code, a, b);
+        self.compared(inst.result, condition);
+        true
+    }
+
+    /// Conversions to integers towards zero, where the number is well within range.
+    fn integer_of(&mut self, inst: &Inst) -> bool {
+        let (wide, single) = match inst.op {
+            Op::CvtS32F32 => (false, true),
+            Op::CvtS64F32 => (true, true),
+            Op::CvtS32F64 => (false, false),
+            Op::CvtS64F64 => (true, false),
+            _ => return false,
+        };
+        if inst.imm != 1 {
+            return false;
+        }
+        let value = self.get(inst.args[0]);
+        let bound: f64 = if wide { 9.2e18 } else { 2147483647.0 };
+        let bound = if single { self.b.ins().f32const(bound as f32 * 0.99) } else { self.b.ins().f64const(bound) };
+        let magnitude = self.b.ins().fabs(value);
+        let fits = self.b.ins().fcmp(FloatCC::LessThan, magnitude, bound);
+        let (near, far, done) = (self.b.create_block(), self.cold_block(), self.b.create_block());
+        self.b.append_block_param(done, types::I64);
+        self.b.ins().brif(fits, near, &[], far, &[]);
+        self.b.switch_to_block(far);
+        self.window = self.b.ins().get_pinned_reg(types::I64);
+        let exact = self.exact(inst);
+        self.b.ins().jump(done, &[BlockArg::Value(exact)]);
+        self.b.switch_to_block(near);
+        let quick = self.b.ins().fcvt_to_sint_sat(types::I64, value);
+        self.b.ins().jump(done, &[BlockArg::Value(quick)]);
+        self.b.switch_to_block(done);
+        self.window = self.b.ins().get_pinned_reg(types::I64);
+        let result = self.b.block_params(done)[0];
+        self.define(inst.result, result);
+        true
+    }
+
+    /// Arithmetic to nearest.
+    fn arith(&mut self, inst: &Inst) -> bool {
+        let Some(ty) = inst.op.info().result.map(clif_type) else { return false };
+        if !ty.is_float() {
+            return false;
+        }
+        let args = inst.args.map(|v| if v == Value::NONE { None } else { Some(self.get(v)) });
+        let (Some(a), b, c) = (args[0], args[1].or(args[0]), args[2].or(args[0])) else { return false };
+        let (Some(b), Some(c)) = (b, c) else { return false };
+        let value = match inst.op {
+            Op::FaddS | Op::FaddD => self.b.ins().fadd(a, b),
+            Op::FsubS | Op::FsubD => self.b.ins().fsub(a, b),
+            Op::FmulS | Op::FmulD => self.b.ins().fmul(a, b),
+            Op::FdivS | Op::FdivD => self.b.ins().fdiv(a, b),
+            Op::FsqrtS | Op::FsqrtD => self.b.ins().sqrt(a),
+            Op::CvtF32F64 => self.b.ins().fdemote(ty, a),
+            Op::CvtF64F32 => self.b.ins().fpromote(ty, a),
+            Op::FmaS | Op::FmaD | Op::FmsS | Op::FmsD | Op::FnmsS | Op::FnmsD | Op::FnmaS | Op::FnmaD => {
+                if !self.has_fma {
+                    return false;
+                }
+                let minus_product = matches!(inst.op, Op::FnmsS | Op::FnmsD | Op::FnmaS | Op::FnmaD);
+                let minus_addend = matches!(inst.op, Op::FmsS | Op::FmsD | Op::FnmaS | Op::FnmaD);
+                let a = if minus_product { self.b.ins().fneg(a) } else { a };
+                let c = if minus_addend { self.b.ins().fneg(c) } else { c };
+                self.b.ins().fma(a, b, c)
+            }
+            Op::CvtF32S64 | Op::CvtF64S64 => {
+                let value = self.b.ins().fcvt_from_sint(ty, a);
+                self.define(inst.result, value);
+                return true;
+            }
+            Op::CvtF32S32 | Op::CvtF64S32 => {
+                let low = self.b.ins().ireduce(types::I32, a);
+                let value = self.b.ins().fcvt_from_sint(ty, low);
+                self.define(inst.result, value);
+                return true;
+            }
+            Op::CvtF32U32 | Op::CvtF64U32 => {
+                let low = self.b.ins().ireduce(types::I32, a);
+                let wide = self.b.ins().uextend(types::I64, low);
+                let value = self.b.ins().fcvt_from_sint(ty, wide);
+                self.define(inst.result, value);
+                return true;
+            }
+            _ => return false,
+        };
+        let value = self.canonical(value, ty);
+        self.define(inst.result, value);
+        true
+    }
+
+    /// The value, or the canonical NaN if it is one.
+    fn canonical(&mut self, value: ir::Value, ty: ir::Type) -> ir::Value {
+        let is_nan = self.b.ins().fcmp(FloatCC::Unordered, value, value);
+        let (out, on) = (self.cold_block(), self.b.create_block());
+        self.b.append_block_param(on, ty);
+        self.b.ins().brif(is_nan, out, &[], on, &[BlockArg::Value(value)]);
+        self.b.switch_to_block(out);
+        let nan = if ty == types::F32 {
+            self.b.ins().f32const(ir::immediates::Ieee32::with_bits(0x7fc0_0000))
+        } else {
+            self.b.ins().f64const(ir::immediates::Ieee64::with_bits(0x7ff8_0000_0000_0000))
+        };
+        self.b.ins().jump(on, &[BlockArg::Value(nan)]);
+        self.b.switch_to_block(on);
+        self.window = self.b.ins().get_pinned_reg(types::I64);
+        self.b.block_params(on)[0]
+    }
+}

@@ -1,0 +1,116 @@
+//! Exact state at a fault: which places hold the guest registers that the state does not.
+
+use crate::Jit;
+use crate::emit::BASE_SLOT;
+use crate::host::word as tier_word;
+use friscy_seam::access::written::word;
+use friscy_seam::access::{STATE_BELOW, window_offset};
+use friscy_seam::{MemoryFault, State};
+
+/// Where a value is at an access.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Place {
+    /// A general-purpose register.
+    Gpr(u8),
+    /// The low half of a vector register.
+    Xmm(u8),
+    /// The frame, relative to the address at which the caller's frame ends, which is 16 above `rbp`.
+    Frame(i32),
+    /// Known.
+    Const(u64),
+}
+
+/// A guest register whose value is not in the state.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dirty {
+    /// Integer registers first, 0 to 63.
+    pub(crate) register: u8,
+    /// The place has the single that is NaN-boxed in the register.
+    pub(crate) boxed: bool,
+    /// Where it is.
+    pub(crate) place: Place,
+}
+
+/// What the address of an access is computed from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Base {
+    /// A guest integer register, once restored.
+    Register(u8),
+    /// A value somewhere.
+    Place(Place),
+    /// A scratch word of the state.
+    Stored,
+}
+
+/// An access that may fault.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    /// Address of the host instruction.
+    pub(crate) at: usize,
+    /// Guest address of the instruction.
+    pub(crate) pc: u64,
+    /// Instructions that retired before it since fuel was what `fuel` says.
+    pub(crate) spent: i64,
+    /// The fault counts as one of a write, whatever the host says.
+    pub(crate) write: bool,
+    /// Base of the address.
+    pub(crate) base: Base,
+    /// Displacement.
+    pub(crate) disp: i32,
+    /// Where fuel is.
+    pub(crate) fuel: Place,
+    /// Range in the list of dirty registers.
+    pub(crate) dirty: (u32, u32),
+}
+
+/// Makes the state exact. Called on the stack of the code that faulted.
+///
+/// # Safety
+/// `state` is that which compiled code runs with; its scratch words are as the fault handler left them.
+pub(crate) unsafe extern "C" fn recover(state: *mut State) {
+    // SAFETY: compiled code, the only user of the state, has stopped; the tier that entered it lives on.
+    let (state, jit) = unsafe { (&mut *state, &*((*state).tier[tier_word::TIER] as *const Jit)) };
+    let saved = &state.scratch;
+    let read = |place: Place| match place {
+        Place::Gpr(n) => saved[word::GPR + n as usize],
+        Place::Xmm(n) => saved[word::XMM + n as usize],
+        Place::Const(value) => value,
+        Place::Frame(offset) => {
+            let at = saved[word::GPR + 5].wrapping_add(16).wrapping_add_signed(offset as i64);
+            // SAFETY: a slot of the frame that faulted, which is above the stack pointer.
+            unsafe { (at as *const u64).read_unaligned() }
+        }
+    };
+    let row = jit.units.row(saved[word::PC] as usize);
+    let fuel = read(row.fuel) as i64;
+    // All are read before any is written: the scratch words are not among them, but so it needs no proof.
+    let (mut x, mut f) = (state.x, state.f);
+    for dirty in jit.units.dirty(row) {
+        let value = read(dirty.place);
+        let value = if dirty.boxed { value | 0xffff_ffff_0000_0000 } else { value };
+        match dirty.register {
+            n @ 0..32 => x[n as usize] = value,
+            n => f[n as usize & 31] = value,
+        }
+    }
+    let base = match row.base {
+        Base::Register(n) => x[n as usize & 31],
+        Base::Place(place) => read(place),
+        Base::Stored => saved[BASE_SLOT],
+    };
+    let kind = saved[word::KIND];
+    let seen = saved[word::ADDRESS].wrapping_sub(state as *const State as u64 + STATE_BELOW as u64) as i64;
+    // What the host saw may be a later page of the same access.
+    let beyond = seen.wrapping_sub(window_offset(base, row.disp));
+    let addr = base.wrapping_add_signed(row.disp as i64);
+    state.x = x;
+    state.f = f;
+    state.pc = row.pc;
+    state.fuel = fuel - row.spent;
+    state.fault = MemoryFault {
+        addr: if (1..8).contains(&beyond) { addr.wrapping_add(beyond as u64) } else { addr },
+        write: kind & 1 != 0 || row.write,
+        beyond_object: kind & 2 != 0,
+        misaligned: false,
+    };
+}

@@ -1,0 +1,130 @@
+//! How the host enters compiled code and leaves it.
+//!
+//! Compiled code is functions of Cranelift's `tail` convention: the number of the entry in `rdi` and fuel in `rsi`; they
+//! return fuel in `rcx`, and in `rax` the guest address at which to go on, which is even, or an exit ([`exit`]), which is
+//! odd. `r15` is the start of the guest's window. No register survives a call.
+
+use friscy_lift_ir::ExitKind;
+use friscy_seam::State;
+use friscy_seam::access::STATE_BELOW;
+use std::arch::global_asm;
+use std::mem::offset_of;
+
+/// Exits: bit 0 is set, the kind is in bits 7:1, a number in the bits above.
+pub(crate) mod exit {
+    /// A place that may be linked, by its number.
+    pub(crate) const SITE: u64 = 0;
+    /// Fuel is used up; the pc is in the state.
+    pub(crate) const FUEL: u64 = 1;
+    /// A memory fault, which `recover` has described.
+    pub(crate) const FAULT: u64 = 2;
+    /// A misaligned atomic; its address is in the state's first tier word, its pc in the state.
+    pub(crate) const MISALIGNED: u64 = 3;
+    /// The region ended in the exit kind whose number is above.
+    pub(crate) const KIND: u64 = 4;
+
+    /// An exit's word.
+    pub(crate) const fn word(kind: u64, number: u64) -> u64 {
+        number << 8 | kind << 1 | 1
+    }
+}
+
+/// Words of [`State::tier`].
+pub(crate) mod word {
+    /// What an exit carries.
+    pub(crate) const ARGUMENT: usize = 0;
+    /// The tier itself.
+    pub(crate) const TIER: usize = 1;
+    /// Compiled code makes no calls below this stack pointer.
+    pub(crate) const STACK_LIMIT: usize = 2;
+}
+
+/// The kinds in the order of their numbers.
+pub(crate) const KINDS: [ExitKind; 7] = [
+    ExitKind::Ecall,
+    ExitKind::Ebreak,
+    ExitKind::Illegal,
+    ExitKind::FenceI,
+    ExitKind::ModeChange,
+    ExitKind::Csr,
+    ExitKind::FetchFault,
+];
+
+/// How much of the stack compiled code may use, in bytes.
+pub(crate) const STACK_BYTES: u64 = 256 << 10;
+
+global_asm!(
+    ".pushsection .text.friscy_jit_enter,\"ax\",@progbits",
+    ".globl friscy_jit_enter",
+    ".hidden friscy_jit_enter",
+    ".type friscy_jit_enter,@function",
+    "friscy_jit_enter:",
+    ".cfi_startproc",
+    "push rbp",
+    ".cfi_adjust_cfa_offset 8",
+    "push rbx",
+    ".cfi_adjust_cfa_offset 8",
+    "push r12",
+    ".cfi_adjust_cfa_offset 8",
+    "push r13",
+    ".cfi_adjust_cfa_offset 8",
+    "push r14",
+    ".cfi_adjust_cfa_offset 8",
+    "push r15",
+    ".cfi_adjust_cfa_offset 8",
+    "sub rsp, 8",
+    ".cfi_adjust_cfa_offset 8",
+    "mov r15, rsi",
+    "mov [r15 - {below} + {host_sp}], rsp",
+    "lea rax, [rsp - {stack}]",
+    "mov [r15 - {below} + {limit}], rax",
+    "mov rax, rdi",
+    "mov rdi, rdx",
+    "mov rsi, rcx",
+    "call rax",
+    "3:",
+    "mov [r15 - {below} + {fuel}], rcx",
+    "add rsp, 8",
+    ".cfi_adjust_cfa_offset -8",
+    "pop r15",
+    ".cfi_adjust_cfa_offset -8",
+    "pop r14",
+    ".cfi_adjust_cfa_offset -8",
+    "pop r13",
+    ".cfi_adjust_cfa_offset -8",
+    "pop r12",
+    ".cfi_adjust_cfa_offset -8",
+    "pop rbx",
+    ".cfi_adjust_cfa_offset -8",
+    "pop rbp",
+    ".cfi_adjust_cfa_offset -8",
+    "ret",
+    ".cfi_endproc",
+    // The frames of compiled code are still there: what they have spilled is read before they are dropped.
+    ".globl friscy_jit_fault_landing",
+    ".hidden friscy_jit_fault_landing",
+    ".type friscy_jit_fault_landing,@function",
+    "friscy_jit_fault_landing:",
+    "lea rdi, [r15 - {below}]",
+    "and rsp, -16",
+    "call {recover}",
+    "mov rsp, [r15 - {below} + {host_sp}]",
+    "mov rcx, [r15 - {below} + {fuel}]",
+    "mov eax, {fault}",
+    "jmp 3b",
+    ".popsection",
+    below = const STATE_BELOW,
+    host_sp = const offset_of!(State, host_sp),
+    fuel = const offset_of!(State, fuel),
+    limit = const offset_of!(State, tier) + 8 * word::STACK_LIMIT,
+    stack = const STACK_BYTES,
+    fault = const exit::word(exit::FAULT, 0),
+    recover = sym crate::fault::recover,
+);
+
+unsafe extern "C" {
+    /// Runs compiled code at `code` until it returns.
+    pub(crate) fn friscy_jit_enter(code: *const u8, window: *mut u8, entry: u64, fuel: i64) -> u64;
+    /// Where a host fault in compiled code goes on.
+    pub(crate) fn friscy_jit_fault_landing();
+}

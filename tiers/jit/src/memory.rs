@@ -1,0 +1,112 @@
+//! Memory for compiled code: one reservation for the whole process, seen twice, to write and to execute, of which tiers
+//! take chunks.
+
+use crate::host::friscy_jit_fault_landing;
+use friscy_seam::access::written;
+use std::sync::{Mutex, OnceLock};
+
+/// How much code there can be at once in this process, in bytes.
+const TOTAL_BYTES: usize = 1 << 30;
+
+/// What a tier takes at once, in bytes.
+pub(crate) const CHUNK_BYTES: usize = 1 << 20;
+
+struct Memory {
+    /// Where code is written and where it runs.
+    write: usize,
+    execute: usize,
+    chunks: Mutex<Chunks>,
+}
+
+#[derive(Default)]
+struct Chunks {
+    used: usize,
+    free: Vec<usize>,
+}
+
+fn memory() -> Option<&'static Memory> {
+    static MEMORY: OnceLock<Option<Memory>> = OnceLock::new();
+    MEMORY.get_or_init(Memory::reserve).as_ref()
+}
+
+impl Memory {
+    fn reserve() -> Option<Memory> {
+        // SAFETY: a new file and new mappings of it where the host likes, which live as long as the process.
+        unsafe {
+            let file = libc::memfd_create(c"friscy-code".as_ptr(), libc::MFD_CLOEXEC);
+            if file < 0 {
+                return None;
+            }
+            let sized = libc::ftruncate(file, TOTAL_BYTES as libc::off_t) == 0;
+            let map = |prot| {
+                let flags = libc::MAP_SHARED | libc::MAP_NORESERVE;
+                libc::mmap(std::ptr::null_mut(), TOTAL_BYTES, prot, flags, file, 0)
+            };
+            let (write, execute) = (map(libc::PROT_READ | libc::PROT_WRITE), map(libc::PROT_READ | libc::PROT_EXEC));
+            libc::close(file);
+            if !sized || write == libc::MAP_FAILED || execute == libc::MAP_FAILED {
+                return None;
+            }
+            let execute = execute as usize;
+            written::declare(execute, execute + TOTAL_BYTES, friscy_jit_fault_landing as *const () as usize);
+            Some(Memory { write: write as usize, execute, chunks: Mutex::default() })
+        }
+    }
+}
+
+/// The code memory of one tier.
+#[derive(Default)]
+pub(crate) struct CodeMemory {
+    /// Offsets of its chunks; the last one is being filled.
+    chunks: Vec<usize>,
+    filled: usize,
+}
+
+impl CodeMemory {
+    /// Bytes taken.
+    pub(crate) fn bytes(&self) -> usize {
+        self.chunks.len().saturating_sub(1) * CHUNK_BYTES + self.filled
+    }
+
+    /// Copies code in; returns where it runs. Nothing if there is no room.
+    pub(crate) fn add(&mut self, code: &[u8]) -> Option<*const u8> {
+        let memory = memory()?;
+        let start = self.filled.next_multiple_of(16);
+        if self.chunks.is_empty() || start + code.len() > CHUNK_BYTES {
+            if code.len() > CHUNK_BYTES {
+                return None;
+            }
+            let mut all = memory.chunks.lock().ok()?;
+            let chunk = match all.free.pop() {
+                Some(chunk) => chunk,
+                None if all.used + CHUNK_BYTES <= TOTAL_BYTES => {
+                    all.used += CHUNK_BYTES;
+                    all.used - CHUNK_BYTES
+                }
+                None => return None,
+            };
+            self.chunks.push(chunk);
+            self.filled = 0;
+            return self.add(code);
+        }
+        let at = self.chunks.last()? + start;
+        self.filled = start + code.len();
+        // SAFETY: within the chunk, which is this tier's; no code that runs is there.
+        unsafe { std::ptr::copy_nonoverlapping(code.as_ptr(), (memory.write + at) as *mut u8, code.len()) };
+        Some((memory.execute + at) as *const u8)
+    }
+
+    /// Gives all of it back.
+    pub(crate) fn clear(&mut self) {
+        self.filled = 0;
+        if let Some(mut all) = memory().and_then(|memory| memory.chunks.lock().ok()) {
+            all.free.append(&mut self.chunks);
+        }
+    }
+}
+
+impl Drop for CodeMemory {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}

@@ -1,0 +1,297 @@
+//! What has been compiled, how its pieces reach each other, and how they are forgotten.
+
+use crate::compile::{Finished, Statistics};
+use crate::emit::Links;
+use crate::fault::{Dirty, Row};
+use crate::host::exit;
+use crate::memory::CodeMemory;
+use friscy_lift_ir::{Region, RoundingClass, Target, Term, cfg};
+use friscy_seam::{Code, Site};
+use rustc_hash::FxHashMap;
+use std::ops::Range;
+
+/// A line of a jump cache: where compiled code for a guest address is. Compiled code reads it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Line {
+    /// Guest address, or [`NO_PC`].
+    pub(crate) pc: u64,
+    /// Host address.
+    pub(crate) code: u64,
+    /// Number of the entry.
+    pub(crate) entry: u64,
+    _pad: u64,
+}
+
+/// Lines of a jump cache; the line of an address is in bits 12:1 of it.
+pub(crate) const LINES: usize = 4096;
+
+/// No guest address: they are even.
+const NO_PC: u64 = 1;
+
+const EMPTY: Line = Line { pc: NO_PC, code: 0, entry: 0, _pad: 0 };
+
+/// How many cells lie together, at an address that does not change.
+const CELLS: usize = 1024;
+
+/// A compiled region.
+struct Unit {
+    code: *const u8,
+    /// Guest addresses of its entries, by number.
+    entries: Vec<u64>,
+    span: Range<u64>,
+    rounding: RoundingClass,
+    alive: bool,
+}
+
+/// A place that code jumps or calls through: the address of compiled code, or of a stub that leaves with its site.
+struct Cell {
+    target: u64,
+    /// Entry of the region that has it.
+    from: u64,
+    stub: u64,
+    /// The unit it leads to.
+    unit: Option<u32>,
+}
+
+/// All of one tier.
+pub(crate) struct Units {
+    pub(crate) memory: CodeMemory,
+    units: Vec<Unit>,
+    cells: Vec<Cell>,
+    pointers: Vec<Box<[u64; CELLS]>>,
+    by_target: FxHashMap<(RoundingClass, u64, u64), u32>,
+    entry_stubs: FxHashMap<u32, u64>,
+    caches: [Option<Box<[Line; LINES]>>; 3],
+    /// By host address.
+    rows: Vec<Row>,
+    dirty: Vec<Dirty>,
+    most_bytes: usize,
+    pub(crate) statistics: Statistics,
+}
+
+impl Units {
+    pub(crate) fn new() -> Units {
+        Units {
+            memory: CodeMemory::default(),
+            units: Vec::new(),
+            cells: Vec::new(),
+            pointers: Vec::new(),
+            by_target: FxHashMap::default(),
+            entry_stubs: FxHashMap::default(),
+            caches: [None, None, None],
+            rows: Vec::new(),
+            dirty: Vec::new(),
+            most_bytes: 0,
+            statistics: Statistics::default(),
+        }
+    }
+
+    /// The address of the jump cache for a class of rounding mode.
+    fn cache(&mut self, rounding: RoundingClass) -> u64 {
+        let cache = self.caches[rounding as usize].get_or_insert_with(|| Box::new([EMPTY; LINES]));
+        cache.as_ptr() as u64
+    }
+
+    /// The address of the cell by which code of the region at `from` reaches `target`, for one class of rounding mode.
+    fn cell(&mut self, rounding: RoundingClass, from: u64, target: u64) -> Option<u64> {
+        let number = match self.by_target.get(&(rounding, from, target)) {
+            Some(&number) => number,
+            None => {
+                let number = self.cells.len() as u32;
+                // mov rax, exit; mov rcx, rsi; ret
+                let mut stub = [0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0x48, 0x89, 0xf1, 0xc3];
+                stub[2..10].copy_from_slice(&exit::word(exit::SITE, number.into()).to_le_bytes());
+                let stub = self.memory.add(&stub)? as u64;
+                self.cells.push(Cell { target, from, stub, unit: None });
+                if number as usize % CELLS == 0 {
+                    self.pointers.push(Box::new([0; CELLS]));
+                }
+                self.by_target.insert((rounding, from, target), number);
+                self.set_cell(number, stub);
+                number
+            }
+        };
+        Some(&raw const self.pointers[number as usize / CELLS][number as usize % CELLS] as u64)
+    }
+
+    /// How code of a region reaches other code.
+    pub(crate) fn links(&mut self, region: &Region) -> Option<Links> {
+        let mut cells = FxHashMap::default();
+        for block in &region.blocks {
+            let edges = cfg::edges(&block.term).into_iter().flatten().filter_map(|edge| match edge.target {
+                Target::Pc(pc) => Some(pc),
+                Target::Block(..) => None,
+            });
+            let call = if let Term::Call { pc, .. } = block.term { Some(pc) } else { None };
+            for pc in edges.chain(call) {
+                cells.insert(pc, self.cell(region.rounding, region.pc, pc)?);
+            }
+        }
+        Some(Links { cells, cache: self.cache(region.rounding) })
+    }
+
+    fn set_cell(&mut self, number: u32, to: u64) {
+        self.pointers[number as usize / CELLS][number as usize % CELLS] = to;
+    }
+
+    /// Copies a region's code in and makes it known. Rows come in order, relative to the code.
+    pub(crate) fn install(&mut self, region: &Region, finished: Finished) -> Option<Code> {
+        let Finished { code, entries, rows, dirty, statistics } = finished;
+        let at = self.memory.add(&code)?;
+        self.statistics.add(&statistics);
+        self.most_bytes = self.most_bytes.max(self.memory.bytes());
+        let first = self.dirty.len() as u32;
+        self.dirty.extend(dirty);
+        let new = rows.into_iter().map(|row| Row {
+            at: row.at + at as usize,
+            dirty: (row.dirty.0 + first, row.dirty.1 + first),
+            ..row
+        });
+        // Chunks may come in any order.
+        let place = self.rows.partition_point(|row| row.at < at as usize);
+        self.rows.splice(place..place, new);
+        let rounding = region.rounding;
+        self.units.push(Unit { code: at, entries, span: span(region), rounding, alive: true });
+        Some(Code((self.units.len() as u32 - 1) << ENTRY_BITS))
+    }
+
+    /// Further entries of a region that was just installed, with the code that enters there.
+    pub(crate) fn entries(&self, code: Code) -> impl Iterator<Item = (u64, Code)> {
+        let unit = code.0 >> ENTRY_BITS;
+        let entries = &self.units[unit as usize].entries;
+        entries.iter().enumerate().map(move |(n, &pc)| (pc, Code(unit << ENTRY_BITS | n as u32)))
+    }
+
+    /// Where `code` starts, and the number of the entry.
+    pub(crate) fn start_of(&self, code: Code) -> (*const u8, u64) {
+        let unit = &self.units[(code.0 >> ENTRY_BITS) as usize];
+        debug_assert!(unit.alive, "forgotten code entered");
+        (unit.code, u64::from(code.0 & MAX_ENTRIES as u32))
+    }
+
+    /// Where an exit's site leads.
+    pub(crate) fn site_target(&self, site: Site) -> u64 {
+        self.cells[site.0 as usize].target
+    }
+
+    /// The entry of the region that a site is in.
+    pub(crate) fn site_pc(&self, site: Site) -> u64 {
+        self.cells[site.0 as usize].from
+    }
+
+    pub(crate) fn link(&mut self, site: Site, code: Code) {
+        let (start, entry) = self.start_of(code);
+        // Code that jumps by a cell asks for the first entry; a stub makes that another one.
+        let to = match entry {
+            0 => Some(start as u64),
+            _ => self.entry_stub(code, start, entry),
+        };
+        if let Some(to) = to {
+            self.cells[site.0 as usize].unit = Some(code.0 >> ENTRY_BITS);
+            self.set_cell(site.0, to);
+        }
+    }
+
+    /// Code that goes to a region's entry.
+    fn entry_stub(&mut self, code: Code, start: *const u8, entry: u64) -> Option<u64> {
+        if let Some(&stub) = self.entry_stubs.get(&code.0) {
+            return Some(stub);
+        }
+        // mov edi, entry; mov rax, start; jmp rax
+        let mut stub = [0xbf, 0, 0, 0, 0, 0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xe0];
+        stub[1..5].copy_from_slice(&(entry as u32).to_le_bytes());
+        stub[7..15].copy_from_slice(&(start as u64).to_le_bytes());
+        let stub = self.memory.add(&stub)? as u64;
+        self.entry_stubs.insert(code.0, stub);
+        Some(stub)
+    }
+
+    pub(crate) fn link_indirect(&mut self, pc: u64, rounding: RoundingClass, code: Code) {
+        let (start, entry) = self.start_of(code);
+        if let Some(cache) = &mut self.caches[rounding as usize] {
+            cache[(pc >> 1) as usize % LINES] = Line { pc, code: start as u64, entry, _pad: 0 };
+        }
+    }
+
+    pub(crate) fn forget_indirect(&mut self) {
+        for cache in self.caches.iter_mut().flatten() {
+            cache.fill(EMPTY);
+        }
+    }
+
+    /// Forgets the regions that have code in `range`; returns their entries.
+    pub(crate) fn forget(&mut self, range: &Range<u64>) -> Vec<(u64, RoundingClass)> {
+        let mut gone = Vec::new();
+        let mut dead = Vec::new();
+        for (number, unit) in self.units.iter_mut().enumerate() {
+            if unit.alive && unit.span.start < range.end && range.start < unit.span.end {
+                unit.alive = false;
+                dead.push(number as u32);
+                gone.extend(unit.entries.iter().map(|&pc| (pc, unit.rounding)));
+            }
+        }
+        if dead.is_empty() {
+            return gone;
+        }
+        for number in 0..self.cells.len() as u32 {
+            let cell = &mut self.cells[number as usize];
+            if cell.unit.is_some_and(|unit| dead.binary_search(&unit).is_ok()) {
+                cell.unit = None;
+                let stub = cell.stub;
+                self.set_cell(number, stub);
+            }
+        }
+        self.forget_indirect();
+        gone
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.memory.clear();
+        self.units.clear();
+        self.cells.clear();
+        self.pointers.clear();
+        self.by_target.clear();
+        self.entry_stubs.clear();
+        self.rows.clear();
+        self.dirty.clear();
+        self.forget_indirect();
+    }
+
+    pub(crate) fn most_bytes(&self) -> usize {
+        self.most_bytes
+    }
+
+    /// What is known of the access at a host address, which has just faulted.
+    ///
+    /// # Panics
+    /// If there is no such access.
+    pub(crate) fn row(&self, at: usize) -> &Row {
+        let row = self.rows.binary_search_by_key(&at, |row| row.at);
+        // Code with an access that has no row is not installed.
+        row.map(|n| &self.rows[n]).expect("a faulting access has a row")
+    }
+
+    /// The registers that are not in the state at an access.
+    pub(crate) fn dirty(&self, row: &Row) -> &[Dirty] {
+        &self.dirty[row.dirty.0 as usize..row.dirty.1 as usize]
+    }
+}
+
+/// The guest addresses from a region's first instruction to the end of its last.
+pub(crate) fn span(region: &Region) -> Range<u64> {
+    let (mut start, mut end) = (u64::MAX, 0);
+    for block in &region.blocks {
+        if let Some(&last) = block.guest_offsets.last() {
+            start = start.min(block.pc);
+            end = end.max(block.pc + u64::from(last) + 4);
+        }
+    }
+    start..end
+}
+
+/// A [`Code`] is a unit's number above that of an entry.
+const ENTRY_BITS: u32 = 10;
+
+/// Most entries of a region but one.
+pub(crate) const MAX_ENTRIES: usize = (1 << ENTRY_BITS) - 1;
