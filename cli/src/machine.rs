@@ -2,11 +2,12 @@
 
 use crate::error::Error;
 use crate::image::Image;
-use crate::options::RunOptions;
-use friscy_cpu::NativeCpu;
+use crate::options::{RunOptions, TierChoice};
+use friscy_cpu::{NativeCpu, Policy};
 use friscy_engine::native::{HostClock, HostEntropy};
 use friscy_engine::{Config, Machine, Ports};
 use friscy_interp::Interp;
+use friscy_jit::Jit;
 use friscy_kernel::KernelConfig;
 use friscy_kernel::ports::{Entropy, Terminal};
 use friscy_seam::Tier;
@@ -15,6 +16,9 @@ use std::rc::Rc;
 
 /// The interpreter's translations of one address space may take so many bytes of host memory.
 const MAX_CODE_BYTES: usize = 64 << 20;
+
+/// The same of compiled code.
+const MAX_COMPILED_BYTES: usize = 128 << 20;
 
 /// Makes a machine on the image with these streams.
 ///
@@ -48,8 +52,16 @@ pub fn build(image: &Image, options: &RunOptions, terminal: Box<dyn Terminal>) -
         entropy.fill(&mut boot_id);
     }
     let make_tier = || Box::new(Interp::new(MAX_CODE_BYTES)) as Box<dyn Tier>;
+    let cpu = match options.tier {
+        TierChoice::Interp => NativeCpu::new(Box::new(make_tier)),
+        TierChoice::Jit => {
+            let make_compiler = || Box::new(Jit::in_background(MAX_COMPILED_BYTES)) as Box<dyn Tier>;
+            let policy = Policy { hot: options.jit_threshold, ..Policy::default() };
+            NativeCpu::with_compiler(Box::new(make_tier), make_compiler, policy)
+        }
+    };
     let ports = Ports {
-        cpu: Box::new(NativeCpu::new(Box::new(make_tier))),
+        cpu: Box::new(cpu),
         vfs: Rc::clone(&image.vfs),
         file_clock: Rc::clone(&image.clock),
         clock: Box::new(HostClock::default()),

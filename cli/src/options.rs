@@ -1,8 +1,9 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use friscy_abi::layout::Rlimit;
 use friscy_abi::sched::{RESOURCES, RLIM_INFINITY};
+use friscy_cpu::Policy;
 use std::path::PathBuf;
 
 /// Runs riscv64 Linux programs and root file systems without a kernel or a virtual machine.
@@ -52,6 +53,15 @@ pub enum Command {
     },
 }
 
+/// What executes guest code.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TierChoice {
+    /// The interpreter.
+    Interp,
+    /// The interpreter at first; what is hot is compiled.
+    Jit,
+}
+
 /// `friscy run`.
 #[derive(Args)]
 pub struct RunOptions {
@@ -62,6 +72,14 @@ pub struct RunOptions {
     /// Time from executed instructions and seeded entropy: the same run every time.
     #[arg(long)]
     pub deterministic: bool,
+
+    /// What executes guest code: the interpreter alone, or with hot code compiled.
+    #[arg(long, value_enum, default_value_t = TierChoice::Jit)]
+    pub tier: TierChoice,
+
+    /// How many samples, one every 4,096 instructions, make code hot, so that it is compiled.
+    #[arg(long, value_name = "SAMPLES", default_value_t = Policy::default().hot, value_parser = clap::value_parser!(u32).range(1..))]
+    pub jit_threshold: u32,
 
     /// Prints executed instructions and time at the end.
     #[arg(long)]

@@ -3,11 +3,11 @@
 use crate::compare::{Executor, LARGE};
 use crate::memory::{Model, Object, PAGES};
 use friscy_boundary::{Access, Exit, PAGE_SIZE, Ran, Regs};
-use friscy_cpu::native::{Memfd, NativeSpace, Pages, install};
+use friscy_cpu::native::{Hart, Memfd, NativeSpace, Pages, install};
 use friscy_cpu::{CodeMemory, RunMemory, load, store};
-use friscy_lift_ir::passes::Simplifier;
+use friscy_lift_ir::passes::{Simplifier, optimise};
 use friscy_lift_ir::{CodeSource, ExitKind, FetchFault, Lifter, Region, RoundingClass};
-use friscy_seam::{Code, Exit as TierExit, Prepared, State, Tier};
+use friscy_seam::{Code, Exit as TierExit, Prepared, Tier};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -15,7 +15,7 @@ use std::rc::Rc;
 pub struct OnTier {
     name: &'static str,
     space: NativeSpace,
-    state: Box<State>,
+    state: Hart,
     tier: Box<dyn Tier>,
     codes: BTreeMap<(u64, RoundingClass), Code>,
     region: Region,
@@ -39,7 +39,8 @@ impl OnTier {
                 let _ = space.poke(page.addr, memory.page(page.addr)).expect("a mapped page can be written");
             }
         }
-        let state = State::new(space.window(), std::ptr::null_mut());
+        // SAFETY: the executor keeps both, and the state has no destructor.
+        let state = unsafe { space.hart() };
         let region = Region::new(0, RoundingClass::Rne);
         let (lifter, simplifier) = (Lifter::new(), Simplifier::new());
         OnTier { name, space, state, tier, codes: BTreeMap::new(), region, lifter, simplifier }
@@ -58,7 +59,11 @@ impl OnTier {
             return Err(Exit::Fault { addr, access: Access::Execute, beyond_object });
         }
         self.lifter.lift(key.0, key.1, &mut source, &LARGE, &mut self.region);
-        self.simplifier.run(&mut self.region);
+        if self.tier.wants_promoted() {
+            optimise(&mut self.region, &mut self.simplifier);
+        } else {
+            self.simplifier.run(&mut self.region);
+        }
         match self.tier.prepare(&self.region) {
             Prepared::Ready(code) => {
                 self.codes.insert(key, code);

@@ -4,8 +4,9 @@ use crate::compare::Executor;
 use crate::large::OnTier;
 use crate::memory::{Model, Object, PAGES};
 use friscy_boundary::{Backing, Cpu, Mapping, MmId, ObjectId, PAGE_SIZE, Ran, Regs};
-use friscy_cpu::NativeCpu;
+use friscy_cpu::{NativeCpu, Policy};
 use friscy_interp::Interp;
+use friscy_jit::Jit;
 use friscy_seam::Tier;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -17,6 +18,10 @@ pub fn executors(memory: &Model, room: usize) -> Vec<Box<dyn Executor>> {
         Rc::new(RefCell::new(NativeCpu::new(Box::new(move || -> Box<dyn Tier> { Box::new(Interp::new(room)) }))));
     let single = NativeCpu::new(Box::new(move || -> Box<dyn Tier> { Box::new(Interp::without_pairs(room)) }));
     let single = Rc::new(RefCell::new(single));
+    let make_compiler = || -> Box<dyn Tier> { Box::new(Jit::new(1 << 20)) };
+    let policy = Policy { slice: 8, hot: 2 };
+    let tiered = NativeCpu::with_compiler(Box::new(move || Box::new(Interp::new(room))), make_compiler, policy);
+    let tiered = Rc::new(RefCell::new(tiered));
     let of_file = OnCpu::new("interp of file pages", &pairs, memory, true);
     let fork = of_file.fork("interp of a fork");
     vec![
@@ -25,6 +30,8 @@ pub fn executors(memory: &Model, room: usize) -> Vec<Box<dyn Executor>> {
         Box::new(of_file),
         Box::new(fork),
         Box::new(OnTier::new("interp of large regions", Box::new(Interp::new(room.max(256 << 10))), memory)),
+        Box::new(OnTier::new("jit", Box::new(Jit::new(room)), memory)),
+        Box::new(OnCpu::new("interp and jit", &tiered, memory, false)),
     ]
 }
 

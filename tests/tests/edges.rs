@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("friscy-lift-ir", &["friscy-isa", "friscy-fp"]),
     ("friscy-seam", &["friscy-lift-ir"]),
     ("friscy-interp", &["friscy-seam", "friscy-lift-ir", "friscy-fp"]),
+    ("friscy-jit", &["friscy-seam", "friscy-lift-ir", "friscy-fp"]),
     ("friscy-boundary", &[]),
     ("friscy-cpu", &["friscy-boundary", "friscy-seam", "friscy-lift-ir"]),
     ("friscy-abi", &[]),
@@ -48,6 +49,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "friscy-image",
             "friscy-interp",
             "friscy-isa",
+            "friscy-jit",
             "friscy-kernel",
             "friscy-lift-ir",
             "friscy-pack",
@@ -56,7 +58,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "friscy-vfs",
         ],
     ),
-    ("friscy-fuzz", &["friscy-boundary", "friscy-cpu", "friscy-interp", "friscy-isa", "friscy-lift-ir", "friscy-seam"]),
+    (
+        "friscy-fuzz",
+        &[
+            "friscy-boundary",
+            "friscy-cpu",
+            "friscy-interp",
+            "friscy-isa",
+            "friscy-jit",
+            "friscy-lift-ir",
+            "friscy-seam",
+        ],
+    ),
     (
         "friscy-fuzz-calls",
         &[

@@ -185,3 +185,35 @@ fn a_guest_that_forks_without_end_gets_eagain() {
         assert_eq!(String::from_utf8_lossy(&outcome.stdout), "99 11\n", "{stderr}");
     }
 }
+
+/// Code that is compiled as soon as it was seen once does what the interpreter does: on an interpreter with its jump
+/// tables, floating point, deep recursion, exceptions through frames, signals in the middle of loops, and forks.
+#[test]
+fn compiled_code_is_as_interpreted_code() {
+    let rootfs = rootfs();
+    let script = "import os, re, signal, hashlib, json, math\n\
+        def fib(n): return n if n < 2 else fib(n - 1) + fib(n - 2)\n\
+        def deep(n): return deep(n - 1) + 1 if n else 0\n\
+        seen = []\n\
+        signal.signal(signal.SIGALRM, lambda *a: seen.append(1))\n\
+        signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)\n\
+        print(fib(18), deep(800), sum(math.sin(i) * math.sqrt(i) for i in range(20000)))\n\
+        while len(seen) < 3: pass\n\
+        signal.setitimer(signal.ITIMER_REAL, 0)\n\
+        print(hashlib.sha256(b'x' * 300000).hexdigest(), len(re.findall('(a|b)+c', 'ababc' * 4000)))\n\
+        print(len(json.dumps([{str(i): [i / 7, None, True]} for i in range(3000)])))\n\
+        def boom(n):\n    if n == 0: raise KeyError(n)\n    boom(n - 1)\n\
+        for _ in range(200):\n    try: boom(20)\n    except KeyError: pass\n\
+        pid = os.fork()\n\
+        if pid == 0: os._exit(fib(15) % 256)\n\
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))";
+    let run_with = |flags: &[&str]| {
+        let command = [rootfs.to_str().expect("UTF-8"), "python3", "-c", script];
+        let outcome = run(&[flags, &command[..]].concat());
+        assert_eq!(outcome.status, 0, "{}", String::from_utf8_lossy(&outcome.stderr));
+        String::from_utf8(outcome.stdout).expect("UTF-8")
+    };
+    let interpreted = run_with(&["--tier", "interp"]);
+    assert_eq!(interpreted.lines().count(), 4);
+    assert_eq!(run_with(&["--tier", "jit", "--jit-threshold", "1"]), interpreted);
+}

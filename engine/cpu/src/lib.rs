@@ -6,10 +6,12 @@
 mod lift;
 mod run;
 pub mod soft;
+mod tiering;
 mod translate;
 
 pub use lift::Translator;
 pub use run::{RunMemory, Stop, load, run, run_shared, store};
+pub use tiering::{MakeCompiler, Policy};
 pub use translate::{Changed, CodeMemory, Image, Key, Mark, PageSource, Translations, Untranslatable};
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -2,6 +2,7 @@
 
 use crate::translate::{CodeMemory, Key};
 use friscy_lift_ir::lift::{CodeSource, FetchFault, Lifter, Limits};
+use friscy_lift_ir::passes::{Simplifier, optimise};
 use friscy_lift_ir::{Region, RoundingClass};
 
 /// Bytes of code that are copied out of guest memory at once: most blocks are shorter.
@@ -11,11 +12,15 @@ const CHUNK_BYTES: usize = 64;
 pub struct Translator {
     lifter: Lifter,
     region: Region,
+    /// The same for whole functions.
+    function: Region,
+    simplifier: Simplifier,
 }
 
 impl Default for Translator {
     fn default() -> Translator {
-        Translator { lifter: Lifter::new(), region: Region::new(0, RoundingClass::Rne) }
+        let (region, function) = (Region::new(0, RoundingClass::Rne), Region::new(0, RoundingClass::Rne));
+        Translator { lifter: Lifter::new(), region, function, simplifier: Simplifier::new() }
     }
 }
 
@@ -33,6 +38,20 @@ impl Translator {
         &self.region
     }
 }
+
+impl Translator {
+    /// Lifts the function that `key` is in, from there and from `entries` on, and improves it as compiled tiers want it.
+    pub(crate) fn lift_function(&mut self, key: Key, entries: &[u64], memory: &dyn CodeMemory) -> &Region {
+        let mut source = Chunk { memory, start: key.pc, len: 0, bytes: [0; CHUNK_BYTES] };
+        let (pc, rounding) = (key.pc, key.rounding);
+        self.lifter.lift_with_entries(pc, entries, rounding, &mut source, &COMPILED, &mut self.function);
+        optimise(&mut self.function, &mut self.simplifier);
+        &self.function
+    }
+}
+
+/// How far a compiled region goes: most functions are shorter.
+const COMPILED: Limits = Limits { max_insts: 2000, max_blocks: 400, follow_calls_return_site: true };
 
 /// Instruction fetch through a copy of a chunk of guest memory.
 struct Chunk<'a> {

@@ -76,31 +76,80 @@ pub unsafe fn run_shared(
     translator: &mut Translator,
 ) -> Option<Stop> {
     let mut link = None;
+    let mut compiled_link = None;
     loop {
         let key = Key { pc: state.pc, rounding: RoundingClass::of(state.frm) };
-        let clears = translations.clears();
-        let code = match translations.get(key, memory, translator) {
-            Ok(code) => code,
-            Err(Untranslatable::Fetch(addr)) => return Some(Stop::Exit(fetch_fault(memory, addr))),
-            Err(Untranslatable::Refused(_)) => return Some(Stop::Exit(Exit::Poisoned)),
-            Err(Untranslatable::Elsewhere) => return None,
+        let compiled = match translations.compiled_code(key, memory) {
+            Ok(compiled) => compiled,
+            Err(why) => return untranslatable(why, memory),
         };
-        if let Some(site) = link.take().filter(|_| clears == translations.clears()) {
-            translations.link(site, key, code);
-        }
-        // SAFETY: `code` was made or found just now; the rest is the caller's promise.
-        let stop = match unsafe { translations.tier().enter(code, state) } {
-            TierExit::Goto { site } => {
-                link = Some(site);
-                continue;
+        let exit = if let Some(code) = compiled {
+            link = None;
+            let clears = translations.compiled_clears();
+            if let Some((site, _)) = compiled_link.take().filter(|(_, before)| *before == clears) {
+                translations.link_compiled(site, key, code);
             }
-            TierExit::Kind(ExitKind::ModeChange) => continue,
+            let Some(tier) = translations.compiler() else { return Some(Stop::Exit(Exit::Poisoned)) };
+            // SAFETY: `code` was made or found just now; the rest is the caller's promise.
+            match unsafe { tier.enter(code, state) } {
+                TierExit::Goto { site } => {
+                    compiled_link = Some((site, clears));
+                    continue;
+                }
+                exit => exit,
+            }
+        } else {
+            let clears = translations.clears();
+            let code = match translations.get(key, memory, translator) {
+                Ok(code) => code,
+                Err(why) => return untranslatable(why, memory),
+            };
+            if let Some(site) = link.take().filter(|_| clears == translations.clears()) {
+                translations.link(site, key, code);
+            }
+            // Compiled code came here: if it does so often, that is to be compiled as well.
+            if compiled_link.take().is_some() {
+                translations.sample(key, memory, translator);
+                if clears != translations.clears() {
+                    continue;
+                }
+            }
+            let held = state.fuel.saturating_sub(translations.slice()).max(0);
+            state.fuel -= held;
+            // SAFETY: as above.
+            let exit = unsafe { translations.tier().enter(code, state) };
+            state.fuel += held;
+            match exit {
+                TierExit::Goto { site } => {
+                    link = Some(site);
+                    continue;
+                }
+                // The slice is over, at a preemption point.
+                TierExit::Fuel if state.fuel > 0 => {
+                    let key = Key { pc: state.pc, rounding: RoundingClass::of(state.frm) };
+                    translations.sample(key, memory, translator);
+                    continue;
+                }
+                exit => exit,
+            }
+        };
+        let stop = match exit {
+            TierExit::Kind(ExitKind::ModeChange) | TierExit::Goto { .. } => continue,
             TierExit::Kind(ExitKind::FenceI) => Stop::FenceI,
             TierExit::Kind(kind) => Stop::Exit(leave(kind, state.pc, memory)),
             TierExit::Fuel => Stop::Exit(Exit::Fuel),
             TierExit::Fault => Stop::Exit(memory_fault(state)),
         };
         return Some(stop);
+    }
+}
+
+/// Why the loop stops when there is no translation; nothing if the address space needs others.
+fn untranslatable(why: Untranslatable, memory: &dyn RunMemory) -> Option<Stop> {
+    match why {
+        Untranslatable::Fetch(addr) => Some(Stop::Exit(fetch_fault(memory, addr))),
+        Untranslatable::Refused(_) => Some(Stop::Exit(Exit::Poisoned)),
+        Untranslatable::Elsewhere => None,
     }
 }
 

@@ -6,6 +6,7 @@
 //! because of one address space; one that no longer fits goes elsewhere.
 
 use crate::lift::{Translator, fetch_bits};
+use crate::tiering::{Compiled, MakeCompiler, Policy, Upper};
 use friscy_lift_ir::{Region, RoundingClass};
 use friscy_seam::{Code, Prepared, Site, Tier};
 use rustc_hash::FxHashMap;
@@ -137,6 +138,8 @@ pub struct Translations {
     clears: u64,
     /// The pages of the region being translated.
     touched: Vec<u64>,
+    /// The compiled tier, if there is one.
+    upper: Option<Upper>,
 }
 
 impl Translations {
@@ -152,6 +155,109 @@ impl Translations {
             translated: 0,
             clears: 0,
             touched: Vec::new(),
+            upper: None,
+        }
+    }
+
+    /// The same, with code that is hot in a tier that `make` makes.
+    #[must_use]
+    pub fn with_compiler(mut self, make: MakeCompiler, policy: Policy) -> Translations {
+        self.upper = Some(Upper::new(make, policy));
+        self
+    }
+
+    /// How much fuel the first tier gets at once.
+    pub(crate) fn slice(&self) -> i64 {
+        self.upper.as_ref().map_or(i64::MAX, |upper| upper.policy.slice)
+    }
+
+    /// How many regions were compiled so far, and the bytes that they take.
+    pub fn compiled(&mut self) -> (u64, usize) {
+        let Some(upper) = &mut self.upper else { return (0, 0) };
+        (upper.regions, upper.tier().map_or(0, |tier| tier.code_bytes()))
+    }
+
+    /// The compiled code for `key`, if there is any.
+    #[inline]
+    pub(crate) fn compiled_code(&mut self, key: Key, memory: &dyn CodeMemory) -> Result<Option<Code>, Untranslatable> {
+        let Some(upper) = &mut self.upper else { return Ok(None) };
+        let Some(entry) = upper.codes.get_mut(&key) else { return Ok(None) };
+        if self.shared && entry.layout != self.layout {
+            check_present(key.pc, entry.more_pages, memory)?;
+            entry.layout = self.layout;
+        }
+        Ok(Some(entry.code))
+    }
+
+    /// The compiled tier, of which there is code.
+    pub(crate) fn compiler(&mut self) -> Option<&mut dyn Tier> {
+        self.upper.as_mut()?.tier()
+    }
+
+    /// How often everything that was compiled was forgotten.
+    pub(crate) fn compiled_clears(&self) -> u64 {
+        self.upper.as_ref().map_or(0, Upper::clears)
+    }
+
+    /// Counts a sample of code at `key`, and compiles it if that makes it hot.
+    pub(crate) fn sample(&mut self, key: Key, memory: &dyn CodeMemory, translator: &mut Translator) {
+        let Some(mut upper) = self.upper.take() else { return };
+        while let Some((entries, pages)) = upper.finished() {
+            self.divert(&entries, &pages, memory);
+        }
+        if !upper.codes.contains_key(&key) && upper.sample(key) {
+            let layout = self.layout;
+            let fits = |region: &Region| {
+                // No tier sees a region without instructions.
+                if region.blocks.iter().all(|block| block.guest_offsets.is_empty()) {
+                    return None;
+                }
+                let mut pages = Vec::new();
+                pages_of(region, memory, &mut pages);
+                if self.shared {
+                    self.common_image(&pages, memory).ok()?;
+                }
+                Some((pages, layout))
+            };
+            if let Some((entries, pages)) = upper.compile(key, memory, translator, fits) {
+                self.divert(&entries, &pages, memory);
+            }
+        }
+        self.upper = Some(upper);
+    }
+
+    /// Leads code of the first tier to what was compiled, and remembers where that is from.
+    fn divert(&mut self, entries: &[(Key, Compiled)], pages: &[u64], memory: &dyn CodeMemory) {
+        for (key, _) in entries {
+            if let Some(entry) = self.codes.get(key) {
+                self.tier.unlink(entry.code);
+            }
+        }
+        for &page in pages {
+            let image = match memory.source(page << PAGE_BITS) {
+                PageSource::Image(image) if self.shared => Some(image),
+                _ => None,
+            };
+            self.note_page(page, image);
+        }
+    }
+
+    fn note_page(&mut self, page: u64, image: Option<Image>) -> &mut PageCode {
+        self.pages.entry(page).or_insert_with(|| {
+            self.order.push(page);
+            PageCode { image, keys: Vec::new() }
+        })
+    }
+
+    /// Makes the jump by which compiled code left for `key` direct, if it may be.
+    pub(crate) fn link_compiled(&mut self, site: Option<Site>, key: Key, code: Code) {
+        let Some(from) = self.upper.as_mut().and_then(Upper::tier).map(|tier| site.map(|site| tier.site_pc(site)))
+        else {
+            return;
+        };
+        let may_link = from.is_none_or(|from| self.may_link(from, key));
+        if let Some(upper) = &mut self.upper {
+            upper.link(site, key, code, may_link);
         }
     }
 
@@ -226,6 +332,9 @@ impl Translations {
     pub fn enter_layout(&mut self, layout: u64) {
         if self.shared && self.layout != layout {
             self.tier.forget_indirect();
+            if let Some(tier) = self.upper.as_mut().and_then(Upper::tier) {
+                tier.forget_indirect();
+            }
             self.layout = layout;
         }
     }
@@ -308,11 +417,7 @@ impl Translations {
 
     fn note(&mut self, key: Key, code: Code, pages: &[u64], image: Option<Image>) {
         for &page in pages {
-            let known = self.pages.entry(page).or_insert_with(|| {
-                self.order.push(page);
-                PageCode { image, keys: Vec::new() }
-            });
-            known.keys.push(key);
+            self.note_page(page, image).keys.push(key);
         }
         let last_page = pages.iter().copied().max().unwrap_or(0);
         let more_pages = last_page.saturating_sub(key.pc >> PAGE_BITS) as u32;
@@ -323,19 +428,18 @@ impl Translations {
     /// Makes the jump that left for `key` direct, if it may be.
     pub fn link(&mut self, site: Option<Site>, key: Key, code: Code) {
         match site {
-            Some(site) if self.may_link(site, key) => self.tier.link(site, code),
+            Some(site) if self.may_link(self.tier.site_pc(site), key) => self.tier.link(site, code),
             Some(_) => {}
             None => self.tier.link_indirect(key.pc, key.rounding, code),
         }
     }
 
     /// A direct jump may be linked in shared translations if where it is there is also where it leads.
-    fn may_link(&self, site: Site, key: Key) -> bool {
+    fn may_link(&self, from: u64, key: Key) -> bool {
         let image = |pc: u64| self.pages.get(&(pc >> PAGE_BITS)).and_then(|code| code.image);
         if !self.shared {
             return true;
         }
-        let from = self.tier.site_pc(site);
         from >> PAGE_BITS == key.pc >> PAGE_BITS || image(from) == image(key.pc)
     }
 
@@ -347,6 +451,9 @@ impl Translations {
                 self.codes.remove(&key);
             }
             self.tier.forget(page << PAGE_BITS..(page + 1) << PAGE_BITS);
+            if let Some(upper) = &mut self.upper {
+                upper.forget_page(page);
+            }
         }
         if self.pages.is_empty() {
             self.order.clear();
@@ -360,6 +467,9 @@ impl Translations {
         self.order.clear();
         self.tier.clear();
         self.clears += 1;
+        if let Some(upper) = &mut self.upper {
+            upper.clear();
+        }
     }
 }
 

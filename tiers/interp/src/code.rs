@@ -214,14 +214,7 @@ impl CodeSpace {
                     continue;
                 }
                 unit.alive = false;
-                let mut next = std::mem::replace(&mut unit.incoming, NO_SITE);
-                while let Some(data) = self.sites.get_mut(next as usize) {
-                    let site = Site(next);
-                    next = std::mem::replace(&mut data.next_incoming, NO_SITE);
-                    data.linked = false;
-                    let stub = data.stub;
-                    self.patch(site, stub);
-                }
+                self.unlink_sites(code);
             }
             if !kept.is_empty() {
                 self.by_page.insert(page, kept);
@@ -229,6 +222,30 @@ impl CodeSpace {
         }
         // Its lines may lead into what was just forgotten; they are found again one by one.
         self.forget_indirect();
+    }
+
+    /// Leads all places that were linked to a unit to their stubs.
+    pub fn unlink(&mut self, code: Code) {
+        self.unlink_sites(code);
+        // Its line may be there; the others are found again one by one.
+        let ip = self.start_of(code);
+        for cache in self.caches.iter_mut().flatten() {
+            let line = &mut cache[jump_line(self.units[code.0 as usize].pc)];
+            if line.ip == ip {
+                *line = EMPTY;
+            }
+        }
+    }
+
+    fn unlink_sites(&mut self, code: Code) {
+        let mut next = std::mem::replace(&mut self.units[code.0 as usize].incoming, NO_SITE);
+        while let Some(data) = self.sites.get_mut(next as usize) {
+            let site = Site(next);
+            next = std::mem::replace(&mut data.next_incoming, NO_SITE);
+            data.linked = false;
+            let stub = data.stub;
+            self.patch(site, stub);
+        }
     }
 
     pub fn forget_indirect(&mut self) {

@@ -58,6 +58,10 @@ impl Tier for Interp {
         }
     }
 
+    fn unlink(&mut self, code: Code) {
+        self.code.unlink(code);
+    }
+
     unsafe fn enter(&mut self, code: Code, state: &mut State) -> Exit {
         // SAFETY: passed on to the caller: `code` is alive, the state's memory is the region's.
         unsafe { entry::enter(&self.code, code, state) }

@@ -1,13 +1,14 @@
 //! The address spaces of a machine on a host with an MMU.
 
 use super::sharing::Sharing;
-use super::space::{NativeSpace, Pages};
+use super::space::{Hart, NativeSpace, Pages};
 use super::{Memfd, budget, fault};
 use crate::lift::Translator;
 use crate::run::{self, RunMemory, Stop};
+use crate::tiering::{MakeCompiler, Policy};
 use crate::translate::{Changed, Mark, Translations};
 use friscy_boundary::{Backing, CopyFault, Cpu, Exit, Mapping, MemError, MmId, ObjectId, Prot, Ran, Regs, WINDOW_SIZE};
-use friscy_seam::{State, Tier};
+use friscy_seam::Tier;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -17,7 +18,7 @@ use std::slice;
 /// One address space with its hart and its translations.
 struct Space {
     memory: NativeSpace,
-    state: Box<State>,
+    state: Hart,
     /// Chosen when it runs next, if there are none.
     code: Option<Rc<RefCell<Translations>>>,
     /// It has run code that no other address space can have: its translations are not shared, but by forks until code
@@ -36,6 +37,10 @@ pub struct Statistics {
     pub regions: u64,
     /// Bytes of host memory that their translated code takes.
     pub code_bytes: usize,
+    /// Regions compiled so far, less those of translations that were dropped.
+    pub compiled_regions: u64,
+    /// Bytes of host memory that compiled code takes.
+    pub compiled_bytes: usize,
     /// Host mappings in use.
     pub host_mappings: usize,
 }
@@ -53,9 +58,22 @@ pub struct NativeCpu {
 impl NativeCpu {
     /// No address spaces yet; translations are made by tiers that `make_tier` makes.
     pub fn new(make_tier: Box<dyn Fn() -> Box<dyn Tier>>) -> NativeCpu {
+        NativeCpu::of(make_tier, None)
+    }
+
+    /// As [`NativeCpu::new`], with hot code in tiers that `make_compiler` makes.
+    pub fn with_compiler(
+        make_tier: Box<dyn Fn() -> Box<dyn Tier>>,
+        make_compiler: MakeCompiler,
+        policy: Policy,
+    ) -> NativeCpu {
+        NativeCpu::of(make_tier, Some((make_compiler, policy)))
+    }
+
+    fn of(make_tier: Box<dyn Fn() -> Box<dyn Tier>>, make_compiler: Option<(MakeCompiler, Policy)>) -> NativeCpu {
         budget::raise_descriptor_limit();
         NativeCpu {
-            sharing: Sharing::new(make_tier),
+            sharing: Sharing::new(make_tier, make_compiler),
             spaces: BTreeMap::new(),
             objects: BTreeMap::new(),
             translator: Translator::default(),
@@ -75,6 +93,9 @@ impl NativeCpu {
                 let mut code = code.borrow_mut();
                 statistics.regions += code.translated();
                 statistics.code_bytes += code.tier().code_bytes();
+                let (regions, bytes) = code.compiled();
+                statistics.compiled_regions += regions;
+                statistics.compiled_bytes += bytes;
             }
         }
         statistics.host_mappings = self.spaces.values().map(|space| space.memory.host_mappings()).sum();
@@ -150,7 +171,8 @@ fn translations(space: &mut Space, sharing: &mut Sharing) -> Rc<RefCell<Translat
 impl Cpu for NativeCpu {
     fn create(&mut self) -> Result<MmId, MemError> {
         let memory = NativeSpace::new()?;
-        let state = State::new(memory.window(), std::ptr::null_mut());
+        // SAFETY: the space keeps both, and the state has no destructor.
+        let state = unsafe { memory.hart() };
         let layout = self.sharing.new_layout();
         Ok(self.add(Space { memory, state, code: None, own: false, layout, checked: Mark::default() }))
     }
@@ -159,7 +181,8 @@ impl Cpu for NativeCpu {
         let ranges: Vec<_> = mappings.iter().map(|mapping| mapping.addr..mapping.addr + mapping.len).collect();
         let parent = self.space(parent)?;
         let memory = parent.memory.fork(&ranges)?;
-        let state = State::new(memory.window(), std::ptr::null_mut());
+        // SAFETY: the space keeps both, and the state has no destructor.
+        let state = unsafe { memory.hart() };
         let same = memory.mapped_bytes() == parent.memory.mapped_bytes();
         let (code, own, checked) = (parent.code.clone().filter(|_| same), parent.own, parent.checked);
         let layout = if same { parent.layout } else { self.sharing.new_layout() };

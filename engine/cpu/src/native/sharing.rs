@@ -1,6 +1,7 @@
 //! Which translations an address space uses.
 
 use super::NativeSpace;
+use crate::tiering::{MakeCompiler, Policy};
 use crate::translate::Translations;
 use friscy_seam::Tier;
 use std::cell::RefCell;
@@ -15,14 +16,23 @@ const MAX_KEPT_BYTES: usize = 256 << 20;
 /// Makes translations, and keeps those that address spaces may share.
 pub(super) struct Sharing {
     make_tier: Box<dyn Fn() -> Box<dyn Tier>>,
+    /// Makes the tier for hot code, if there is one.
+    make_compiler: Option<(MakeCompiler, Policy)>,
     /// The most recently chosen last.
     kept: Vec<Rc<RefCell<Translations>>>,
     layouts: u64,
 }
 
 impl Sharing {
-    pub fn new(make_tier: Box<dyn Fn() -> Box<dyn Tier>>) -> Sharing {
-        Sharing { make_tier, kept: Vec::new(), layouts: 0 }
+    pub fn new(make_tier: Box<dyn Fn() -> Box<dyn Tier>>, make_compiler: Option<(MakeCompiler, Policy)>) -> Sharing {
+        Sharing { make_tier, make_compiler, kept: Vec::new(), layouts: 0 }
+    }
+
+    fn finish(&self, translations: Translations) -> Rc<RefCell<Translations>> {
+        Rc::new(RefCell::new(match self.make_compiler {
+            Some((make, policy)) => translations.with_compiler(make, policy),
+            None => translations,
+        }))
     }
 
     /// A number for a layout of code that no other layout has.
@@ -33,7 +43,7 @@ impl Sharing {
 
     /// Translations for one address space and its forks.
     pub fn own(&self) -> Rc<RefCell<Translations>> {
-        Rc::new(RefCell::new(Translations::new((self.make_tier)())))
+        self.finish(Translations::new((self.make_tier)()))
     }
 
     /// The shared translations that fit `memory` and of which it can use most.
@@ -54,7 +64,7 @@ impl Sharing {
             Some(index) => self.kept.remove(index),
             None => {
                 self.make_room();
-                Rc::new(RefCell::new(Translations::new_shared((self.make_tier)())))
+                self.finish(Translations::new_shared((self.make_tier)()))
             }
         };
         self.kept.push(chosen.clone());

@@ -1,0 +1,295 @@
+//! When code moves to the compiled tier: which code is hot, and what has been compiled.
+//!
+//! The first tier runs in slices of fuel. Where a slice ends, at a preemption point, is a sample of where the guest is;
+//! code with enough samples is compiled as a whole function from there. Where a function that is compiled is entered
+//! otherwise, by a jump table above all, such places become further entries of it. Nothing of this is visible to the
+//! guest.
+
+use crate::lift::Translator;
+use crate::translate::{CodeMemory, Key};
+use friscy_lift_ir::Region;
+use friscy_seam::{Code, Prepared, Site, Tier};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// What makes a tier for hot code.
+pub type MakeCompiler = fn() -> Box<dyn Tier>;
+
+/// When code is compiled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Policy {
+    /// Fuel of a slice, in guest instructions, at least 1.
+    pub slice: i64,
+    /// How many samples make code hot, at least 1.
+    pub hot: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Policy {
+        // Two million instructions: programs that only start and end compile next to nothing.
+        Policy { slice: 4096, hot: 500 }
+    }
+}
+
+/// How many places with samples are remembered.
+const MAX_SAMPLED: usize = 1 << 16;
+
+/// How many further entries a function may have.
+const MAX_ENTRIES: usize = 256;
+
+/// Stands for samples of code that is not compiled.
+const NEVER: u32 = u32::MAX;
+
+/// Where compiled code is, and how many pages beyond its first it has code from.
+#[derive(Clone, Copy)]
+pub(crate) struct Compiled {
+    pub(crate) code: Code,
+    pub(crate) more_pages: u32,
+    pub(crate) layout: u64,
+}
+
+/// A function that was compiled, or is being.
+struct Function {
+    key: Key,
+    /// Further entries.
+    entries: Vec<u64>,
+    span: Range<u64>,
+    pages: Vec<u64>,
+    layout: u64,
+    compiled: u32,
+    /// Entries that the code there is does not have.
+    wanted: usize,
+    pending: bool,
+}
+
+/// Code that is ready: its entries, and the pages it is from.
+pub(crate) type Ready = (Vec<(Key, Compiled)>, Vec<u64>);
+
+/// What is known of a region that may be compiled: the pages it is from, and the layout they were seen in.
+pub(crate) type Fit = Option<(Vec<u64>, u64)>;
+
+/// The compiled tier and what it has.
+pub(crate) struct Upper {
+    make: MakeCompiler,
+    pub(crate) policy: Policy,
+    tier: Option<Box<dyn Tier>>,
+    pub(crate) codes: FxHashMap<Key, Compiled>,
+    samples: FxHashMap<Key, u32>,
+    functions: Vec<Function>,
+    /// Which entries have code from a page.
+    pages: BTreeMap<u64, Vec<Key>>,
+    pub(crate) regions: u64,
+    clears: u64,
+}
+
+impl Upper {
+    pub(crate) fn new(make: MakeCompiler, policy: Policy) -> Upper {
+        Upper {
+            make,
+            policy,
+            tier: None,
+            codes: FxHashMap::default(),
+            samples: FxHashMap::default(),
+            functions: Vec::new(),
+            pages: BTreeMap::new(),
+            regions: 0,
+            clears: 0,
+        }
+    }
+
+    /// The tier, if it was ever needed.
+    pub(crate) fn tier(&mut self) -> Option<&mut dyn Tier> {
+        match &mut self.tier {
+            Some(tier) => Some(&mut **tier),
+            None => None,
+        }
+    }
+
+    /// How often everything was forgotten.
+    pub(crate) fn clears(&self) -> u64 {
+        self.clears
+    }
+
+    /// Counts a sample; whether the code is hot now.
+    pub(crate) fn sample(&mut self, key: Key) -> bool {
+        if self.samples.len() >= MAX_SAMPLED {
+            self.samples.clear();
+        }
+        let count = self.samples.entry(key).or_insert(0);
+        if *count == NEVER {
+            return false;
+        }
+        *count += 1;
+        *count >= self.policy.hot
+    }
+
+    /// Compiles the function at `key`, or that which `key` lies in; what is ready at once is returned.
+    pub(crate) fn compile(
+        &mut self,
+        key: Key,
+        memory: &dyn CodeMemory,
+        translator: &mut Translator,
+        fits: impl Fn(&Region) -> Fit,
+    ) -> Option<Ready> {
+        self.samples.insert(key, 0);
+        let within = |f: &Function| f.key.rounding == key.rounding && f.span.contains(&key.pc);
+        let known = self.functions.iter().position(|f| within(f) && !f.entries.contains(&key.pc) && f.key != key);
+        let number = match known {
+            Some(number) => {
+                let function = &mut self.functions[number];
+                if function.entries.len() >= MAX_ENTRIES {
+                    self.samples.insert(key, NEVER);
+                    return None;
+                }
+                function.entries.push(key.pc);
+                function.wanted += 1;
+                // Each time takes longer to come than the one before.
+                if function.pending || function.wanted < 1 << function.compiled.min(6) {
+                    return None;
+                }
+                number
+            }
+            None if self.functions.iter().any(|f| f.key == key) => return None,
+            None => {
+                self.functions.push(Function {
+                    key,
+                    entries: Vec::new(),
+                    span: key.pc..key.pc + 1,
+                    pages: Vec::new(),
+                    layout: 0,
+                    compiled: 0,
+                    wanted: 0,
+                    pending: false,
+                });
+                self.functions.len() - 1
+            }
+        };
+        self.prepare(number, memory, translator, fits)
+    }
+
+    fn prepare(
+        &mut self,
+        number: usize,
+        memory: &dyn CodeMemory,
+        translator: &mut Translator,
+        fits: impl Fn(&Region) -> Fit,
+    ) -> Option<Ready> {
+        let key = self.functions[number].key;
+        let region = translator.lift_function(key, &self.functions[number].entries, memory);
+        let Some((pages, layout)) = fits(region) else {
+            self.refuse(key);
+            return None;
+        };
+        let function = &mut self.functions[number];
+        function.span = span(region);
+        (function.pages, function.layout, function.wanted) = (pages, layout, 0);
+        match self.tier.get_or_insert_with(self.make).prepare(region) {
+            Prepared::Ready(code) => Some(self.enter(number, code)),
+            Prepared::Pending => {
+                function.pending = true;
+                None
+            }
+            // It becomes hot again.
+            Prepared::Full => {
+                self.clear();
+                None
+            }
+            Prepared::Refused(_) => {
+                self.refuse(key);
+                None
+            }
+        }
+    }
+
+    /// What has been compiled meanwhile.
+    pub(crate) fn finished(&mut self) -> Option<Ready> {
+        let (pc, rounding, prepared) = self.tier.as_mut()?.finished()?;
+        let key = Key { pc, rounding };
+        let number = self.functions.iter().position(|f| f.key == key)?;
+        self.functions[number].pending = false;
+        match prepared {
+            Prepared::Ready(code) => Some(self.enter(number, code)),
+            Prepared::Full => {
+                self.clear();
+                None
+            }
+            Prepared::Pending | Prepared::Refused(_) => {
+                self.refuse(key);
+                None
+            }
+        }
+    }
+
+    /// Makes a function's code known.
+    fn enter(&mut self, number: usize, code: Code) -> Ready {
+        self.regions += 1;
+        let function = &mut self.functions[number];
+        function.compiled += 1;
+        let last = function.pages.iter().copied().max().unwrap_or(0);
+        let mut entries = Vec::new();
+        for (pc, code) in self.tier.as_ref().map(|tier| tier.entries(code)).unwrap_or_default() {
+            let more_pages = last.saturating_sub(pc >> 12) as u32;
+            let compiled = Compiled { code, more_pages, layout: function.layout };
+            let entry = Key { pc, rounding: function.key.rounding };
+            self.codes.insert(entry, compiled);
+            entries.push((entry, compiled));
+        }
+        let pages = function.pages.clone();
+        for &page in &pages {
+            self.pages.entry(page).or_default().extend(entries.iter().map(|(key, _)| *key));
+        }
+        (entries, pages)
+    }
+
+    /// The function at `key` is not to be compiled.
+    fn refuse(&mut self, key: Key) {
+        self.samples.insert(key, NEVER);
+        self.functions.retain(|f| f.key != key);
+    }
+
+    pub(crate) fn link(&mut self, site: Option<Site>, key: Key, code: Code, may_link: bool) {
+        let Some(tier) = self.tier() else { return };
+        match site {
+            Some(site) if may_link => tier.link(site, code),
+            Some(_) => {}
+            None => tier.link_indirect(key.pc, key.rounding, code),
+        }
+    }
+
+    pub(crate) fn forget_page(&mut self, page: u64) {
+        for key in self.pages.remove(&page).unwrap_or_default() {
+            self.codes.remove(&key);
+        }
+        let range = page << 12..(page + 1) << 12;
+        self.functions.retain(|f| f.span.start >= range.end || range.start >= f.span.end);
+        if let Some(tier) = self.tier() {
+            tier.forget(range);
+        }
+        // What was refused may be other code now.
+        self.samples.retain(|_, count| *count != NEVER);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.codes.clear();
+        self.pages.clear();
+        self.samples.clear();
+        self.functions.clear();
+        self.clears += 1;
+        if let Some(tier) = self.tier() {
+            tier.clear();
+        }
+    }
+}
+
+/// The guest addresses that a region's code is at.
+fn span(region: &Region) -> Range<u64> {
+    let (mut start, mut end) = (region.pc, region.pc);
+    for block in &region.blocks {
+        if let Some(&last) = block.guest_offsets.last() {
+            start = start.min(block.pc);
+            end = end.max(block.pc + u64::from(last) + 4);
+        }
+    }
+    start..end
+}
