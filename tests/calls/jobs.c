@@ -221,6 +221,29 @@ static void orphans(void) {
     prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 
+/* The end of a process whose parent is in its group orphans nobody. */
+static void unrelated(void) {
+    int st;
+    pid_t leader = fork();
+    if (!leader) {
+        setsid();
+        signal(SIGHUP, on_signal);
+        seen[SIGHUP] = 0;
+        pid_t stopped = idle(), ends;
+        kill(stopped, SIGSTOP);
+        waitpid(stopped, &st, WUNTRACED);
+        if (!(ends = fork())) _exit(0);
+        waitpid(ends, &st, 0);
+        nap();
+        printf("hung up: %d\n", seen[SIGHUP]);
+        T(waitpid(stopped, &st, WNOHANG | WCONTINUED));
+        kill(stopped, SIGKILL), waitpid(stopped, &st, 0);
+        _exit(0);
+    }
+    T(waitpid(leader, &st, 0) == leader);
+    printf("%x\n", st);
+}
+
 static pthread_barrier_t barrier;
 
 static void *ends_all(void *arg) {
@@ -334,6 +357,7 @@ int main(int argc, char **argv) {
     waits();
     groups();
     orphans();
+    unrelated();
     threads();
     return 0;
 }

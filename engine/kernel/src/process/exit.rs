@@ -118,7 +118,7 @@ impl Kernel {
         }
         self.undo_semaphores(pid);
         self.reparent(pid, children);
-        self.hang_up_if_orphaned(pgid);
+        self.hang_up_if_orphaned(pgid, sid, parent);
         self.wake(WaitKey::ProcessEnd(pid));
         if parent == 0 {
             self.end_machine(pid, status);
@@ -153,7 +153,8 @@ impl Kernel {
             process.parent = heir;
             // Linux: what a new parent inherits ends with SIGCHLD whatever was asked for.
             process.exit_signal = SIGCHLD;
-            let (pgid, zombie, threads) = (process.pgid, process.zombie, process.threads.clone());
+            let (pgid, sid) = (process.pgid, process.sid);
+            let (zombie, threads) = (process.zombie, process.threads.clone());
             if let Some(heir) = self.processes.get_mut(&heir) {
                 heir.children.push(child);
             }
@@ -166,7 +167,7 @@ impl Kernel {
             match zombie {
                 Some(status) if self.notify_exit(child, status) => self.forget_process(child),
                 Some(_) => {}
-                None => self.hang_up_if_orphaned(pgid),
+                None => self.hang_up_if_orphaned(pgid, sid, pid),
             }
         }
     }
@@ -181,7 +182,11 @@ impl Kernel {
 
     /// SIGHUP and SIGCONT for a group that lost its last member with a parent in another group of the session and
     /// holds a stopped process.
-    fn hang_up_if_orphaned(&mut self, pgid: Pid) {
+    fn hang_up_if_orphaned(&mut self, pgid: Pid, sid: Pid, parent: Pid) {
+        // Only the loss of a parent in another group of the session can have orphaned it (`kill_orphaned_pgrp`).
+        if !self.processes.get(&parent).is_some_and(|parent| parent.pgid != pgid && parent.sid == sid) {
+            return;
+        }
         let stopped = self.processes.values().any(|process| process.stopped.is_some() && process.pgid == pgid);
         if stopped && self.is_orphaned_group(pgid) {
             self.send_to_group(pgid, SigInfo::kernel(SIGHUP));
