@@ -65,7 +65,7 @@ for (const name of files.filter((name) => !name.endsWith('.out')).sort()) {
       const native = spawnSync(program('friscy'), ['run', rootfs(), ...command], { input: '', maxBuffer: 1 << 28 });
       want = `${native.stdout}exit status ${native.status}\n`;
     }
-    const { got, problems } = await run(WRAPPER, command, 300_000);
+    const { got, problems } = await run(WRAPPER, command, 900_000);
     assert.equal(got, want);
     assert.deepEqual(problems, []);
   });
