@@ -104,8 +104,10 @@ int main(void) {
         _exit(0);
     }
     usleep(500000);
-    T(mq_send(q, "to the child", 12, 3));
+    /* Told after what the child prints. */
+    long sent = mq_send(q, "to the child", 12, 3);
     wait(NULL);
+    T(sent);
     IS(told == 0);
     T(mq_send(q, "told", 4, 3));
     IS(told == 1 && seen.si_code == SI_MESGQ && seen.si_value.sival_int == 42 && seen.si_pid == getpid());
