@@ -10,7 +10,6 @@ use friscy_kernel::ports::{Clock, Input, SeededEntropy, Stream, Terminal, Window
 use friscy_kernel::signal::SigInfo;
 use friscy_kernel::{Kernel, KernelConfig, Nanos, SysResult};
 use friscy_seam::Tier;
-use friscy_syscalls::TABLE;
 use friscy_vfs::{FileSystem, FixedClock, MountFlags, PathContext, Vfs};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -122,16 +121,6 @@ const PRELUDE: &[(&str, [u16; 6])] = &[
     ("rt_sigaction", [1, 5000, 0, 2, 0, 0]),
 ];
 
-fn prelude() -> Vec<Step> {
-    PRELUDE
-        .iter()
-        .filter_map(|(name, args)| {
-            let row = TABLE.iter().position(|row| row.name == *name)?;
-            Some(Step { row: row as u16, args: *args })
-        })
-        .collect()
-}
-
 /// Prints calls and counts their results.
 struct Watch {
     results: Rc<RefCell<[u64; 3]>>,
@@ -218,7 +207,7 @@ fn execute(steps: &[Step], shown: bool) -> Outcome {
     let file_clock = Rc::new(FixedClock::default());
     let (vfs, devpts) = files(&file_clock);
     let tier = || Box::new(Interp::new(CODE_BYTES)) as Box<dyn Tier>;
-    let opening = prelude();
+    let opening = crate::steps_of_calls(PRELUDE);
     let sequence = Sequence { steps: opening.iter().chain(steps).copied().collect(), made: 0 };
     let sequence = Rc::new(RefCell::new(sequence));
     let driver = Driver { inner: Box::new(NativeCpu::new(Box::new(tier))), sequence: Rc::clone(&sequence) };

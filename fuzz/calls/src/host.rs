@@ -1,6 +1,8 @@
 //! What sequences may cost the host: memory, descriptors, mappings, time.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::ffi::OsString;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -41,11 +43,21 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Descriptors and mappings of this process.
-fn holdings() -> (usize, usize) {
-    let descriptors = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+/// Numbers of this process's descriptors, and how many mappings it has.
+fn holdings() -> (Vec<OsString>, usize) {
+    let descriptors = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
     let maps = std::fs::read("/proc/self/maps").unwrap_or_default();
-    (descriptors, maps.iter().filter(|&&byte| byte == b'\n').count())
+    (descriptors.map(|entry| entry.file_name()).collect(), maps.iter().filter(|&&byte| byte == b'\n').count())
+}
+
+/// What the descriptors are open on that are there `now` and were not `before`.
+fn new_ones(before: &[OsString], now: &[OsString]) -> String {
+    // The one that the listing itself was read through is gone.
+    let links = now
+        .iter()
+        .filter(|number| !before.contains(number))
+        .filter_map(|number| std::fs::read_link(Path::new("/proc/self/fd").join(number)).ok());
+    links.map(|target| target.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// Bytes that a sequence may have allocated at a time. Its files may have 33 MiB, and growing a buffer doubles it.
@@ -103,8 +115,8 @@ pub fn watched<R>(text: String, act: impl FnOnce() -> R) -> Result<R, String> {
         return Err(format!("{left} bytes are left"));
     }
     let now = holdings();
-    if now.0 > descriptors {
-        return Err(format!("{} descriptors are left", now.0 - descriptors));
+    if now.0.len() > descriptors.len() {
+        return Err(format!("descriptors are left: {}", new_ones(&descriptors, &now.0)));
     }
     if now.1 > mappings + LEFT_MAPPINGS {
         return Err(format!("{} mappings are left", now.1 - mappings));

@@ -57,6 +57,25 @@ pub fn steps_of_seed(seed: u64) -> Vec<Step> {
         .collect()
 }
 
+/// What makes all that is made once for a process: the program's text may be written, and the fork that follows looks
+/// for written pages in the host's map of this process's pages.
+const ONCE: &[(&str, [u16; 6])] = &[("mprotect", [4, 18, 1, 0, 0, 0]), ("clone", [0; 6])];
+
+/// Makes what is made once for a process, so that no sequence seems to leave it behind.
+pub fn warm_up() {
+    run(&steps_of_calls(ONCE));
+}
+
+/// The sequence of these calls, given by name.
+///
+/// # Panics
+/// If there is no such call.
+#[must_use]
+pub fn steps_of_calls(calls: &[(&str, [u16; 6])]) -> Vec<Step> {
+    let row = |name: &str| TABLE.iter().position(|row| row.name == name).expect("a call of the table") as u16;
+    calls.iter().map(|(name, args)| Step { row: row(name), args: *args }).collect()
+}
+
 /// Steps as Rust, for a regression test.
 #[must_use]
 pub fn show(steps: &[Step]) -> String {

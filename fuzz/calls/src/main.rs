@@ -1,7 +1,7 @@
 //! `friscy-fuzz-calls`: executes random sequences of system calls for a while.
 
 use clap::Parser;
-use friscy_fuzz_calls::{Outcome, Step, host, run, run_shown, show, steps_of_seed};
+use friscy_fuzz_calls::{Outcome, Step, host, run, run_shown, show, steps_of_seed, warm_up};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -69,8 +69,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     host::start_watchdog();
-    // What is made once for a process.
-    run(&[]);
+    warm_up();
     let end = Instant::now() + Duration::from_secs(arguments.seconds);
     let (mut seed, mut failures) = (arguments.seed, 0);
     let (mut calls, mut tasks, mut results) = (0, 0, [0; 3]);

@@ -1,8 +1,7 @@
 //! Random sequences of system calls: nothing panics, hangs, or leaves anything of the host's behind; and the sequences
 //! that once did.
 
-use friscy_fuzz_calls::{Step, host, run, show};
-use friscy_syscalls::TABLE;
+use friscy_fuzz_calls::{Step, host, run, show, steps_of_calls, warm_up};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::sync::{Mutex, PoisonError};
@@ -30,7 +29,7 @@ fn step() -> impl Strategy<Value = Step> {
 fn random_sequences() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     host::start_watchdog();
-    run(&[]);
+    warm_up();
     let cases = std::env::var("FRISCY_CALL_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(CASES);
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
@@ -46,10 +45,8 @@ fn random_sequences() {
 #[track_caller]
 fn once(calls: &[(&str, [u16; 6])]) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    run(&[]);
-    let row = |name: &str| TABLE.iter().position(|row| row.name == name).expect("a call") as u16;
-    let steps: Vec<Step> = calls.iter().map(|(name, args)| Step { row: row(name), args: *args }).collect();
-    check(&steps).unwrap_or_else(|why| panic!("{why}"));
+    warm_up();
+    check(&steps_of_calls(calls)).unwrap_or_else(|why| panic!("{why}"));
 }
 
 #[test]
@@ -85,4 +82,10 @@ fn filling_a_file() {
 #[test]
 fn the_last_semaphore() {
     once(&[("semget", [0, 34396, 0, 0, 0, 0]), ("semctl", [0, 47420, 19632, 0, 0, 0])]);
+}
+
+/// Forking with written text opens the host's map of this process's pages, once, which is not left behind.
+#[test]
+fn a_fork_with_written_text() {
+    once(&[("mprotect", [4, 18, 1, 0, 0, 0]), ("clone", [0; 6])]);
 }
