@@ -139,7 +139,7 @@ impl SuperBlock {
         bytes <= self.room()
     }
 
-    /// Whether one more inode may be made.
+    /// Whether one more inode, or name of one, may be made.
     pub(crate) fn has_room_for_file(&self) -> bool {
         self.files.get() < self.file_limit.get()
     }
@@ -158,10 +158,8 @@ impl SuperBlock {
         self.used.set((self.used.get() + after).saturating_sub(before));
     }
 
-    pub(crate) fn inode_dropped(&self, counted: bool) {
-        if counted {
-            self.files.set(self.files.get().saturating_sub(1));
-        }
+    pub(crate) fn files_dropped(&self, count: u64) {
+        self.files.set(self.files.get().saturating_sub(count));
     }
 
     pub(crate) fn fresh_ino(&self) -> u64 {
@@ -238,7 +236,20 @@ impl SuperBlock {
             xattrs: BTreeMap::new(),
         };
         self.files.set(self.files.get() + 1);
+        if let NewNode::Symlink(target) = new {
+            self.charge(0, target.len() as u64);
+        }
         Inode::new(self.clone(), self.fresh_ino(), node, attr, None)
+    }
+
+    /// `inode` gets a further name. It counts as a file, as in tmpfs: nothing else bounds how many there are.
+    pub(crate) fn linked(&self, inode: &InodeRef) {
+        // The first name of a file without one was counted with the file.
+        if inode.nlink() > 0 {
+            inode.extra_links.set(inode.extra_links.get() + 1);
+            self.files.set(self.files.get() + 1);
+        }
+        inode.change_nlink(1);
     }
 
     /// `inode` got one more name: if it came from the lower tree under one name only, it now outlives that.
@@ -251,6 +262,10 @@ impl SuperBlock {
     /// One name of `inode` is gone.
     pub(crate) fn unlinked(&self, inode: &InodeRef) {
         inode.change_nlink(-1);
+        if let Some(left) = inode.extra_links.get().checked_sub(1) {
+            inode.extra_links.set(left);
+            self.files_dropped(1);
+        }
         if let (0, Some(id)) = (inode.nlink(), inode.lower) {
             self.shared.borrow_mut().remove(&id);
         }
@@ -320,13 +335,14 @@ impl FileSystem {
         &self.root.sb
     }
 
-    /// Bounds the memory for written data; above it writing fails with `ENOSPC`. Data of the lower tree is not counted.
+    /// Bounds the memory for written data, targets of links and extended attributes; above it writing fails with `ENOSPC`.
+    /// Data of the lower tree is not counted.
     pub fn set_limit(&self, bytes: u64) {
         self.root.sb.limit.set(bytes);
     }
 
-    /// Bounds the inodes in memory; above it making files fails with `ENOSPC`. Files of the lower tree are not counted
-    /// while they stay there.
+    /// Bounds the inodes in memory and their further names; above it making files fails with `ENOSPC`. Files of the lower
+    /// tree are not counted while they stay there.
     pub fn set_file_limit(&self, files: u64) {
         self.root.sb.file_limit.set(files);
     }

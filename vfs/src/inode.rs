@@ -87,6 +87,10 @@ pub struct Inode {
     pub(crate) place: RefCell<Place>,
     pub(crate) content_id: ContentId,
     pub(crate) version: Cell<u64>,
+    /// Names beyond the first that count as files of the file system.
+    pub(crate) extra_links: Cell<u32>,
+    /// Bytes of extended attributes that count as written data.
+    pub(crate) xattr_bytes: Cell<u64>,
     attachment: RefCell<Option<Rc<dyn Any>>>,
     /// File seals, once the file was given some.
     pub(crate) seals: Cell<Option<u32>>,
@@ -109,6 +113,8 @@ impl Inode {
             place: RefCell::default(),
             content_id: ContentId::fresh(),
             version: Cell::new(0),
+            extra_links: Cell::new(0),
+            xattr_bytes: Cell::new(0),
             attachment: RefCell::new(None),
             seals: Cell::new(None),
         })
@@ -339,13 +345,12 @@ impl Drop for Inode {
             crate::live::drop_parents(self.place.get_mut());
             return;
         }
-        if let Node::Regular(content) = &mut self.node {
-            self.sb.charge(content.get_mut().upper_bytes(), 0);
-        }
-        if self.lower.is_none() {
-            let xattrs = &self.attr.get_mut().xattrs;
-            self.sb.charge(xattrs.iter().map(|(name, value)| crate::xattr::size(name, value)).sum(), 0);
-        }
-        self.sb.inode_dropped(self.lower.is_none());
+        let data = match &mut self.node {
+            Node::Regular(content) => content.get_mut().upper_bytes(),
+            Node::Symlink(target) if self.lower.is_none() => target.len() as u64,
+            _ => 0,
+        };
+        self.sb.charge(data + self.xattr_bytes.get(), 0);
+        self.sb.files_dropped(u64::from(self.lower.is_none()) + u64::from(self.extra_links.get()));
     }
 }

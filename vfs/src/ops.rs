@@ -61,7 +61,8 @@ pub(crate) fn new_inode_in(creds: &Creds, dir: &Location, new: NewNode<'_>, mode
     if matches!(dir.inode.node, crate::inode::Node::SynthDir(_)) {
         return Err(if new == NewNode::Regular { Errno::EACCES } else { Errno::EPERM });
     }
-    if !dir.inode.sb.has_room_for_file() {
+    let target = if let NewNode::Symlink(target) = new { target.len() as u64 } else { 0 };
+    if !dir.inode.sb.has_room_for_file() || !dir.inode.sb.has_room(target) {
         return Err(Errno::ENOSPC);
     }
     let (gid, mode) = inherit(creds, &dir.inode, new == NewNode::Directory, mode);
@@ -222,8 +223,11 @@ impl Vfs {
         if let Some(linked) = found.dir.inode.live_link(name, &old.inode) {
             return linked;
         }
-        old.inode.change_nlink(1);
         let (sb, inode) = (&old.inode.sb, &old.inode);
+        if !sb.has_room_for_file() {
+            return Err(Errno::ENOSPC);
+        }
+        sb.linked(inode);
         sb.named_again(inode);
         found.dir.inode.insert(name, inode)
     }

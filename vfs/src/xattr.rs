@@ -24,7 +24,7 @@ pub enum XattrFlags {
 }
 
 /// Bytes that an attribute takes of its file system.
-pub(crate) fn size(name: &[u8], value: &[u8]) -> u64 {
+fn size(name: &[u8], value: &[u8]) -> u64 {
     (name.len() + value.len()) as u64
 }
 
@@ -59,6 +59,18 @@ fn check(inode: &Inode, creds: &Creds, name: &[u8], write: bool) -> Result<(), E
     }
 }
 
+/// Counts a change of an inode's attributes as written data. What the lower tree has was not counted.
+fn charge(inode: &Inode, removed: u64, added: u64) -> Result<(), Errno> {
+    let before = inode.xattr_bytes.get();
+    let after = before.saturating_sub(removed) + added;
+    if !inode.sb.has_room(after.saturating_sub(before)) {
+        return Err(Errno::ENOSPC);
+    }
+    inode.xattr_bytes.set(after);
+    inode.sb.charge(before, after);
+    Ok(())
+}
+
 impl Vfs {
     /// getxattr(2).
     ///
@@ -72,7 +84,7 @@ impl Vfs {
     /// setxattr(2).
     ///
     /// # Errors
-    /// As [`Vfs::get_xattr`]; `E2BIG` above 64 KiB, `EEXIST`, `EROFS`, `EPERM`, `ENOSPC`.
+    /// As [`Vfs::get_xattr`]; `E2BIG` above 64 KiB, `EEXIST`, `ENOSPC`, `EROFS`, `EPERM`.
     pub fn set_xattr(
         &self,
         creds: &Creds,
@@ -93,11 +105,8 @@ impl Vfs {
             (XattrFlags::Replace, false) => return Err(Errno::ENODATA),
             _ => {}
         }
-        let (before, after) = (attr.xattrs.get(name).map_or(0, |old| size(name, old)), size(name, value));
-        if !at.inode.sb.has_room(after.saturating_sub(before)) {
-            return Err(Errno::ENOSPC);
-        }
-        at.inode.sb.charge(before, after);
+        let old = attr.xattrs.get(name).map_or(0, |old| size(name, old));
+        charge(&at.inode, old, size(name, value))?;
         attr.xattrs.insert(name.to_vec(), value.to_vec());
         attr.ctime = now;
         Ok(())
@@ -112,8 +121,8 @@ impl Vfs {
         check(&at.inode, creds, name, true)?;
         let now = at.inode.sb.now();
         let mut attr = at.inode.attr.borrow_mut();
-        let value = attr.xattrs.remove(name).ok_or(Errno::ENODATA)?;
-        at.inode.sb.charge(size(name, &value), 0);
+        let old = attr.xattrs.remove(name).ok_or(Errno::ENODATA)?;
+        charge(&at.inode, size(name, &old), 0)?;
         attr.ctime = now;
         Ok(())
     }
