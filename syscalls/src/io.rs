@@ -7,7 +7,7 @@ use friscy_abi::layout::Iovec;
 use friscy_abi::signal::SIGPIPE;
 use friscy_kernel::files::{FileRef, IoError, PipeEnd, Regular};
 use friscy_kernel::signal::SigInfo;
-use friscy_kernel::{Ctx, SysError, SysResult};
+use friscy_kernel::{Ctx, SysError, SysResult, WaitFor};
 
 /// The most that one call moves (`MAX_RW_COUNT`).
 const MAX_COUNT: u64 = 0x7fff_f000;
@@ -88,6 +88,17 @@ fn write_from(cx: &mut Ctx<'_>, file: &FileRef, at: Option<u64>, addr: u64, coun
     result
 }
 
+/// Whether a long write to the file lets others have their turns: one to a stream that takes whatever it is given, such
+/// as a terminal, would keep everybody else, and signals, waiting for seconds.
+fn gives_turns(file: &FileRef) -> bool {
+    !file.file().seekable() && !file.nonblocking()
+}
+
+/// Ends a turn in the middle of a call, which goes on at once if nobody else can.
+fn turn(cx: &Ctx<'_>) -> SysError {
+    WaitFor::default().until(Some(cx.kernel.now())).into()
+}
+
 fn write_chunks(
     cx: &mut Ctx<'_>,
     file: &FileRef,
@@ -126,6 +137,10 @@ fn write_chunks(
                 if got < want && written == got {
                     // The next byte cannot be read.
                     return Ok(done);
+                }
+                if done < count && written == CHUNK && gives_turns(file) {
+                    cx.scratch().done = before + done;
+                    return Err(turn(cx));
                 }
             }
             Err(error @ (IoError::WouldBlock | IoError::WouldBlockUntil(_))) if !file.nonblocking() => {
@@ -392,6 +407,10 @@ fn transfer(
         }
         if !from.file().seekable() {
             break Ok(done);
+        }
+        if written == CHUNK && gives_turns(to) {
+            cx.scratch().done = done;
+            break Err(turn(cx));
         }
     };
     cx.kernel.drivers.return_buffer(buffer);

@@ -190,3 +190,17 @@ fn streams_that_are_no_terminal() {
     guest.write(again, b"more");
     assert_eq!(shown(&mut guest), "more");
 }
+
+/// A terminal takes whatever is typed, and drops what its line has no room for: in between others have their turns.
+#[test]
+fn a_long_write_does_not_keep_others_waiting() {
+    let mut guest = guest();
+    let master = guest.open("/dev/ptmx", O_RDWR);
+    let len = 300 << 10;
+    let at = guest.room(len);
+    let args = [master, at, len as u64];
+    let wait = guest.waits("write", &args);
+    assert_eq!((wait.deadline, wait.keys.len()), (Some(guest.kernel.now()), 0));
+    assert!(matches!(guest.again("write", &args), Done::Waits(_)));
+    assert!(matches!(guest.again("write", &args), Done::Value(done) if done == len as u64));
+}
