@@ -28,7 +28,12 @@ pub fn generate(seed: u64) -> Program {
     while generator.items.len() < len {
         generator.some();
     }
-    let Generator { mut random, items, .. } = generator;
+    let Generator { random, items, .. } = generator;
+    surround(random, items)
+}
+
+/// A program of this code, with registers, memory and runs drawn from `random`.
+pub fn surround(mut random: Random, items: Vec<Item>) -> Program {
     let mut regs = Regs::default();
     for r in 1..32 {
         regs.x[r] = random.integer();
@@ -47,7 +52,7 @@ pub fn generate(seed: u64) -> Program {
     regs.fflags = random.below(32) as u32;
     let slices = (0..1 + random.below(24)).map(|_| random.pick(&[0, 1, 2, 7, 40, 150, 400])).collect();
     let start = if random.one_in(3) { 0 } else { 0x1000 - 2 * random.below(40) };
-    let table = (0..TABLE_ENTRIES).map(|_| random.below(items.len() as u64) as usize).collect();
+    let table = (0..TABLE_ENTRIES).map(|_| random.below(items.len().max(1) as u64) as usize).collect();
     Program { start, table, fill: Some(random.bits()), regs, slices, kernel: random.bits(), items }
 }
 

@@ -6,6 +6,7 @@
 //!
 //! This crate chooses which tiers take part. It must never know files, processes or system calls.
 
+mod bytes;
 mod compare;
 mod evaluator;
 mod generate;
@@ -20,6 +21,7 @@ mod shrink;
 #[cfg(feature = "software-checks")]
 mod soft;
 
+pub use bytes::check_bytes;
 pub use compare::{Difference, Totals, compare};
 pub use generate::generate;
 pub use memory::{Model, Object, PAGES, Page};

@@ -1,7 +1,7 @@
 //! The tiers agree on random programs, and the programs reach what there is to reach.
 
 use friscy_boundary::Regs;
-use friscy_fuzz::{Item, Program, Totals, check, compare};
+use friscy_fuzz::{Item, Program, Random, Totals, check, check_bytes, compare};
 use friscy_isa::{Inst, Op, assemble};
 
 /// Programs of one test run. `friscy-fuzz` goes on for as long as one likes.
@@ -18,6 +18,24 @@ fn tiers_agree() {
     let missing: Vec<_> = totals.coverage.missing().map(|row| row.name).collect();
     assert_eq!(missing, [""; 0], "rows of the instruction table in no program");
     assert!(totals.exits.iter().all(|&n| n >= 50), "runs by how they ended: {:?}", totals.exits);
+}
+
+/// Random bytes, of which half or more begin an instruction, and the same with instructions of four bytes only.
+#[test]
+fn tiers_agree_on_random_bytes() {
+    let mut totals = Totals::default();
+    let mut random = Random(1);
+    for case in 0..600 {
+        let len = 8 + random.below(200);
+        let mut bytes: Vec<u8> = (0..len).map(|_| random.bits() as u8).collect();
+        if case % 2 == 0 {
+            bytes.iter_mut().skip(8).step_by(4).for_each(|byte| *byte |= 3);
+        }
+        if let Err(text) = check_bytes(&bytes, &mut totals) {
+            panic!("the tiers differ on {bytes:?}\n{text}");
+        }
+    }
+    assert!(totals.retired > 1000, "instructions that were executed: {}", totals.retired);
 }
 
 /// A call that is linked leads to what a function was changed to.

@@ -3,7 +3,7 @@
 use crate::shell::{cargo, commit, step, target_dir, workspace};
 use crate::suites::{self, Extent, Outcome, Runner, Suite};
 use crate::test::{self, ASSETS, Count, LARGE, PROGRAMS, ROOTFS};
-use crate::{cpython, demo, rootfs, web};
+use crate::{cpython, demo, fuzz, rootfs, web};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use std::fmt::Write;
@@ -23,6 +23,8 @@ pub enum Part {
     Calls,
     /// Guests without bounds that take thousands of the host's mappings and descriptors.
     Limits,
+    /// The fuzzers of fuzz/targets, a minute each.
+    Fuzz,
     /// GCC's torture programs.
     Torture,
     /// The POSIX test suite.
@@ -38,6 +40,9 @@ pub enum Part {
     /// The measurements of `friscy-bench`, once.
     Measure,
 }
+
+/// How long each fuzzer runs.
+const FUZZ_SECONDS: u64 = 60;
 
 /// How a part went.
 struct Tally {
@@ -98,6 +103,10 @@ impl Part {
                     .env("FRISCY_LIMIT_TESTS", "large")
                     .env(PROGRAMS, demo::build_commands()?),
             ),
+            Part::Fuzz if !fuzz::prepare() => {
+                Ok(Tally { count: Count::default(), remark: String::from("cargo-fuzz cannot be installed: skipped") })
+            }
+            Part::Fuzz => Ok(fuzz::command(None, FUZZ_SECONDS)?.into()),
             Part::Torture => Ok(suites::command(Suite::Torture, Extent::All, Runner::Friscy, None)?.into()),
             Part::Posix => Ok(suites::command(Suite::Posix, Extent::All, Runner::Friscy, None)?.into()),
             Part::Cpython => Ok(cpython::command(Runner::Friscy, None)?.into()),

@@ -4,6 +4,7 @@
 mod cpython;
 mod demo;
 mod full;
+mod fuzz;
 mod rootfs;
 mod setup;
 mod shell;
@@ -65,6 +66,14 @@ enum Command {
         /// Programs whose name contains this.
         filter: Option<String>,
     },
+    /// Runs the fuzzers of fuzz/targets with cargo-fuzz, which is installed if it is not there.
+    Fuzz {
+        /// Only this one: calls, decode, elf, image, manifest, tar or vfs.
+        target: Option<String>,
+        /// How long each runs, in seconds.
+        #[arg(long, default_value_t = 300)]
+        seconds: u64,
+    },
     /// Runs `test`, what takes long, the conformance suites and the measurements; docs/full-run.md has what they gave.
     Full {
         /// These parts only.
@@ -103,6 +112,7 @@ fn main() -> ExitCode {
             };
             outcome.map(|outcome| outcome.is_good())
         }
+        Command::Fuzz { target, seconds } => fuzz::command(target.as_deref(), seconds).map(|count| count.failed == 0),
         Command::Full { parts } => full::full(&parts),
         Command::Bless => test::bless().map(|()| true),
     };

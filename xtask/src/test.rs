@@ -27,6 +27,11 @@ pub struct Count {
 }
 
 impl Count {
+    /// Counts something that went well or did not.
+    pub fn add(&mut self, good: bool) {
+        *(if good { &mut self.passed } else { &mut self.failed }) += 1;
+    }
+
     /// Runs a command that runs tests, and counts them. One that does not compile or dies prints no count, and counts as
     /// a failed test.
     pub fn watch(&mut self, command: &mut Command) -> Result<bool> {
@@ -136,8 +141,9 @@ pub fn test(filter: Option<&str>) -> Result<Count> {
 
 /// Lints, each as one test, where the toolchain has them.
 fn lints(count: &mut Count) -> Result<()> {
-    let lints: [(&str, &[&str]); 2] = [
+    let lints: [(&str, &[&str]); 3] = [
         ("fmt", &["fmt", "--all", "--check"]),
+        ("fmt", &["fmt", "--manifest-path", "fuzz/targets/Cargo.toml", "--check"]),
         ("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     ];
     for (name, args) in lints {
