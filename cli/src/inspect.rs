@@ -64,7 +64,17 @@ pub fn lift(options: &LiftOptions) -> Result<ExitCode, Error> {
     if !options.raw {
         optimise(&mut region, &mut Simplifier::new());
     }
-    print_text(&text::print(&region))
+    if !options.clif && !options.asm {
+        return print_text(&text::print(&region));
+    }
+    let (clif, asm) = friscy_jit::inspect(&region).map_err(|why| Error::Other(format!("{pc:#x}: {why}")))?;
+    if options.clif {
+        print_text(&clif)?;
+    }
+    if options.asm {
+        print_text(&asm)?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print_text(text: &str) -> Result<ExitCode, Error> {

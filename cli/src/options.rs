@@ -226,6 +226,14 @@ pub struct LiftOptions {
     /// Shows the region as it was lifted, before any pass.
     #[arg(long)]
     pub raw: bool,
+
+    /// Shows what is given to Cranelift.
+    #[arg(long, conflicts_with = "raw")]
+    pub clif: bool,
+
+    /// Shows the host's instructions.
+    #[arg(long, conflicts_with = "raw")]
+    pub asm: bool,
 }
 
 /// A resource limit, getrlimit(2).

@@ -63,6 +63,8 @@ pub(crate) struct Compiler {
     context: Context,
     builder: FunctionBuilderContext,
     has_fma: bool,
+    /// Keeps the text of the code.
+    shows: bool,
 }
 
 impl Compiler {
@@ -102,6 +104,7 @@ impl Compiler {
             context: Context::new(),
             builder: FunctionBuilderContext::new(),
             has_fma: is_x86_feature_detected!("fma"),
+            shows: false,
         }
     }
 
@@ -120,6 +123,7 @@ impl Compiler {
         let (mut stores, mut again) = (Stores::new(), 0);
         for _ in 0..ATTEMPTS {
             self.context.clear();
+            self.context.set_disasm(self.shows);
             self.context.func = Function::with_name_signature(UserFuncName::default(), signature());
             self.context.func.dfg.collect_debug_info();
             let builder = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
@@ -178,6 +182,19 @@ fn resolve(function: &Function, accesses: &mut [Access]) {
         }
         access.dirty.iter_mut().for_each(|(_, _, source)| real(source));
     }
+}
+
+/// Compiles `region` to be looked at: Cranelift's IR, and the host's instructions.
+///
+/// # Errors
+/// Why the region cannot be compiled.
+pub fn inspect(region: &Region) -> Result<(String, String), &'static str> {
+    let mut compiler = Compiler::new();
+    compiler.shows = true;
+    compiler.compile(region, &Links::anywhere(region))?;
+    let clif = compiler.context.func.display().to_string();
+    let code = compiler.context.compiled_code().and_then(|code| code.vcode.clone());
+    Ok((clif, code.unwrap_or_default()))
 }
 
 /// Where everything is at each access. What is not found is added to `stores`.

@@ -19,7 +19,7 @@ mod plan;
 mod units;
 mod worker;
 
-pub use compile::Statistics;
+pub use compile::{Statistics, inspect};
 
 use compile::Compiler;
 use friscy_lift_ir::{Region, RoundingClass};

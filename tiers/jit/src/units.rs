@@ -1,11 +1,11 @@
 //! What has been compiled, how its pieces reach each other, and how they are forgotten.
 
 use crate::compile::{Finished, Statistics};
-use crate::emit::Links;
+use crate::emit::{Links, targets};
 use crate::fault::{Dirty, Row};
 use crate::host::exit;
 use crate::memory::CodeMemory;
-use friscy_lift_ir::{Region, RoundingClass, Target, Term, cfg};
+use friscy_lift_ir::{Region, RoundingClass};
 use friscy_seam::{Code, Site};
 use rustc_hash::FxHashMap;
 use std::ops::Range;
@@ -118,15 +118,8 @@ impl Units {
     /// How code of a region reaches other code.
     pub(crate) fn links(&mut self, region: &Region) -> Option<Links> {
         let mut cells = FxHashMap::default();
-        for block in &region.blocks {
-            let edges = cfg::edges(&block.term).into_iter().flatten().filter_map(|edge| match edge.target {
-                Target::Pc(pc) => Some(pc),
-                Target::Block(..) => None,
-            });
-            let call = if let Term::Call { pc, .. } = block.term { Some(pc) } else { None };
-            for pc in edges.chain(call) {
-                cells.insert(pc, self.cell(region.rounding, region.pc, pc)?);
-            }
+        for pc in targets(region) {
+            cells.insert(pc, self.cell(region.rounding, region.pc, pc)?);
         }
         Some(Links { cells, cache: self.cache(region.rounding) })
     }

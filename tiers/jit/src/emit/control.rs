@@ -11,6 +11,16 @@ use friscy_lift_ir::{Block, Cond, Edge, ExitKind, JumpKind, Op, Target, Term, Va
 use friscy_seam::State;
 use std::mem::offset_of;
 
+/// A two-way branch.
+#[derive(Clone, Copy)]
+struct Branch<'a> {
+    cond: Cond,
+    args: [Value; 2],
+    then: &'a Edge,
+    els: &'a Edge,
+    fuel: Fuel,
+}
+
 impl Emitter<'_, '_> {
     /// The function's first block, which goes to the entry asked for.
     pub(super) fn dispatch(&mut self) -> Emitted<Vec<u64>> {
@@ -52,28 +62,24 @@ impl Emitter<'_, '_> {
             }
             Term::Jump(edge) => {
                 let fuel = self.retire(data.retired);
-                self.follow(edge, fuel, &registers)?;
+                self.follow(edge, fuel, &registers, true)?;
             }
             Term::Branch { cond, args, then, els } => {
-                let condition = self.condition(*cond, *args);
                 let fuel = self.retire(data.retired);
-                let (yes, no) = (self.edge_block(then, &registers), self.edge_block(els, &registers));
-                let yes_args = self.edge_args(then, yes.is_some(), fuel);
-                let no_args = self.edge_args(els, no.is_some(), fuel);
-                let to = |emitter: &Self, made: Option<ir::Block>, edge: &Edge| match (made, &edge.target) {
-                    (Some(block), _) => block,
-                    (None, Target::Block(to, _)) => emitter.blocks[to.index()],
-                    (None, Target::Pc(_)) => unreachable!("such an edge has a block of its own"),
-                };
-                let (then_to, else_to) = (to(self, yes, then), to(self, no, els));
-                self.b.ins().brif(condition, then_to, &yes_args, else_to, &no_args);
-                for (made, edge) in [(yes, then), (no, els)] {
-                    if let Some(block) = made {
-                        self.b.switch_to_block(block);
-                        self.window = self.b.ins().get_pinned_reg(types::I64);
-                        self.follow(edge, fuel, &registers)?;
-                    }
+                let registers = self.store_for_preemption(then, els, registers);
+                let branch = Branch { cond: *cond, args: *args, then, els, fuel };
+                if then.preempt || els.preempt {
+                    // Fuel is looked at before the branch: so an edge that leads back in a loop is no more than a jump.
+                    let (out, on) = (self.cold_block(), self.b.create_block());
+                    let empty = self.is_empty(fuel);
+                    self.b.ins().brif(empty, out, &[], on, &[]);
+                    self.b.switch_to_block(out);
+                    self.window = self.b.ins().get_pinned_reg(types::I64);
+                    self.branch(&branch, &registers, true)?;
+                    self.b.switch_to_block(on);
+                    self.window = self.b.ins().get_pinned_reg(types::I64);
                 }
+                self.branch(&branch, &registers, false)?;
             }
             Term::Call { pc, return_pc } => {
                 let fuel = self.retire(data.retired);
@@ -139,6 +145,62 @@ impl Emitter<'_, '_> {
     /// Whether fuel is used up.
     fn is_empty(&mut self, fuel: Fuel) -> ir::Value {
         self.b.ins().icmp_imm_s(IntCC::SignedLessThanOrEqual, fuel.root, fuel.spent)
+    }
+
+    /// Stores what the targets of a branch's preemption points expect in the state; returns what the state then lacks.
+    fn store_for_preemption(&mut self, then: &Edge, els: &Edge, mut registers: Registers) -> Registers {
+        for edge in [then, els] {
+            if let (true, Target::Block(to, _)) = (edge.preempt, &edge.target) {
+                let stored = self.to_store(*to, &registers);
+                for r in crate::plan::bits(stored) {
+                    self.store_register(r, registers.value[r]);
+                }
+                registers.dirty &= !stored;
+            }
+        }
+        registers
+    }
+
+    /// A two-way branch. Its preemption points leave if fuel is used up (`is_empty`); else they are only edges.
+    fn branch(&mut self, branch: &Branch<'_>, registers: &Registers, is_empty: bool) -> Emitted<()> {
+        let Branch { cond, args, then, els, fuel } = *branch;
+        let condition = self.condition(cond, args);
+        let edges = [then, els];
+        let mut made = [None; 2];
+        let mut to = [(self.blocks[0], Vec::new()), (self.blocks[0], Vec::new())];
+        for (n, edge) in edges.into_iter().enumerate() {
+            let leaves = edge.preempt && is_empty;
+            to[n] = match &edge.target {
+                Target::Block(to, args) if !leaves && self.to_store(*to, registers) == 0 => {
+                    (self.blocks[to.index()], self.block_args(*to, args, fuel))
+                }
+                target => {
+                    let is_cold = leaves || is_empty || matches!(target, Target::Pc(_));
+                    let block = if is_cold { self.cold_block() } else { self.b.create_block() };
+                    made[n] = Some(block);
+                    (block, Vec::new())
+                }
+            };
+        }
+        let [(then_to, then_args), (else_to, else_args)] = to;
+        self.b.ins().brif(condition, then_to, &then_args, else_to, &else_args);
+        for (made, edge) in made.into_iter().zip(edges) {
+            let Some(block) = made else { continue };
+            self.b.switch_to_block(block);
+            self.window = self.b.ins().get_pinned_reg(types::I64);
+            if edge.preempt && is_empty {
+                self.flush(registers);
+                let pc = match &edge.target {
+                    Target::Block(to, _) => self.region.blocks[to.index()].pc,
+                    Target::Pc(pc) => *pc,
+                };
+                let pc = self.constant(pc as i64);
+                self.exit(exit::word(exit::FUEL, 0), pc, fuel);
+            } else {
+                self.follow(edge, fuel, registers, false)?;
+            }
+        }
+        Ok(())
     }
 
     /// Where a call by a register returns to: the link register was set to what follows the block.
@@ -237,23 +299,6 @@ impl Emitter<'_, '_> {
         registers.dirty & !self.plan.at_start[to.index()].dirty
     }
 
-    /// A block for an edge, if it takes more than a jump.
-    fn edge_block(&mut self, edge: &Edge, registers: &Registers) -> Option<ir::Block> {
-        match &edge.target {
-            Target::Block(to, _) if !edge.preempt && self.to_store(*to, registers) == 0 => None,
-            Target::Pc(_) => Some(self.cold_block()),
-            Target::Block(..) => Some(self.b.create_block()),
-        }
-    }
-
-    /// The arguments with which a branch goes along an edge.
-    fn edge_args(&mut self, edge: &Edge, has_block: bool, fuel: Fuel) -> Vec<BlockArg> {
-        match &edge.target {
-            Target::Block(to, args) if !has_block => self.block_args(*to, args, fuel),
-            _ => Vec::new(),
-        }
-    }
-
     fn block_args(&mut self, to: Block, args: &[Value], fuel: Fuel) -> Vec<BlockArg> {
         let mut values = Vec::new();
         if self.plan.joins[to.index()] {
@@ -269,11 +314,11 @@ impl Emitter<'_, '_> {
         values
     }
 
-    /// Goes along an edge.
-    fn follow(&mut self, edge: &Edge, fuel: Fuel, registers: &Registers) -> Emitted<()> {
+    /// Goes along an edge; if it is a preemption point and `checks`, only if there is fuel.
+    fn follow(&mut self, edge: &Edge, fuel: Fuel, registers: &Registers, checks: bool) -> Emitted<()> {
         match &edge.target {
             Target::Block(to, args) => {
-                if edge.preempt {
+                if edge.preempt && checks {
                     let pc = self.region.blocks[to.index()].pc;
                     let (out, on) = (self.cold_block(), self.b.create_block());
                     let empty = self.is_empty(fuel);
@@ -294,7 +339,7 @@ impl Emitter<'_, '_> {
             }
             Target::Pc(pc) => {
                 self.flush(registers);
-                if edge.preempt {
+                if edge.preempt && checks {
                     let target = self.constant(*pc as i64);
                     self.check_fuel(fuel, target);
                 }
