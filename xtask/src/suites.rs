@@ -17,7 +17,7 @@ pub use self::results::{Outcome, read_list};
 use self::results::Verdict;
 use self::sources::{Program, build, posix_files};
 use crate::rootfs;
-use crate::shell::{cache_dir, step, target_dir, workspace};
+use crate::shell::{cache_dir, commit, step, target_dir, workspace};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::fs;
@@ -137,6 +137,7 @@ fn wait(command: &mut Command, limit: Duration) -> Result<Option<ExitStatus>> {
 
 /// Builds and runs a suite.
 pub fn suite(suite: Suite, extent: Extent, runner: Runner, filter: Option<&str>) -> Result<Outcome> {
+    let begun = commit()?;
     let mut programs = suite.programs()?;
     if extent == Extent::Sample {
         programs = programs.into_iter().step_by(suite.stride()).collect();
@@ -194,7 +195,7 @@ pub fn suite(suite: Suite, extent: Extent, runner: Runner, filter: Option<&str>)
         outcome.add(name, verdict, reason);
     }
     if suite == Suite::Posix && extent == Extent::All && filter.is_none() {
-        results::record(&list.with_extension("results.txt"), runner, &verdicts)?;
+        results::record(&list.with_extension("results.txt"), runner, begun, &verdicts)?;
     }
     Ok(outcome)
 }
