@@ -188,6 +188,24 @@ fn unary(region: &Region, op: Op, a: Value) -> Folded {
     }
 }
 
+/// The rotation that joining two shifts of one value makes: the left one's amount is the rotation's.
+fn rotation(region: &Region, op: Op, a: Value, b: Value) -> Option<(Op, Value, Value)> {
+    if !matches!(op, Op::Or | Op::Xor | Op::Add | Op::Add32) {
+        return None;
+    }
+    let (x, y) = (region.def(a)?, region.def(b)?);
+    let (left, right) = if matches!(x.op, Op::Shl | Op::Shl32) { (x, y) } else { (y, x) };
+    let (bits, rotate) = match (left.op, right.op, op) {
+        (Op::Shl32, Op::ShrU32, _) if op != Op::Add => (32, Op::Rotl32),
+        (Op::Shl, Op::ShrU, _) if op != Op::Add32 => (64, Op::Rotl),
+        _ => return None,
+    };
+    let (up, down) = (region.as_const(left.args[1])?, region.as_const(right.args[1])?);
+    // No amount is 0: then the parts would overlap.
+    let whole = (1..bits).contains(&up) && up + down == bits;
+    (whole && left.args[0] == right.args[0]).then_some((rotate, left.args[0], left.args[1]))
+}
+
 fn binary(region: &Region, op: Op, a: Value, b: Value) -> Folded {
     let (ca, cb) = (region.as_const(a), region.as_const(b));
     if let (Some(x), Some(y)) = (ca, cb) {
@@ -211,6 +229,9 @@ fn binary(region: &Region, op: Op, a: Value, b: Value) -> Folded {
     if op == Op::Sub32 && ca == Some(0) {
         let stripped = strip_extension(region, b);
         return if stripped == b { Folded::Keep } else { Folded::Rewrite(op, [a, stripped, NONE]) };
+    }
+    if let Some((op, x, amount)) = rotation(region, op, a, b) {
+        return Folded::Rewrite(op, [x, amount, NONE]);
     }
     if a == b {
         match op {

@@ -177,7 +177,7 @@ fn resolve(function: &Function, accesses: &mut [Access]) {
     };
     for access in accesses {
         real(&mut access.fuel);
-        if let Err(source) = &mut access.base {
+        if let Err((_, source)) = &mut access.base {
             real(source);
         }
         access.dirty.iter_mut().for_each(|(_, _, source)| real(source));
@@ -211,9 +211,9 @@ fn rows(code: &CompiledCode, accesses: &[Access], stores: &mut Stores) -> Emitte
             .ok_or("an access without its number")?;
         let find = |source| find(&code.value_labels_ranges, source, at);
         let first = dirty.len() as u32;
-        for &(register, boxed, source) in &access.dirty {
+        for &(register, form, source) in &access.dirty {
             match find(source) {
-                Some(place) => dirty.push(Dirty { register, boxed, place }),
+                Some(place) => dirty.push(Dirty { register, form, place }),
                 None => {
                     stores.insert((number, register));
                 }
@@ -221,9 +221,9 @@ fn rows(code: &CompiledCode, accesses: &[Access], stores: &mut Stores) -> Emitte
         }
         let base = match access.base {
             Ok(register) => Base::Register(register),
-            Err(Source::Label(u32::MAX)) => Base::Stored,
-            Err(source) => match find(source) {
-                Some(place) => Base::Place(place),
+            Err((_, Source::Label(u32::MAX))) => Base::Stored,
+            Err((form, source)) => match find(source) {
+                Some(place) => Base::Place(form, place),
                 None => {
                     stores.insert((number, BASE));
                     Base::Stored

@@ -5,6 +5,7 @@ mod float;
 mod integer;
 mod memory;
 
+use crate::fault::Form;
 use crate::plan::{ELSEWHERE, Plan, Registers};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::Offset32;
@@ -40,11 +41,11 @@ pub(crate) struct Access {
     pub(crate) spent: i64,
     pub(crate) write: bool,
     /// A guest register, or a value.
-    pub(crate) base: Result<u8, Source>,
+    pub(crate) base: Result<u8, (Form, Source)>,
     pub(crate) disp: i32,
     pub(crate) fuel: Source,
-    /// Register, whether it holds what is boxed, and the value.
-    pub(crate) dirty: Vec<(u8, bool, Source)>,
+    /// Register, and what has its value.
+    pub(crate) dirty: Vec<(u8, Form, Source)>,
 }
 
 /// Registers that must be stored before an access, by the access's number: no place has them there.
@@ -108,6 +109,8 @@ pub(crate) struct Emitter<'a, 'b> {
     has_fma: bool,
     blocks: Vec<ir::Block>,
     values: Vec<Option<ir::Value>>,
+    /// Low halves of values that are those sign-extended.
+    narrow: Vec<Option<ir::Value>>,
     /// Comparisons as a byte, for branches.
     conditions: HashMap<Value, ir::Value>,
     /// Zero-extended low halves, in this block.
@@ -170,6 +173,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
             has_fma,
             blocks: Vec::new(),
             values: vec![None; region.values.len()],
+            narrow: vec![None; region.values.len()],
             conditions: HashMap::new(),
             low_halves: HashMap::new(),
             registers: plan.at_start[0].clone(),
@@ -262,6 +266,30 @@ impl<'a, 'b> Emitter<'a, 'b> {
         self.label(value);
     }
 
+    /// Makes `value` the low half of the region's value `v`, which is that sign-extended.
+    fn define_narrow(&mut self, v: Value, value: ir::Value) {
+        self.narrow[v.index()] = Some(value);
+        let whole = self.b.ins().sextend(types::I64, value);
+        self.define(v, whole);
+    }
+
+    /// The low half of `v`.
+    fn low(&mut self, v: Value) -> ir::Value {
+        if let Some(value) = self.narrow[v.index()] {
+            return value;
+        }
+        if let Some(imm) = self.region.as_const(v) {
+            return self.b.ins().iconst(types::I32, i64::from(imm as u32));
+        }
+        let value = self.get(v);
+        self.b.ins().ireduce(types::I32, value)
+    }
+
+    /// Whether `v` is there as a low half, or can be.
+    fn is_narrow(&self, v: Value) -> bool {
+        self.narrow[v.index()].is_some() || self.region.as_const(v).is_some_and(|imm| imm == i64::from(imm as i32))
+    }
+
     /// Lets the place of a value be found by its number.
     fn label(&mut self, value: ir::Value) {
         self.b.set_val_label(value, ValueLabel::from_u32(value.as_u32()));
@@ -289,14 +317,14 @@ impl<'a, 'b> Emitter<'a, 'b> {
     }
 
     /// Where the value of a register, or of a base, is found at a fault.
-    fn source(&mut self, v: Value) -> (bool, Source) {
+    fn source(&mut self, v: Value) -> (Form, Source) {
         match self.region.def(v) {
-            Some(inst) if inst.op == Op::Iconst => (false, Source::Const(inst.imm as u64)),
+            Some(inst) if inst.op == Op::Iconst => (Form::Whole, Source::Const(inst.imm as u64)),
             Some(inst) if inst.op == Op::Box => {
                 let single = self.get(inst.args[0]);
-                (true, Source::Label(single.as_u32()))
+                (Form::Boxed, Source::Label(single.as_u32()))
             }
-            _ => (false, Source::Label(self.get(v).as_u32())),
+            _ => (Form::Whole, Source::Label(self.get(v).as_u32())),
         }
     }
 
@@ -334,19 +362,19 @@ impl<'a, 'b> Emitter<'a, 'b> {
                 self.registers.dirty &= !(1 << r);
                 self.stored_for_faults += 1;
             } else {
-                let (boxed, source) = self.source(v);
-                dirty.push((r as u8, boxed, source));
+                let (form, source) = self.source(v);
+                dirty.push((r as u8, form, source));
             }
         }
         let holder = (1..32).find(|&r| self.registers.value[r] == base);
-        let base = match (holder, self.source(base).1) {
+        let base = match (holder, self.source(base)) {
             (Some(r), _) => Ok(r as u8),
-            (None, source @ Source::Const(_)) => Err(source),
+            (None, source @ (_, Source::Const(_))) => Err(source),
             (None, _) if self.must_store.contains(&(number, BASE)) => {
                 // No register has it any more, and neither has a place.
                 let value = self.get(base);
                 self.store_state(value, state_offset(offset_of!(State, scratch) + 8 * BASE_SLOT));
-                Err(Source::Label(u32::MAX))
+                Err((Form::Whole, Source::Label(u32::MAX)))
             }
             (None, source) => Err(source),
         };

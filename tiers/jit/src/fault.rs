@@ -20,13 +20,31 @@ pub(crate) enum Place {
     Const(u64),
 }
 
+/// How a place has a register's value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Form {
+    /// All of it.
+    Whole,
+    /// The single that is NaN-boxed in the register.
+    Boxed,
+}
+
+impl Form {
+    fn whole(self, bits: u64) -> u64 {
+        match self {
+            Form::Whole => bits,
+            Form::Boxed => bits | 0xffff_ffff_0000_0000,
+        }
+    }
+}
+
 /// A guest register whose value is not in the state.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dirty {
     /// Integer registers first, 0 to 63.
     pub(crate) register: u8,
-    /// The place has the single that is NaN-boxed in the register.
-    pub(crate) boxed: bool,
+    /// How the place has it.
+    pub(crate) form: Form,
     /// Where it is.
     pub(crate) place: Place,
 }
@@ -37,7 +55,7 @@ pub(crate) enum Base {
     /// A guest integer register, once restored.
     Register(u8),
     /// A value somewhere.
-    Place(Place),
+    Place(Form, Place),
     /// A scratch word of the state.
     Stored,
 }
@@ -86,8 +104,7 @@ pub(crate) unsafe extern "C" fn recover(state: *mut State) {
     // All are read before any is written: the scratch words are not among them, but so it needs no proof.
     let (mut x, mut f) = (state.x, state.f);
     for dirty in jit.units.dirty(row) {
-        let value = read(dirty.place);
-        let value = if dirty.boxed { value | 0xffff_ffff_0000_0000 } else { value };
+        let value = dirty.form.whole(read(dirty.place));
         match dirty.register {
             n @ 0..32 => x[n as usize] = value,
             n => f[n as usize & 31] = value,
@@ -95,7 +112,7 @@ pub(crate) unsafe extern "C" fn recover(state: *mut State) {
     }
     let base = match row.base {
         Base::Register(n) => x[n as usize & 31],
-        Base::Place(place) => read(place),
+        Base::Place(form, place) => form.whole(read(place)),
         Base::Stored => saved[BASE_SLOT],
     };
     let kind = saved[word::KIND];

@@ -364,7 +364,7 @@ impl Emitter<'_, '_> {
                 };
             }
         }
-        let (a, b) = (self.get(args[0]), self.get(args[1]));
+        let (a, b) = self.comparable(args[0], args[1]);
         let code = match cond {
             Cond::Eq => IntCC::Equal,
             Cond::Ne => IntCC::NotEqual,
@@ -374,6 +374,11 @@ impl Emitter<'_, '_> {
             Cond::GeU => IntCC::UnsignedGreaterThanOrEqual,
         };
         self.b.ins().icmp(code, a, b)
+    }
+
+    /// Two values to be compared: their low halves if they are those sign-extended, which keeps every order.
+    pub(super) fn comparable(&mut self, a: Value, b: Value) -> (ir::Value, ir::Value) {
+        if self.is_narrow(a) && self.is_narrow(b) { (self.low(a), self.low(b)) } else { (self.get(a), self.get(b)) }
     }
 
     /// Leaves because of a misaligned atomic if `address` is not a multiple of `bytes`.

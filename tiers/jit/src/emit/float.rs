@@ -138,8 +138,7 @@ impl Emitter<'_, '_> {
                 self.b.ins().bitcast(types::F64, MemFlagsData::new(), bits)
             }
             Op::BitsF32 => {
-                let bits = self.get(inst.args[0]);
-                let low = self.b.ins().ireduce(types::I32, bits);
+                let low = self.low(inst.args[0]);
                 self.b.ins().bitcast(types::F32, MemFlagsData::new(), low)
             }
             _ => {
@@ -255,6 +254,14 @@ impl Emitter<'_, '_> {
         if !ty.is_float() {
             return false;
         }
+        if matches!(inst.op, Op::CvtF32S32 | Op::CvtF64S32 | Op::CvtF32U32 | Op::CvtF64U32) {
+            let low = self.low(inst.args[0]);
+            let signed = matches!(inst.op, Op::CvtF32S32 | Op::CvtF64S32);
+            let number = if signed { low } else { self.b.ins().uextend(types::I64, low) };
+            let value = self.b.ins().fcvt_from_sint(ty, number);
+            self.define(inst.result, value);
+            return true;
+        }
         let args = inst.args.map(|v| if v == Value::NONE { None } else { Some(self.get(v)) });
         let (Some(a), b, c) = (args[0], args[1].or(args[0]), args[2].or(args[0])) else { return false };
         let (Some(b), Some(c)) = (b, c) else { return false };
@@ -278,19 +285,6 @@ impl Emitter<'_, '_> {
             }
             Op::CvtF32S64 | Op::CvtF64S64 => {
                 let value = self.b.ins().fcvt_from_sint(ty, a);
-                self.define(inst.result, value);
-                return true;
-            }
-            Op::CvtF32S32 | Op::CvtF64S32 => {
-                let low = self.b.ins().ireduce(types::I32, a);
-                let value = self.b.ins().fcvt_from_sint(ty, low);
-                self.define(inst.result, value);
-                return true;
-            }
-            Op::CvtF32U32 | Op::CvtF64U32 => {
-                let low = self.b.ins().ireduce(types::I32, a);
-                let wide = self.b.ins().uextend(types::I64, low);
-                let value = self.b.ins().fcvt_from_sint(ty, wide);
                 self.define(inst.result, value);
                 return true;
             }

@@ -3,7 +3,7 @@
 use super::Emitter;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, types};
-use friscy_lift_ir::{Inst, Op};
+use friscy_lift_ir::{Inst, Op, Value};
 
 impl Emitter<'_, '_> {
     /// Emits an integer op; `false` if it is something else.
@@ -16,18 +16,18 @@ impl Emitter<'_, '_> {
         {
             return false;
         }
-        let a = self.get(inst.args[0]);
+        let [x, y, z] = inst.args;
         if count == 1 {
-            let Some(value) = self.unary(op, a) else { return false };
-            self.define(inst.result, value);
-            return true;
+            return self.unary(op, x, inst.result);
         }
-        let b = self.get(inst.args[1]);
         if op == Op::Select {
-            let c = self.get(inst.args[2]);
-            let condition = match self.conditions.get(&inst.args[0]) {
+            let (b, c) = (self.get(y), self.get(z));
+            let condition = match self.conditions.get(&x) {
                 Some(&condition) => condition,
-                None => self.not_zero(a),
+                None => {
+                    let a = self.get(x);
+                    self.not_zero(a)
+                }
             };
             let value = self.b.ins().select(condition, b, c);
             self.define(inst.result, value);
@@ -40,47 +40,49 @@ impl Emitter<'_, '_> {
                 Op::LtS => IntCC::SignedLessThan,
                 _ => IntCC::UnsignedLessThan,
             };
+            let (a, b) = self.comparable(x, y);
             let condition = self.b.ins().icmp(code, a, b);
             self.compared(inst.result, condition);
             return true;
         }
+        // What is done to each bit by itself is done to low halves as well.
+        let bitwise = matches!(op, Op::And | Op::Or | Op::Xor) && self.is_narrow(x) && self.is_narrow(y);
+        if bitwise || is_narrow_op(op) {
+            let (a, b) = (self.low(x), self.low(y));
+            let Some(value) = self.narrow_binary(op, a, b) else { return false };
+            self.define_narrow(inst.result, value);
+            return true;
+        }
+        let (a, b) = (self.get(x), self.get(y));
         let Some(value) = self.binary(op, a, b) else { return false };
         self.define(inst.result, value);
         true
     }
 
-    fn narrow(&mut self, v: ir::Value) -> ir::Value {
-        self.b.ins().ireduce(types::I32, v)
-    }
-
-    fn unary(&mut self, op: Op, a: ir::Value) -> Option<ir::Value> {
-        Some(match op {
-            Op::Sext8 => {
-                let low = self.b.ins().ireduce(types::I8, a);
-                self.b.ins().sextend(types::I64, low)
-            }
-            Op::Sext16 => {
-                let low = self.b.ins().ireduce(types::I16, a);
-                self.b.ins().sextend(types::I64, low)
-            }
-            Op::Sext32 => {
-                let low = self.narrow(a);
-                self.b.ins().sextend(types::I64, low)
-            }
-            Op::Zext16 => {
-                let low = self.b.ins().ireduce(types::I16, a);
-                self.b.ins().uextend(types::I64, low)
+    /// An op of one operand; `false` if it is something else.
+    fn unary(&mut self, op: Op, x: Value, result: Value) -> bool {
+        if op == Op::Sext32 {
+            let low = self.low(x);
+            self.define_narrow(result, low);
+            return true;
+        }
+        let value = match op {
+            Op::Sext8 | Op::Sext16 | Op::Zext16 => {
+                let part = if op == Op::Sext8 { types::I8 } else { types::I16 };
+                let a = self.low(x);
+                let low = self.b.ins().ireduce(part, a);
+                if op == Op::Zext16 {
+                    self.b.ins().uextend(types::I64, low)
+                } else {
+                    self.b.ins().sextend(types::I64, low)
+                }
             }
             Op::Zext32 => {
-                let low = self.narrow(a);
+                let low = self.low(x);
                 self.b.ins().uextend(types::I64, low)
             }
-            Op::Clz => self.b.ins().clz(a),
-            Op::Ctz => self.b.ins().ctz(a),
-            Op::Popcnt => self.b.ins().popcnt(a),
-            Op::Bswap => self.b.ins().bswap(a),
             Op::Clz32 | Op::Ctz32 | Op::Popcnt32 => {
-                let low = self.narrow(a);
+                let low = self.low(x);
                 let count = match op {
                     Op::Clz32 => self.b.ins().clz(low),
                     Op::Ctz32 => self.b.ins().ctz(low),
@@ -88,6 +90,22 @@ impl Emitter<'_, '_> {
                 };
                 self.b.ins().uextend(types::I64, count)
             }
+            _ => {
+                let a = self.get(x);
+                let Some(value) = self.wide_unary(op, a) else { return false };
+                value
+            }
+        };
+        self.define(result, value);
+        true
+    }
+
+    fn wide_unary(&mut self, op: Op, a: ir::Value) -> Option<ir::Value> {
+        Some(match op {
+            Op::Clz => self.b.ins().clz(a),
+            Op::Ctz => self.b.ins().ctz(a),
+            Op::Popcnt => self.b.ins().popcnt(a),
+            Op::Bswap => self.b.ins().bswap(a),
             Op::OrcB => {
                 // Each byte's bits are folded onto its lowest bit, which then fills the byte.
                 let mut v = a;
@@ -137,14 +155,16 @@ impl Emitter<'_, '_> {
             Op::MaxS => self.b.ins().smax(a, b),
             Op::MaxU => self.b.ins().umax(a, b),
             Op::DivS | Op::DivU | Op::RemS | Op::RemU => self.division(op, a, b),
-            _ => return self.narrow_binary(op, a, b),
+            _ => return None,
         };
         Some(wide)
     }
 
-    fn narrow_binary(&mut self, op: Op, a: ir::Value, b: ir::Value) -> Option<ir::Value> {
-        let (x, y) = (self.narrow(a), self.narrow(b));
-        let value = match op {
+    fn narrow_binary(&mut self, op: Op, x: ir::Value, y: ir::Value) -> Option<ir::Value> {
+        Some(match op {
+            Op::And => self.b.ins().band(x, y),
+            Op::Or => self.b.ins().bor(x, y),
+            Op::Xor => self.b.ins().bxor(x, y),
             Op::Add32 => self.b.ins().iadd(x, y),
             Op::Sub32 => self.b.ins().isub(x, y),
             Op::Shl32 => self.b.ins().ishl(x, y),
@@ -158,8 +178,7 @@ impl Emitter<'_, '_> {
             Op::RemS32 => self.division(Op::RemS, x, y),
             Op::RemU32 => self.division(Op::RemU, x, y),
             _ => return None,
-        };
-        Some(self.b.ins().sextend(types::I64, value))
+        })
     }
 
     /// Division with RISC-V's results by zero and on overflow; the host's instruction is kept from both.
@@ -203,6 +222,25 @@ impl Emitter<'_, '_> {
         self.window = self.b.ins().get_pinned_reg(types::I64);
         self.b.block_params(done)[0]
     }
+}
+
+/// Whether an op's result is the low half of something, sign-extended.
+fn is_narrow_op(op: Op) -> bool {
+    matches!(
+        op,
+        Op::Add32
+            | Op::Sub32
+            | Op::Shl32
+            | Op::ShrU32
+            | Op::ShrS32
+            | Op::Rotl32
+            | Op::Rotr32
+            | Op::Mul32
+            | Op::DivS32
+            | Op::DivU32
+            | Op::RemS32
+            | Op::RemU32
+    )
 }
 
 /// All bits of a type.

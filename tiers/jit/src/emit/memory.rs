@@ -18,8 +18,7 @@ impl Emitter<'_, '_> {
         let low = match self.low_halves.get(&base) {
             Some(&low) => low,
             None => {
-                let value = self.get(base);
-                let half = self.b.ins().ireduce(types::I32, value);
+                let half = self.low(base);
                 let low = self.b.ins().uextend(types::I64, half);
                 self.low_halves.insert(base, low);
                 low
@@ -47,7 +46,6 @@ impl Emitter<'_, '_> {
             match inst.op {
                 Op::Store8 => self.b.ins().istore8(flags, value, host, at),
                 Op::Store16 => self.b.ins().istore16(flags, value, host, at),
-                Op::Store32 => self.b.ins().istore32(flags, value, host, at),
                 _ => self.b.ins().store(flags, value, host, at),
             };
             return Ok(());
@@ -70,8 +68,10 @@ impl Emitter<'_, '_> {
     /// The value that a store stores.
     fn stored(&mut self, inst: &Inst) -> ir::Value {
         let v = inst.args[1];
-        if inst.op != Op::StoreF32 {
-            return self.get(v);
+        match inst.op {
+            Op::StoreF32 => {}
+            Op::Store8 | Op::Store16 | Op::Store32 => return self.low(v),
+            _ => return self.get(v),
         }
         match self.region.def(v) {
             Some(def) if def.op == Op::Box => self.get(def.args[0]),
@@ -112,11 +112,10 @@ impl Emitter<'_, '_> {
             }
             Op::Sc32 | Op::Sc64 => self.store_conditional(inst, address, wide),
             _ => {
-                let operand = self.get(inst.args[1]);
                 let operand = if wide {
-                    operand
+                    self.get(inst.args[1])
                 } else {
-                    let low = self.b.ins().ireduce(types::I32, operand);
+                    let low = self.low(inst.args[1]);
                     self.b.ins().sextend(types::I64, low)
                 };
                 let old = self.atomic_load(inst, wide, true);
