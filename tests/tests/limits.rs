@@ -109,7 +109,7 @@ const QUICK: &[Bomb] = &[
     bomb("tmp", "/tmp: write: ENOSPC\n/tmp: open: ENOSPC\nmany: 1\na process again: 7\n"),
     bomb("shm", "/dev/shm: write: ENOSPC\n/dev/shm: open: ENOSPC\nmany: 1\na process again: 7\n"),
     bomb("attributes", "setxattr: ENOSPC\n"),
-    hog("directories"),
+    bomb("directories", "mkdir: ENOSPC\nmany: 1\ngetcwd: ERANGE\na process again: 7\n"),
     bomb("timers", "timer_create: EAGAIN after 7800\n"),
     bomb("signals", "sigqueue: EAGAIN after 7800\n"),
     bomb("expiry", "signals: 1\n"),

@@ -406,9 +406,9 @@ impl Vfs {
 
     /// Bounds what files may take of a guest's memory of `bytes`, in every file system that is mounted and has no bound of
     /// its own: three quarters of it for the root, which programs are installed into; half of it elsewhere, as tmpfs(5)
-    /// says; a file for every KiB and for every two pages. Past that, writing and making files fail with `ENOSPC`.
+    /// says; a file for every 2 KiB and for every two pages. Past that, writing and making files fail with `ENOSPC`.
     pub fn limit_memory(&self, bytes: u64) {
-        const FILE_OF_ROOT: u64 = 1 << 10;
+        const FILE_OF_ROOT: u64 = 2 << 10;
         const FILE: u64 = 8 << 10;
         let mut pending = vec![self.root.clone()];
         while let Some(mount) = pending.pop() {

@@ -3,6 +3,7 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { chromium } from 'playwright-core';
@@ -20,20 +21,25 @@ let server;
 let browser;
 let base;
 
+/** Builds the instances, with rustup's target or, where there is none, with Debian's compiler for the web. */
+function build() {
+  const sysroot = execFileSync('rustc', ['--print', 'sysroot'], { encoding: 'utf8' }).trim();
+  const rustup = existsSync(`${sysroot}/lib/rustlib/wasm32-unknown-unknown/lib`);
+  const args = [
+    'build', '--quiet', '--release', '--examples', '--locked', '--target', 'wasm32-unknown-unknown', '--target-dir', 'target',
+  ];
+  const debian = ['-Zbuild-std=core,alloc', '--config', 'target.wasm32-unknown-unknown.linker="wasm-ld-19"'];
+  const env = { ...process.env, RUSTFLAGS: FLAGS };
+  if (!rustup) Object.assign(env, { RUSTC: '/usr/bin/rustc', RUSTC_BOOTSTRAP: '1' });
+  execFileSync(rustup ? 'cargo' : '/usr/bin/cargo', rustup ? args : [...args, ...debian], {
+    cwd: new URL('instances/', here),
+    stdio: 'inherit',
+    env,
+  });
+}
+
 before(async () => {
-  execFileSync(
-    '/usr/bin/cargo',
-    [
-      'build', '--quiet', '--release', '--examples', '--locked', '-Zbuild-std=core,alloc',
-      '--target', 'wasm32-unknown-unknown', '--target-dir', 'target',
-      '--config', 'target.wasm32-unknown-unknown.linker="wasm-ld-19"',
-    ],
-    {
-      cwd: new URL('instances/', here),
-      stdio: 'inherit',
-      env: { ...process.env, RUSTC: '/usr/bin/rustc', RUSTC_BOOTSTRAP: '1', RUSTFLAGS: FLAGS },
-    },
-  );
+  build();
   const built = new URL('instances/target/wasm32-unknown-unknown/release/examples/', here);
   const files = new Map([
     ['/', ['text/html', Buffer.from('<!doctype html><title>spike</title>')]],
