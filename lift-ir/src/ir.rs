@@ -5,6 +5,7 @@
 
 use crate::op::{Cond, Op, Type};
 use std::fmt;
+use std::ops::Range;
 
 macro_rules! index_type {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
@@ -313,6 +314,19 @@ impl Region {
         let v = self.make_value(ty, Def::Param(block, n));
         self.blocks[block.index()].params.push(v);
         v
+    }
+
+    /// The guest addresses from its first instruction to four bytes behind the start of its last; there may be others' code
+    /// between.
+    pub fn span(&self) -> Range<u64> {
+        let (mut start, mut end) = (u64::MAX, 0);
+        for block in &self.blocks {
+            if let Some(&last) = block.guest_offsets.last() {
+                start = start.min(block.pc);
+                end = end.max(block.pc + u64::from(last) + 4);
+            }
+        }
+        start..end
     }
 
     /// The instruction that defines `v`, if one does.

@@ -455,6 +455,27 @@ ops! {
     CvtF64F32 "cvt.f64.f32" [F32] F64 None FP_ENV;
 }
 
+impl Op {
+    /// Whether it computes with the low 32 bits of two operands, and sign-extends the 32 bits of its result.
+    pub const fn is_word(self) -> bool {
+        matches!(
+            self,
+            Op::Add32
+                | Op::Sub32
+                | Op::Shl32
+                | Op::ShrU32
+                | Op::ShrS32
+                | Op::Rotl32
+                | Op::Rotr32
+                | Op::Mul32
+                | Op::DivS32
+                | Op::DivU32
+                | Op::RemS32
+                | Op::RemU32
+        )
+    }
+}
+
 /// The condition of a two-way branch on two integers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 #[repr(u8)]

@@ -10,7 +10,6 @@ use crate::translate::{CodeMemory, Key};
 use friscy_lift_ir::Region;
 use friscy_seam::{Code, Prepared, Site, Tier};
 use rustc_hash::FxHashMap;
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// What makes a tier for hot code.
@@ -54,6 +53,9 @@ struct Function {
     key: Key,
     /// Further entries.
     entries: Vec<u64>,
+    /// All that have been compiled.
+    keys: Vec<Key>,
+    /// The span of all that was compiled.
     span: Range<u64>,
     pages: Vec<u64>,
     layout: u64,
@@ -63,8 +65,11 @@ struct Function {
     pending: bool,
 }
 
-/// Code that is ready: its entries, and the pages it is from.
-pub(crate) type Ready = (Vec<(Key, Compiled)>, Vec<u64>);
+/// Code that was read: the pages it is from, and the entries if it is compiled already.
+pub(crate) struct Taken {
+    pub(crate) pages: Vec<u64>,
+    pub(crate) entries: Vec<Key>,
+}
 
 /// What is known of a region that may be compiled: the pages it is from, and the layout they were seen in.
 pub(crate) type Fit = Option<(Vec<u64>, u64)>;
@@ -77,8 +82,6 @@ pub(crate) struct Upper {
     pub(crate) codes: FxHashMap<Key, Compiled>,
     samples: FxHashMap<Key, u32>,
     functions: Vec<Function>,
-    /// Which entries have code from a page.
-    pages: BTreeMap<u64, Vec<Key>>,
     pub(crate) regions: u64,
     clears: u64,
 }
@@ -92,7 +95,6 @@ impl Upper {
             codes: FxHashMap::default(),
             samples: FxHashMap::default(),
             functions: Vec::new(),
-            pages: BTreeMap::new(),
             regions: 0,
             clears: 0,
         }
@@ -124,14 +126,14 @@ impl Upper {
         *count >= self.policy.hot
     }
 
-    /// Compiles the function at `key`, or that which `key` lies in; what is ready at once is returned.
+    /// Compiles the function at `key`, or that which `key` lies in; returns what was taken for it.
     pub(crate) fn compile(
         &mut self,
         key: Key,
         memory: &dyn CodeMemory,
         translator: &mut Translator,
         fits: impl Fn(&Region) -> Fit,
-    ) -> Option<Ready> {
+    ) -> Option<Taken> {
         self.samples.insert(key, 0);
         let within = |f: &Function| f.key.rounding == key.rounding && f.span.contains(&key.pc);
         let known = self.functions.iter().position(|f| within(f) && !f.entries.contains(&key.pc) && f.key != key);
@@ -155,6 +157,7 @@ impl Upper {
                 self.functions.push(Function {
                     key,
                     entries: Vec::new(),
+                    keys: Vec::new(),
                     span: key.pc..key.pc + 1,
                     pages: Vec::new(),
                     layout: 0,
@@ -174,7 +177,7 @@ impl Upper {
         memory: &dyn CodeMemory,
         translator: &mut Translator,
         fits: impl Fn(&Region) -> Fit,
-    ) -> Option<Ready> {
+    ) -> Option<Taken> {
         let key = self.functions[number].key;
         let region = translator.lift_function(key, &self.functions[number].entries, memory);
         let Some((pages, layout)) = fits(region) else {
@@ -182,13 +185,14 @@ impl Upper {
             return None;
         };
         let function = &mut self.functions[number];
-        function.span = span(region);
-        (function.pages, function.layout, function.wanted) = (pages, layout, 0);
+        let span = region.span();
+        function.span = function.span.start.min(span.start)..function.span.end.max(span.end);
+        (function.pages, function.layout, function.wanted) = (pages.clone(), layout, 0);
         match self.tier.get_or_insert_with(self.make).prepare(region) {
-            Prepared::Ready(code) => Some(self.enter(number, code)),
+            Prepared::Ready(code) => Some(Taken { pages, entries: self.enter(number, code) }),
             Prepared::Pending => {
                 function.pending = true;
-                None
+                Some(Taken { pages, entries: Vec::new() })
             }
             // It becomes hot again.
             Prepared::Full => {
@@ -202,8 +206,8 @@ impl Upper {
         }
     }
 
-    /// What has been compiled meanwhile.
-    pub(crate) fn finished(&mut self) -> Option<Ready> {
+    /// The entries of a function that has been compiled meanwhile.
+    pub(crate) fn finished(&mut self) -> Option<Vec<Key>> {
         let (pc, rounding, prepared) = self.tier.as_mut()?.finished()?;
         let key = Key { pc, rounding };
         let number = self.functions.iter().position(|f| f.key == key)?;
@@ -222,7 +226,7 @@ impl Upper {
     }
 
     /// Makes a function's code known.
-    fn enter(&mut self, number: usize, code: Code) -> Ready {
+    fn enter(&mut self, number: usize, code: Code) -> Vec<Key> {
         self.regions += 1;
         let function = &mut self.functions[number];
         function.compiled += 1;
@@ -230,16 +234,12 @@ impl Upper {
         let mut entries = Vec::new();
         for (pc, code) in self.tier.as_ref().map(|tier| tier.entries(code)).unwrap_or_default() {
             let more_pages = last.saturating_sub(pc >> 12) as u32;
-            let compiled = Compiled { code, more_pages, layout: function.layout };
             let entry = Key { pc, rounding: function.key.rounding };
-            self.codes.insert(entry, compiled);
-            entries.push((entry, compiled));
+            self.codes.insert(entry, Compiled { code, more_pages, layout: function.layout });
+            entries.push(entry);
         }
-        let pages = function.pages.clone();
-        for &page in &pages {
-            self.pages.entry(page).or_default().extend(entries.iter().map(|(key, _)| *key));
-        }
-        (entries, pages)
+        function.keys.extend(&entries);
+        entries
     }
 
     /// The function at `key` is not to be compiled.
@@ -257,12 +257,18 @@ impl Upper {
         }
     }
 
-    pub(crate) fn forget_page(&mut self, page: u64) {
-        for key in self.pages.remove(&page).unwrap_or_default() {
-            self.codes.remove(&key);
-        }
-        let range = page << 12..(page + 1) << 12;
-        self.functions.retain(|f| f.span.start >= range.end || range.start >= f.span.end);
+    /// Forgets functions with code in `range`, whole pages.
+    pub(crate) fn forget(&mut self, range: Range<u64>) {
+        let codes = &mut self.codes;
+        self.functions.retain(|f| {
+            let keeps = f.span.start >= range.end || range.start >= f.span.end;
+            if !keeps {
+                f.keys.iter().for_each(|key| {
+                    codes.remove(key);
+                });
+            }
+            keeps
+        });
         if let Some(tier) = self.tier() {
             tier.forget(range);
         }
@@ -272,7 +278,6 @@ impl Upper {
 
     pub(crate) fn clear(&mut self) {
         self.codes.clear();
-        self.pages.clear();
         self.samples.clear();
         self.functions.clear();
         self.clears += 1;
@@ -280,16 +285,4 @@ impl Upper {
             tier.clear();
         }
     }
-}
-
-/// The guest addresses that a region's code is at.
-fn span(region: &Region) -> Range<u64> {
-    let (mut start, mut end) = (region.pc, region.pc);
-    for block in &region.blocks {
-        if let Some(&last) = block.guest_offsets.last() {
-            start = start.min(block.pc);
-            end = end.max(block.pc + u64::from(last) + 4);
-        }
-    }
-    start..end
 }

@@ -6,7 +6,7 @@
 //! because of one address space; one that no longer fits goes elsewhere.
 
 use crate::lift::{Translator, fetch_bits};
-use crate::tiering::{Compiled, MakeCompiler, Policy, Upper};
+use crate::tiering::{MakeCompiler, Policy, Upper};
 use friscy_lift_ir::{Region, RoundingClass};
 use friscy_seam::{Code, Prepared, Site, Tier};
 use rustc_hash::FxHashMap;
@@ -139,7 +139,7 @@ pub struct Translations {
     /// The pages of the region being translated.
     touched: Vec<u64>,
     /// The compiled tier, if there is one.
-    upper: Option<Upper>,
+    upper: Option<Box<Upper>>,
 }
 
 impl Translations {
@@ -162,7 +162,7 @@ impl Translations {
     /// The same, with code that is hot in a tier that `make` makes.
     #[must_use]
     pub fn with_compiler(mut self, make: MakeCompiler, policy: Policy) -> Translations {
-        self.upper = Some(Upper::new(make, policy));
+        self.upper = Some(Box::new(Upper::new(make, policy)));
         self
     }
 
@@ -196,14 +196,14 @@ impl Translations {
 
     /// How often everything that was compiled was forgotten.
     pub(crate) fn compiled_clears(&self) -> u64 {
-        self.upper.as_ref().map_or(0, Upper::clears)
+        self.upper.as_ref().map_or(0, |upper| upper.clears())
     }
 
     /// Counts a sample of code at `key`, and compiles it if that makes it hot.
     pub(crate) fn sample(&mut self, key: Key, memory: &dyn CodeMemory, translator: &mut Translator) {
         let Some(mut upper) = self.upper.take() else { return };
-        while let Some((entries, pages)) = upper.finished() {
-            self.divert(&entries, &pages, memory);
+        while let Some(entries) = upper.finished() {
+            self.divert(&entries);
         }
         if !upper.codes.contains_key(&key) && upper.sample(key) {
             let layout = self.layout;
@@ -219,26 +219,27 @@ impl Translations {
                 }
                 Some((pages, layout))
             };
-            if let Some((entries, pages)) = upper.compile(key, memory, translator, fits) {
-                self.divert(&entries, &pages, memory);
+            if let Some(taken) = upper.compile(key, memory, translator, fits) {
+                // What changes there is heard of from now on, though nothing may be compiled yet.
+                for page in taken.pages {
+                    let image = match memory.source(page << PAGE_BITS) {
+                        PageSource::Image(image) if self.shared => Some(image),
+                        _ => None,
+                    };
+                    self.note_page(page, image);
+                }
+                self.divert(&taken.entries);
             }
         }
         self.upper = Some(upper);
     }
 
-    /// Leads code of the first tier to what was compiled, and remembers where that is from.
-    fn divert(&mut self, entries: &[(Key, Compiled)], pages: &[u64], memory: &dyn CodeMemory) {
-        for (key, _) in entries {
+    /// Leads code of the first tier to what was compiled.
+    fn divert(&mut self, entries: &[Key]) {
+        for key in entries {
             if let Some(entry) = self.codes.get(key) {
                 self.tier.unlink(entry.code);
             }
-        }
-        for &page in pages {
-            let image = match memory.source(page << PAGE_BITS) {
-                PageSource::Image(image) if self.shared => Some(image),
-                _ => None,
-            };
-            self.note_page(page, image);
         }
     }
 
@@ -251,7 +252,8 @@ impl Translations {
 
     /// Makes the jump by which compiled code left for `key` direct, if it may be.
     pub(crate) fn link_compiled(&mut self, site: Option<Site>, key: Key, code: Code) {
-        let Some(from) = self.upper.as_mut().and_then(Upper::tier).map(|tier| site.map(|site| tier.site_pc(site)))
+        let Some(from) =
+            self.upper.as_mut().and_then(|upper| upper.tier()).map(|tier| site.map(|site| tier.site_pc(site)))
         else {
             return;
         };
@@ -332,7 +334,7 @@ impl Translations {
     pub fn enter_layout(&mut self, layout: u64) {
         if self.shared && self.layout != layout {
             self.tier.forget_indirect();
-            if let Some(tier) = self.upper.as_mut().and_then(Upper::tier) {
+            if let Some(tier) = self.upper.as_mut().and_then(|upper| upper.tier()) {
                 tier.forget_indirect();
             }
             self.layout = layout;
@@ -451,9 +453,10 @@ impl Translations {
                 self.codes.remove(&key);
             }
             self.tier.forget(page << PAGE_BITS..(page + 1) << PAGE_BITS);
-            if let Some(upper) = &mut self.upper {
-                upper.forget_page(page);
-            }
+        }
+        if let Some(upper) = &mut self.upper {
+            let pages = page_numbers(&range);
+            upper.forget(pages.start << PAGE_BITS..pages.end << PAGE_BITS);
         }
         if self.pages.is_empty() {
             self.order.clear();

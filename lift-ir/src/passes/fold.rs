@@ -24,19 +24,7 @@ fn is_sext32(region: &Region, v: Value) -> bool {
     let Some(inst) = region.def(v) else { return false };
     match inst.op {
         Op::Iconst => inst.imm == inst.imm as i32 as i64,
-        Op::Add32
-        | Op::Sub32
-        | Op::Shl32
-        | Op::ShrU32
-        | Op::ShrS32
-        | Op::Rotl32
-        | Op::Rotr32
-        | Op::Mul32
-        | Op::DivS32
-        | Op::DivU32
-        | Op::RemS32
-        | Op::RemU32
-        | Op::Sext8
+        Op::Sext8
         | Op::Sext16
         | Op::Sext32
         | Op::Zext16
@@ -67,7 +55,7 @@ fn is_sext32(region: &Region, v: Value) -> bool {
         | Op::CvtU32F32
         | Op::CvtS32F64
         | Op::CvtU32F64 => true,
-        op => is_boolean_op(op),
+        op => op.is_word() || is_boolean_op(op),
     }
 }
 
@@ -98,29 +86,11 @@ const fn is_boolean_op(op: Op) -> bool {
 
 /// Whether the op reads only the low 32 bits of its integer operands.
 const fn reads_low32(op: Op) -> bool {
-    matches!(
-        op,
-        Op::Add32
-            | Op::Sub32
-            | Op::Shl32
-            | Op::ShrU32
-            | Op::ShrS32
-            | Op::Rotl32
-            | Op::Rotr32
-            | Op::Mul32
-            | Op::DivS32
-            | Op::DivU32
-            | Op::RemS32
-            | Op::RemU32
-            | Op::Sext8
-            | Op::Sext16
-            | Op::Sext32
-            | Op::Zext16
-            | Op::Zext32
-            | Op::Clz32
-            | Op::Ctz32
-            | Op::Popcnt32
-    )
+    op.is_word()
+        || matches!(
+            op,
+            Op::Sext8 | Op::Sext16 | Op::Sext32 | Op::Zext16 | Op::Zext32 | Op::Clz32 | Op::Ctz32 | Op::Popcnt32
+        )
 }
 
 /// The operand of a 32-bit extension, whose low 32 bits are those of the extension.

@@ -156,15 +156,7 @@ impl CodeSpace {
             self.sites.push(SiteData { at, field, unit: code.0, stub, next_incoming: NO_SITE, linked: false });
         }
         self.faults.extend(lowered.faults.iter().map(|row| FaultRow { index: start as u32 + row.index, ..*row }));
-        // From the first instruction to the end of the last one.
-        let (mut first, mut end) = (u64::MAX, 0);
-        for block in &region.blocks {
-            if let Some(&last) = block.guest_offsets.last() {
-                first = first.min(block.pc);
-                end = end.max(block.pc + last as u64 + 4);
-            }
-        }
-        let span = first..end;
+        let span = region.span();
         if !span.is_empty() {
             for page in span.start >> 12..=(span.end - 1) >> 12 {
                 self.by_page.entry(page).or_default().push(code);

@@ -4,7 +4,7 @@ use crate::code::{CodeSpace, FaultForm};
 use crate::float;
 use crate::ins::{Ins, exit, get, word};
 use friscy_lift_ir::ExitKind;
-use friscy_seam::{Code, Exit, MemoryFault, Site, State};
+use friscy_seam::{Code, EXIT_KINDS, Exit, MemoryFault, Site, State};
 
 #[cfg(target_arch = "x86_64")]
 mod host {
@@ -138,19 +138,8 @@ pub(crate) unsafe fn run(ip: *const Ins, state: &mut State) -> u64 {
     }
 }
 
-/// The kinds in the order of their exit codes.
-pub(crate) const KINDS: [ExitKind; 7] = [
-    ExitKind::Ecall,
-    ExitKind::Ebreak,
-    ExitKind::Illegal,
-    ExitKind::FenceI,
-    ExitKind::ModeChange,
-    ExitKind::Csr,
-    ExitKind::FetchFault,
-];
-
 fn kind_of(n: u64) -> ExitKind {
-    KINDS[n as usize]
+    EXIT_KINDS[n as usize]
 }
 
 /// Makes pc and fuel those of the instruction that faulted, and computes the guest address from its operands.

@@ -3,6 +3,7 @@
 
 use crate::emit::{Access, BASE, Emitted, Emitter, Links, Source, Stores, signature};
 use crate::fault::{Base, Dirty, Place, Row};
+use crate::memory::CHUNK_BYTES;
 use crate::plan::Plan;
 use cranelift_codegen::ir::{Function, TrapCode, UserFuncName, Value, ValueLabel};
 use cranelift_codegen::isa::OwnedTargetIsa;
@@ -10,42 +11,9 @@ use cranelift_codegen::settings::{self, Configurable};
 use cranelift_codegen::{CodegenResult, CompiledCode, Context, LabelValueLoc, ValueLabelsRanges};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use friscy_lift_ir::Region;
-use std::time::{Duration, Instant};
 
 /// How often a region is compiled again at most.
 const ATTEMPTS: usize = 6;
-
-/// What a tier has compiled so far.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Statistics {
-    /// Regions.
-    pub regions: u64,
-    /// Times that a region was compiled again because a register was not found at an access.
-    pub again: u64,
-    /// Guest instructions.
-    pub guest_instructions: u64,
-    /// Bytes of host code.
-    pub host_bytes: u64,
-    /// Accesses that may fault.
-    pub accesses: u64,
-    /// Stores that only faults need.
-    pub stores_for_faults: u64,
-    /// Time.
-    pub time: Duration,
-}
-
-impl Statistics {
-    /// Adds those of another region.
-    pub(crate) fn add(&mut self, other: &Statistics) {
-        self.regions += other.regions;
-        self.again += other.again;
-        self.guest_instructions += other.guest_instructions;
-        self.host_bytes += other.host_bytes;
-        self.accesses += other.accesses;
-        self.stores_for_faults += other.stores_for_faults;
-        self.time += other.time;
-    }
-}
 
 /// A compiled region, to be installed.
 pub(crate) struct Finished {
@@ -55,7 +23,6 @@ pub(crate) struct Finished {
     /// In order, relative to the code.
     pub(crate) rows: Vec<Row>,
     pub(crate) dirty: Vec<Dirty>,
-    pub(crate) statistics: Statistics,
 }
 
 pub(crate) struct Compiler {
@@ -118,9 +85,8 @@ impl Compiler {
 
     /// Compiles `region`.
     pub(crate) fn compile(&mut self, region: &Region, links: &Links) -> Emitted<Finished> {
-        let begin = Instant::now();
         let plan = Plan::new(region);
-        let (mut stores, mut again) = (Stores::new(), 0);
+        let mut stores = Stores::new();
         for _ in 0..ATTEMPTS {
             self.context.clear();
             self.context.set_disasm(self.shows);
@@ -129,7 +95,6 @@ impl Compiler {
             let builder = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
             let mut emitter = Emitter::new(region, &plan, links, builder, &stores, self.has_fma);
             let entries = emitter.emit()?;
-            let stored = emitter.stored_for_faults;
             let mut accesses = emitter.finish(self.isa.frontend_config());
             self.simplify().map_err(|_| "Cranelift refused it")?;
             resolve(&self.context.func, &mut accesses);
@@ -147,20 +112,13 @@ impl Compiler {
             let before = stores.len();
             let (rows, dirty) = rows(code, &accesses, &mut stores)?;
             if stores.len() != before {
-                again += 1;
                 continue;
             }
             let code = code.code_buffer().to_vec();
-            let statistics = Statistics {
-                regions: 1,
-                again,
-                guest_instructions: region.blocks.iter().map(|block| u64::from(block.retired)).sum(),
-                host_bytes: code.len() as u64,
-                accesses: rows.len() as u64,
-                stores_for_faults: u64::from(stored),
-                time: begin.elapsed(),
-            };
-            return Ok(Finished { code, entries, rows, dirty, statistics });
+            if code.len() > CHUNK_BYTES {
+                return Err("more code than fits in one piece");
+            }
+            return Ok(Finished { code, entries, rows, dirty });
         }
         Err("registers are not found at an access")
     }

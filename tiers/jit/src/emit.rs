@@ -126,7 +126,6 @@ pub(crate) struct Emitter<'a, 'b> {
     at: u32,
     must_store: &'a Stores,
     pub(crate) accesses: Vec<Access>,
-    pub(crate) stored_for_faults: u32,
 }
 
 /// The CLIF type of a value.
@@ -184,7 +183,6 @@ impl<'a, 'b> Emitter<'a, 'b> {
             at: 0,
             must_store,
             accesses: Vec::new(),
-            stored_for_faults: 0,
         }
     }
 
@@ -360,7 +358,6 @@ impl<'a, 'b> Emitter<'a, 'b> {
             if self.must_store.contains(&(number, r as u8)) || !self.lives_on(r, v) {
                 self.store_register(r, v);
                 self.registers.dirty &= !(1 << r);
-                self.stored_for_faults += 1;
             } else {
                 let (form, source) = self.source(v);
                 dirty.push((r as u8, form, source));

@@ -4,7 +4,6 @@
 //! return fuel in `rcx`, and in `rax` the guest address at which to go on, which is even, or an exit ([`exit`]), which is
 //! odd. `r15` is the start of the guest's window. No register survives a call.
 
-use friscy_lift_ir::ExitKind;
 use friscy_seam::State;
 use friscy_seam::access::STATE_BELOW;
 use std::arch::global_asm;
@@ -38,17 +37,6 @@ pub(crate) mod word {
     /// Compiled code makes no calls below this stack pointer.
     pub(crate) const STACK_LIMIT: usize = 2;
 }
-
-/// The kinds in the order of their numbers.
-pub(crate) const KINDS: [ExitKind; 7] = [
-    ExitKind::Ecall,
-    ExitKind::Ebreak,
-    ExitKind::Illegal,
-    ExitKind::FenceI,
-    ExitKind::ModeChange,
-    ExitKind::Csr,
-    ExitKind::FetchFault,
-];
 
 /// How much of the stack compiled code may use, in bytes.
 pub(crate) const STACK_BYTES: u64 = 256 << 10;

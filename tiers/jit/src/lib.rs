@@ -8,7 +8,7 @@
 //! This crate knows the IR and the seam. It must never know another tier, RISC-V encodings, files or processes.
 
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a thread compiles, and its time is told")]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a thread compiles")]
 
 mod compile;
 mod emit;
@@ -19,12 +19,12 @@ mod plan;
 mod units;
 mod worker;
 
-pub use compile::{Statistics, inspect};
+pub use compile::inspect;
 
 use compile::Compiler;
 use friscy_lift_ir::{Region, RoundingClass};
-use friscy_seam::{Code, Exit, MemoryFault, Prepared, Site, State, Tier};
-use host::{KINDS, exit, word};
+use friscy_seam::{Code, EXIT_KINDS, Exit, MemoryFault, Prepared, Site, State, Tier};
+use host::{exit, word};
 use std::ops::Range;
 use units::Units;
 use worker::Queue;
@@ -57,11 +57,6 @@ impl Jit {
     pub fn in_background(max_bytes: usize) -> Jit {
         Jit { units: Units::new(), by: By::Worker(Queue::new()), max_bytes }
     }
-
-    /// What was compiled so far.
-    pub fn statistics(&self) -> Statistics {
-        self.units.statistics
-    }
 }
 
 impl Tier for Jit {
@@ -74,6 +69,9 @@ impl Tier for Jit {
     }
 
     fn prepare(&mut self, region: &Region) -> Prepared {
+        if !memory::is_there() {
+            return Prepared::Refused("the host has no memory for code");
+        }
         if self.units.memory.bytes() >= self.max_bytes {
             return Prepared::Full;
         }
@@ -136,7 +134,7 @@ impl Tier for Jit {
                 state.fault = MemoryFault { addr, write: false, beyond_object: false, misaligned: true };
                 Exit::Fault
             }
-            _ => Exit::Kind(KINDS[number as usize % KINDS.len()]),
+            _ => Exit::Kind(EXIT_KINDS[number as usize % EXIT_KINDS.len()]),
         }
     }
 

@@ -29,6 +29,11 @@ fn memory() -> Option<&'static Memory> {
     MEMORY.get_or_init(Memory::reserve).as_ref()
 }
 
+/// Whether the host has given memory for code.
+pub(crate) fn is_there() -> bool {
+    memory().is_some()
+}
+
 impl Memory {
     fn reserve() -> Option<Memory> {
         // SAFETY: a new file and new mappings of it where the host likes, which live as long as the process.

@@ -1,6 +1,6 @@
 //! What has been compiled, how its pieces reach each other, and how they are forgotten.
 
-use crate::compile::{Finished, Statistics};
+use crate::compile::Finished;
 use crate::emit::{Links, targets};
 use crate::fault::{Dirty, Row};
 use crate::host::exit;
@@ -40,7 +40,6 @@ struct Unit {
     /// Guest addresses of its entries, by number.
     entries: Vec<u64>,
     span: Range<u64>,
-    rounding: RoundingClass,
     alive: bool,
 }
 
@@ -67,7 +66,6 @@ pub(crate) struct Units {
     rows: Vec<Row>,
     dirty: Vec<Dirty>,
     most_bytes: usize,
-    pub(crate) statistics: Statistics,
 }
 
 impl Units {
@@ -83,7 +81,6 @@ impl Units {
             rows: Vec::new(),
             dirty: Vec::new(),
             most_bytes: 0,
-            statistics: Statistics::default(),
         }
     }
 
@@ -130,9 +127,8 @@ impl Units {
 
     /// Copies a region's code in and makes it known. Rows come in order, relative to the code.
     pub(crate) fn install(&mut self, region: &Region, finished: Finished) -> Option<Code> {
-        let Finished { code, entries, rows, dirty, statistics } = finished;
+        let Finished { code, entries, rows, dirty } = finished;
         let at = self.memory.add(&code)?;
-        self.statistics.add(&statistics);
         self.most_bytes = self.most_bytes.max(self.memory.bytes());
         let first = self.dirty.len() as u32;
         self.dirty.extend(dirty);
@@ -144,12 +140,11 @@ impl Units {
         // Chunks may come in any order.
         let place = self.rows.partition_point(|row| row.at < at as usize);
         self.rows.splice(place..place, new);
-        let rounding = region.rounding;
-        self.units.push(Unit { code: at, entries, span: span(region), rounding, alive: true });
+        self.units.push(Unit { code: at, entries, span: region.span(), alive: true });
         Some(Code((self.units.len() as u32 - 1) << ENTRY_BITS))
     }
 
-    /// Further entries of a region that was just installed, with the code that enters there.
+    /// The entries of the region that `code` is of, with the code that enters there.
     pub(crate) fn entries(&self, code: Code) -> impl Iterator<Item = (u64, Code)> {
         let unit = code.0 >> ENTRY_BITS;
         let entries = &self.units[unit as usize].entries;
@@ -213,19 +208,17 @@ impl Units {
         }
     }
 
-    /// Forgets the regions that have code in `range`; returns their entries.
-    pub(crate) fn forget(&mut self, range: &Range<u64>) -> Vec<(u64, RoundingClass)> {
-        let mut gone = Vec::new();
+    /// Forgets the regions whose spans meet `range`.
+    pub(crate) fn forget(&mut self, range: &Range<u64>) {
         let mut dead = Vec::new();
         for (number, unit) in self.units.iter_mut().enumerate() {
             if unit.alive && unit.span.start < range.end && range.start < unit.span.end {
                 unit.alive = false;
                 dead.push(number as u32);
-                gone.extend(unit.entries.iter().map(|&pc| (pc, unit.rounding)));
             }
         }
         if dead.is_empty() {
-            return gone;
+            return;
         }
         for number in 0..self.cells.len() as u32 {
             let cell = &mut self.cells[number as usize];
@@ -236,7 +229,6 @@ impl Units {
             }
         }
         self.forget_indirect();
-        gone
     }
 
     pub(crate) fn clear(&mut self) {
@@ -269,18 +261,6 @@ impl Units {
     pub(crate) fn dirty(&self, row: &Row) -> &[Dirty] {
         &self.dirty[row.dirty.0 as usize..row.dirty.1 as usize]
     }
-}
-
-/// The guest addresses from a region's first instruction to the end of its last.
-pub(crate) fn span(region: &Region) -> Range<u64> {
-    let (mut start, mut end) = (u64::MAX, 0);
-    for block in &region.blocks {
-        if let Some(&last) = block.guest_offsets.last() {
-            start = start.min(block.pc);
-            end = end.max(block.pc + u64::from(last) + 4);
-        }
-    }
-    start..end
 }
 
 /// A [`Code`] is a unit's number above that of an entry.

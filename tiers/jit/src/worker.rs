@@ -64,7 +64,7 @@ impl Queue {
         if worker.send(job).is_err() {
             return false;
         }
-        self.wanted.push((number, crate::units::span(region)));
+        self.wanted.push((number, region.span()));
         true
     }
 

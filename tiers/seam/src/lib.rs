@@ -111,6 +111,17 @@ pub enum Exit {
     Kind(ExitKind),
 }
 
+/// The exit kinds by the numbers that translated code has for them.
+pub const EXIT_KINDS: [ExitKind; 7] = [
+    ExitKind::Ecall,
+    ExitKind::Ebreak,
+    ExitKind::Illegal,
+    ExitKind::FenceI,
+    ExitKind::ModeChange,
+    ExitKind::Csr,
+    ExitKind::FetchFault,
+];
+
 /// Outcome of [`Tier::prepare`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Prepared {

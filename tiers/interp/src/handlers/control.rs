@@ -2,9 +2,9 @@
 //! that are preemption points exit when none is left.
 
 use super::{End, operand_b, operand_c};
-use crate::entry::KINDS;
 use crate::ins::{Ins, Next, exit, jump_key, jump_line};
 use friscy_lift_ir::{Cond, ExitKind, RoundingClass};
+use friscy_seam::EXIT_KINDS;
 use friscy_seam::State;
 
 /// Leaves with everything exact.
@@ -134,8 +134,8 @@ impl<const CLASS: u8> End for ModeChange<CLASS> {
 /// The position of a kind in exit codes.
 pub(crate) const fn number_of(kind: ExitKind) -> u64 {
     let mut n = 0;
-    while n < KINDS.len() {
-        if KINDS[n] as u8 == kind as u8 {
+    while n < EXIT_KINDS.len() {
+        if EXIT_KINDS[n] as u8 == kind as u8 {
             return n as u64;
         }
         n += 1;

@@ -3,10 +3,10 @@
 use super::control::{Branch, Exit, Indirect, Jump, ModeChange, Stub};
 use super::steps::*;
 use super::{end, exact, one};
-use crate::entry::KINDS;
 use crate::float;
 use crate::ins::Handler;
 use friscy_lift_ir::{Cond, Op};
+use friscy_seam::EXIT_KINDS;
 
 /// A kind of instruction: its form, and the op that it computes where the form is of several.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -144,7 +144,7 @@ static HANDLERS: [Option<Handler>; Kind::KEYS] = {
         n += 1;
     }
     let mut n = 0;
-    while n < KINDS.len() {
+    while n < EXIT_KINDS.len() {
         enter_handlers(&mut handlers, &[Kind::Exit(n as u8), Kind::ModeChange(n as u8)]);
         n += 1;
     }

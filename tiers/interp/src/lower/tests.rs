@@ -3,11 +3,11 @@
 
 use super::*;
 use crate::Interp;
-use crate::entry::KINDS;
 use crate::testing::{Random, Window};
 use friscy_lift_ir::eval::{Denied, EvalHost, Leave, Machine};
 use friscy_lift_ir::op::ImmKind;
 use friscy_lift_ir::{Cond, Op, RoundingClass, Type, text, verify};
+use friscy_seam::EXIT_KINDS;
 use friscy_seam::{Exit, Prepared, Tier};
 use std::collections::BTreeSet;
 
@@ -146,7 +146,7 @@ fn others() -> Vec<Region> {
         end(Term::Jump(edge(PC + 8, preempt)), RoundingClass::Rne);
     }
     end(Term::Call { pc: PC + 8, return_pc: PC + 4 }, RoundingClass::Rne);
-    for kind in KINDS {
+    for kind in EXIT_KINDS {
         if !matches!(kind, ExitKind::ModeChange | ExitKind::FetchFault) {
             end(Term::Exit { kind, pc: PC }, RoundingClass::Rne);
         }
@@ -269,7 +269,7 @@ fn all_kinds() -> Vec<Kind> {
         kinds.extend(Cond::ALL.map(|cond| Kind::Branch(cond, wide)));
     }
     kinds.extend(
-        (0..KINDS.len() as u8)
+        (0..EXIT_KINDS.len() as u8)
             .map(Kind::Exit)
             .filter(|&kind| kind != Kind::Exit(number_of(ExitKind::ModeChange) as u8)),
     );

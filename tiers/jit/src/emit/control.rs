@@ -1,14 +1,14 @@
 //! Ways into a region, between its blocks, and out of it.
 
 use super::{Emitted, Emitter, Fuel, state_offset};
-use crate::host::{KINDS, exit, word};
+use crate::host::{exit, word};
 use crate::plan::Registers;
 use crate::units::{LINES, MAX_ENTRIES};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::Offset32;
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, MemFlagsData, SourceLoc, types};
 use friscy_lift_ir::{Block, Cond, Edge, ExitKind, JumpKind, Op, Target, Term, Value};
-use friscy_seam::State;
+use friscy_seam::{EXIT_KINDS, State};
 use std::mem::offset_of;
 
 /// A two-way branch.
@@ -289,7 +289,7 @@ impl Emitter<'_, '_> {
     }
 
     fn exit_kind(&mut self, kind: ExitKind, pc: u64, fuel: Fuel) {
-        let number = KINDS.iter().position(|known| *known == kind).unwrap_or(0);
+        let number = EXIT_KINDS.iter().position(|known| *known == kind).unwrap_or(0);
         let pc = self.constant(pc as i64);
         self.exit(exit::word(exit::KIND, number as u64), pc, fuel);
     }

@@ -47,7 +47,7 @@ impl Emitter<'_, '_> {
         }
         // What is done to each bit by itself is done to low halves as well.
         let bitwise = matches!(op, Op::And | Op::Or | Op::Xor) && self.is_narrow(x) && self.is_narrow(y);
-        if bitwise || is_narrow_op(op) {
+        if bitwise || op.is_word() {
             let (a, b) = (self.low(x), self.low(y));
             let Some(value) = self.narrow_binary(op, a, b) else { return false };
             self.define_narrow(inst.result, value);
@@ -222,25 +222,6 @@ impl Emitter<'_, '_> {
         self.window = self.b.ins().get_pinned_reg(types::I64);
         self.b.block_params(done)[0]
     }
-}
-
-/// Whether an op's result is the low half of something, sign-extended.
-fn is_narrow_op(op: Op) -> bool {
-    matches!(
-        op,
-        Op::Add32
-            | Op::Sub32
-            | Op::Shl32
-            | Op::ShrU32
-            | Op::ShrS32
-            | Op::Rotl32
-            | Op::Rotr32
-            | Op::Mul32
-            | Op::DivS32
-            | Op::DivU32
-            | Op::RemS32
-            | Op::RemU32
-    )
 }
 
 /// All bits of a type.
