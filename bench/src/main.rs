@@ -1,14 +1,14 @@
-//! Measures friscy beside native x86-64 code and qemu-user, in the same run.
-//!
-//! Kernels are the same C source for guest and host (`bench/kernels`). Each round runs every contender once, one after
-//! the other, so that what else the machine does meets all alike; figures are medians over rounds, with the spread.
-
-mod measure;
-mod programs;
-mod report;
+//! The command `friscy-bench`.
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
+use friscy_bench::contender::{Baseline, Field, Tier};
+use friscy_bench::kernels::Kernel;
+use friscy_bench::measure::{Plan, alternate};
+use friscy_bench::places::{Places, installed};
+use friscy_bench::report::{KernelRow, Report, StartRow, fused, geomeans};
+use friscy_bench::{markdown, sevenzip, starts};
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Measures friscy beside native code and qemu-user.
@@ -21,15 +21,48 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Runs the kernels and the start-up programs, and prints tables in Markdown.
+    /// Runs kernels and programs, and prints tables.
     Run {
-        /// How often each is run.
+        /// What is run.
+        #[arg(long, value_enum, default_value_t = Suite::All)]
+        suite: Suite,
+        /// Only kernels and programs whose name contains this.
+        #[arg(long, value_name = "PART")]
+        only: Option<String>,
+        /// How often each kernel is run; starts are run eleven times at least.
         #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=101))]
         rounds: u32,
-        /// Only kernels and programs whose name contains this.
-        #[arg(long)]
-        only: Option<String>,
+        /// friscy's tiers.
+        #[arg(long, value_enum, value_delimiter = ',', default_value = "jit")]
+        tiers: Vec<Tier>,
+        /// What friscy is compared with; native always is. All but qemu are about kernels.
+        #[arg(long, value_enum, value_delimiter = ',', default_value = "native,scalar,qemu")]
+        against: Vec<Baseline>,
+        /// How results are printed.
+        #[arg(long, value_enum, default_value_t = Format::Markdown)]
+        format: Format,
     },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Suite {
+    /// Small C programs, in processor time.
+    Kernels,
+    /// Programs from start to exit.
+    Starts,
+    /// Kernels and starts.
+    All,
+    /// 7-Zip's own rating, which takes minutes a round and the root file system of programs.
+    #[value(name = "7zip")]
+    SevenZip,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// Tables to read.
+    Markdown,
+    /// One object.
+    Json,
 }
 
 fn main() -> ExitCode {
@@ -43,23 +76,54 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<()> {
-    let Command::Run { rounds, only } = cli.command;
+    let Command::Run { suite, only, rounds, tiers, against, format } = cli.command;
     let wanted = |name: &str| only.as_deref().is_none_or(|part| name.contains(part));
-    let places = programs::Places::find()?;
-    println!("{}\n", report::machine(rounds));
-    let kernels = programs::kernels(&places, &wanted)?;
-    let mut rows = Vec::new();
-    for kernel in &kernels {
+    let places = Places::find()?;
+    let (field, notes) = Field::choose(&tiers, &against, installed, fused());
+    let mut report = Report::new(rounds, notes);
+    if matches!(suite, Suite::Kernels | Suite::All) {
+        measure_kernels(&mut report, &places, &field, &wanted)?;
+    }
+    if matches!(suite, Suite::Starts | Suite::All) {
+        measure_starts(&mut report, &places, &field, &wanted)?;
+    }
+    if suite == Suite::SevenZip {
+        let (entries, note) = sevenzip::entries(&places, &field)?;
+        report.notes.extend(note);
+        let runs = alternate(&entries, Plan { rounds, warm_up: false, same_output: false })?;
+        report.sevenzip = sevenzip::rows(&entries, &runs)?;
+    }
+    for note in &report.notes {
+        eprintln!("friscy-bench: {note}");
+    }
+    let text = match format {
+        Format::Markdown => markdown::report(&report),
+        Format::Json => serde_json::to_string_pretty(&report)? + "\n",
+    };
+    std::io::stdout().write_all(text.as_bytes()).context("standard output cannot be written")
+}
+
+fn measure_kernels(report: &mut Report, places: &Places, field: &Field, wanted: &dyn Fn(&str) -> bool) -> Result<()> {
+    let plan = Plan { rounds: report.rounds, warm_up: false, same_output: true };
+    for kernel in Kernel::all()?.into_iter().filter(|kernel| wanted(&kernel.name)) {
         eprintln!("{}", kernel.name);
-        rows.push(measure::kernel(kernel, &places, rounds).with_context(|| format!("kernel {}", kernel.name))?);
+        let measured = || -> Result<KernelRow> {
+            let entries = kernel.entries(places, field)?;
+            KernelRow::new(&kernel.name, kernel.group, &entries, &alternate(&entries, plan)?)
+        };
+        report.kernels.push(measured().with_context(|| format!("kernel {}", kernel.name))?);
     }
-    report::kernels(&rows);
-    let starts = programs::starts(&places, &wanted)?;
-    let mut rows = Vec::new();
-    for start in &starts {
+    report.geomeans = geomeans(&report.kernels);
+    Ok(())
+}
+
+fn measure_starts(report: &mut Report, places: &Places, field: &Field, wanted: &dyn Fn(&str) -> bool) -> Result<()> {
+    report.notes.extend(places.note());
+    let plan = Plan { rounds: report.start_rounds, warm_up: true, same_output: true };
+    for start in starts::starts(places, field, wanted)? {
         eprintln!("{}", start.name);
-        rows.push(measure::start(start, rounds.max(11)).with_context(|| format!("start of {}", start.name))?);
+        let runs = alternate(&start.entries, plan).with_context(|| format!("start of {}", start.name))?;
+        report.starts.push(StartRow::new(&start.name, &start.entries, &runs)?);
     }
-    report::starts(&rows);
     Ok(())
 }

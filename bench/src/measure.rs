@@ -1,21 +1,26 @@
-//! Running commands and taking their times.
+//! Running commands in turn and taking their times.
 
-use crate::programs::{Kernel, Places, QEMU, Start};
+use crate::contender::Entry;
 use anyhow::{Context, Result, bail};
+use serde::Serialize;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
 
 /// One run of a command.
-struct Run {
-    output: Vec<u8>,
-    user_seconds: f64,
-    wall_seconds: f64,
+#[derive(Clone, Debug, Default)]
+pub struct Run {
+    /// What it wrote to its standard output.
+    pub output: Vec<u8>,
+    /// Processor time of all its threads, in user mode and in the kernel, in seconds.
+    pub cpu_seconds: f64,
+    /// From its start to its exit, in seconds.
+    pub wall_seconds: f64,
 }
 
-/// Median, smallest and largest of several runs.
-#[derive(Clone, Copy, Debug)]
+/// Median, smallest and largest of several values.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Figure {
     /// Median.
     pub median: f64,
@@ -26,38 +31,54 @@ pub struct Figure {
 }
 
 impl Figure {
-    /// Of values, of which there is at least one.
-    fn of(mut values: Vec<f64>) -> Figure {
+    /// Of values, unless there are none. The median of an even number of them is between the two in the middle.
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Figure> {
+        let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
-        let (min, max) = (values[0], values[values.len() - 1]);
-        Figure { median: values[values.len() / 2], min, max }
+        let (&min, &max) = (values.first()?, values.last()?);
+        let (upper, lower) = (values.len() / 2, (values.len() - 1) / 2);
+        Some(Figure { median: (values[lower] + values[upper]) / 2.0, min, max })
     }
 }
 
-/// A kernel's figures.
-pub struct KernelRow {
-    /// Its name.
-    pub name: String,
-    /// Whether it is about floating point.
-    pub floating: bool,
-    /// Native user-CPU seconds.
-    pub native_seconds: Figure,
-    /// friscy's speed in percent of native, round by round.
-    pub friscy_percent: Figure,
-    /// qemu-user's.
-    pub qemu_percent: Figure,
+/// How commands are run in turn.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// How often each is run and counted.
+    pub rounds: u32,
+    /// Whether a round before those fills the host's caches.
+    pub warm_up: bool,
+    /// Whether all must write the same.
+    pub same_output: bool,
 }
 
-/// A start's figures: wall-clock seconds.
-pub struct StartRow {
-    /// Its name.
-    pub name: String,
-    /// Under friscy.
-    pub friscy: Figure,
-    /// Under qemu-user.
-    pub qemu: Figure,
-    /// On the host.
-    pub host: Option<Figure>,
+/// Runs the entries in turn, round after round; answers their runs, entry by entry.
+///
+/// # Errors
+/// If a command cannot be run or fails, or writes what the first one does not.
+pub fn alternate(entries: &[Entry], plan: Plan) -> Result<Vec<Vec<Run>>> {
+    let mut runs: Vec<Vec<Run>> = vec![Vec::new(); entries.len()];
+    let extra = u32::from(plan.warm_up);
+    for round in 0..plan.rounds + extra {
+        let mut expected: Option<Vec<u8>> = None;
+        for (entry, runs) in entries.iter().zip(&mut runs) {
+            let run = once(&entry.command)?;
+            let expected = expected.get_or_insert_with(|| run.output.clone());
+            if plan.same_output && run.output != *expected {
+                bail!(
+                    "outputs differ: {} {:?}, {} {:?}",
+                    entries[0].contender.name(),
+                    String::from_utf8_lossy(expected),
+                    entry.contender.name(),
+                    String::from_utf8_lossy(&run.output)
+                );
+            }
+            if round >= extra {
+                runs.push(run);
+            }
+        }
+    }
+    Ok(runs)
 }
 
 /// Runs a command and accounts for it.
@@ -71,15 +92,15 @@ fn once(words: &[String]) -> Result<Run> {
         .with_context(|| format!("{} cannot be run", words[0]))?;
     let mut output = Vec::new();
     child.stdout.take().context("the output is piped")?.read_to_end(&mut output)?;
-    let (status, user_seconds) = wait(child.id())?;
+    let (status, cpu_seconds) = wait(child.id())?;
     let wall_seconds = start.elapsed().as_secs_f64();
     if !status.success() {
         bail!("{}: {status}", words.join(" "));
     }
-    Ok(Run { output, user_seconds, wall_seconds })
+    Ok(Run { output, cpu_seconds, wall_seconds })
 }
 
-/// Waits for a child; returns its status and the user-CPU seconds it took.
+/// Waits for a child; returns its status and the processor time that it took, in seconds.
 fn wait(pid: u32) -> Result<(ExitStatus, f64)> {
     let mut status = 0;
     // SAFETY: rusage is plain integers, for which zero is valid.
@@ -89,63 +110,32 @@ fn wait(pid: u32) -> Result<(ExitStatus, f64)> {
     if got < 0 {
         return Err(std::io::Error::last_os_error().into());
     }
-    let seconds = usage.ru_utime.tv_sec as f64 + usage.ru_utime.tv_usec as f64 / 1e6;
-    Ok((ExitStatus::from_raw(status), seconds))
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    Ok((ExitStatus::from_raw(status), seconds(usage.ru_utime) + seconds(usage.ru_stime)))
 }
 
-/// Measures a kernel natively, under friscy and under qemu-user, in turn.
-pub fn kernel(kernel: &Kernel, places: &Places, rounds: u32) -> Result<KernelRow> {
-    let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
-    let host = vec![text(&kernel.host)];
-    let friscy = vec![text(&places.friscy), String::from("run"), text(&kernel.guest)];
-    let qemu = vec![String::from(QEMU), text(&kernel.guest)];
-    let (mut native, mut of_friscy, mut of_qemu) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        let on_host = once(&host)?;
-        let in_friscy = once(&friscy)?;
-        let in_qemu = once(&qemu)?;
-        if in_friscy.output != on_host.output || in_qemu.output != on_host.output {
-            bail!(
-                "outputs differ: native {:?}, friscy {:?}, qemu {:?}",
-                String::from_utf8_lossy(&on_host.output),
-                String::from_utf8_lossy(&in_friscy.output),
-                String::from_utf8_lossy(&in_qemu.output)
-            );
-        }
-        native.push(on_host.user_seconds);
-        of_friscy.push(on_host.user_seconds / in_friscy.user_seconds * 100.0);
-        of_qemu.push(on_host.user_seconds / in_qemu.user_seconds * 100.0);
-    }
-    Ok(KernelRow {
-        name: kernel.name.clone(),
-        floating: kernel.floating,
-        native_seconds: Figure::of(native),
-        friscy_percent: Figure::of(of_friscy),
-        qemu_percent: Figure::of(of_qemu),
-    })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contender::{Contender, NATIVE, Tier};
 
-/// Times a program from start to exit under each contender, in turn.
-pub fn start(start: &Start, rounds: u32) -> Result<StartRow> {
-    let (mut friscy, mut qemu, mut host) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 0..=rounds {
-        let in_friscy = once(&start.friscy)?;
-        let in_qemu = once(&start.qemu)?;
-        let on_host = start.host.as_deref().map(once).transpose()?;
-        if in_friscy.output != in_qemu.output {
-            bail!("outputs differ under friscy and qemu-user");
-        }
-        // The first round fills the host's caches.
-        if round > 0 {
-            friscy.push(in_friscy.wall_seconds);
-            qemu.push(in_qemu.wall_seconds);
-            host.extend(on_host.map(|run| run.wall_seconds));
-        }
+    #[test]
+    fn a_figure_has_the_middle_and_the_ends() {
+        assert_eq!(Figure::of([3.0, 1.0, 2.0]), Some(Figure { median: 2.0, min: 1.0, max: 3.0 }));
+        assert_eq!(Figure::of([4.0, 1.0]), Some(Figure { median: 2.5, min: 1.0, max: 4.0 }));
+        assert_eq!(Figure::of([]), None);
     }
-    Ok(StartRow {
-        name: start.name.clone(),
-        friscy: Figure::of(friscy),
-        qemu: Figure::of(qemu),
-        host: (!host.is_empty()).then(|| Figure::of(host)),
-    })
+
+    #[test]
+    fn entries_are_run_in_turn_and_must_agree() {
+        let entry = |contender, text: &str| Entry::new(contender, &["echo", text]);
+        let (native, friscy) = (NATIVE, Contender::Friscy(Tier::Jit));
+        let plan = Plan { rounds: 2, warm_up: true, same_output: true };
+        let runs = alternate(&[entry(native, "a"), entry(friscy, "a")], plan).expect("echo runs");
+        assert_eq!(runs.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
+        assert_eq!(runs[1][0].output, b"a\n");
+        let error = alternate(&[entry(native, "a"), entry(friscy, "b")], plan).expect_err("they differ");
+        assert_eq!(error.to_string(), "outputs differ: native \"a\\n\", jit \"b\\n\"");
+        assert!(alternate(&[Entry::new(native, &["false"])], plan).is_err());
+    }
 }

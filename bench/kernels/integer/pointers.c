@@ -1,7 +1,7 @@
 /* A binary search tree that is built, searched and summed: dependent loads. */
-#include "kernel.h"
+#include "../kernel.h"
 const char *const kernel_name = "pointers";
-const int kernel_rounds = 14;
+const int kernel_rounds = 140;
 
 typedef struct Node {
     struct Node *left, *right;

@@ -1,7 +1,7 @@
 /* Escape times over a grid, double precision without square roots. */
-#include "kernel.h"
+#include "../kernel.h"
 const char *const kernel_name = "mandelbrot";
-const int kernel_rounds = 5;
+const int kernel_rounds = 50;
 
 uint64_t kernel(int rounds)
 {

@@ -1,7 +1,7 @@
 /* Matrix product in double precision, rows by columns of the transposed. */
-#include "kernel.h"
+#include "../kernel.h"
 const char *const kernel_name = "matmul";
-const int kernel_rounds = 18;
+const int kernel_rounds = 320;
 
 enum { N = 200 };
 static double a[N][N], b[N][N], c[N][N];
@@ -23,7 +23,7 @@ uint64_t kernel(int rounds)
                 c[i][j] = s;
             }
         for (int i = 0; i < N; i++) trace += c[i][(i + r) % N];
-        a[r][r] += 0.25;
+        a[r % N][r % N] += 0.25;
     }
     return (uint64_t)(trace * 16);
 }

@@ -1,7 +1,7 @@
 /* A register machine's bytecode loop: what an interpreter inside the guest looks like. */
-#include "kernel.h"
+#include "../kernel.h"
 const char *const kernel_name = "bytecode";
-const int kernel_rounds = 240;
+const int kernel_rounds = 3800;
 
 enum { LOADI, ADD, SUB, MUL, XOR, SHR, ADDI, JLT, LD, ST, HALT };
 typedef struct {

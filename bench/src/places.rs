@@ -1,0 +1,98 @@
+//! Where things are.
+
+use crate::contender::{Contender, Entry, Tier};
+use anyhow::{Context, Result, bail};
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Names the folder of the optimised programs.
+const PROGRAMS: &str = "FRISCY_PROGRAMS";
+/// Names the root file system, a folder or a tar.
+const ROOTFS: &str = "FRISCY_ROOTFS";
+/// The referee, and the baseline for starts.
+pub const QEMU: &str = "qemu-riscv64-static";
+
+/// Where things are.
+pub struct Places {
+    /// The program `friscy`.
+    pub friscy: PathBuf,
+    /// Folder of what the bench compiles.
+    pub built: PathBuf,
+    /// The root file system as a folder, if one was named.
+    pub rootfs: Option<PathBuf>,
+}
+
+/// The root of the workspace.
+pub fn workspace() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
+
+impl Places {
+    /// Finds everything.
+    ///
+    /// # Errors
+    /// If `friscy` was not built, or a folder cannot be made or unpacked.
+    pub fn find() -> Result<Places> {
+        let programs = match env::var_os(PROGRAMS) {
+            Some(folder) => PathBuf::from(folder),
+            None => env::current_exe()?.parent().context("the program is in no folder")?.to_owned(),
+        };
+        let friscy = programs.join("friscy");
+        if !friscy.is_file() {
+            bail!("{}: missing; build it by `cargo build --release -p friscy`", friscy.display());
+        }
+        let built = workspace().join("target/friscy/bench");
+        fs::create_dir_all(&built).with_context(|| format!("{} cannot be made", built.display()))?;
+        let rootfs = env::var_os(ROOTFS).map(|path| unpacked(Path::new(&path))).transpose()?;
+        Ok(Places { friscy, built, rootfs })
+    }
+
+    /// A sentence about a missing root file system, for those who measure what is in it.
+    pub fn note(&self) -> Option<String> {
+        let note = format!("{ROOTFS} names no root file system: of programs only the static one is measured");
+        self.rootfs.is_none().then_some(note)
+    }
+
+    /// friscy's entry for a guest's program: an image, and the command in it where it is more than a program.
+    pub fn friscy(&self, tier: Tier, image: &Path, command: &[&str]) -> Entry {
+        let (friscy, image) = (self.friscy.to_string_lossy(), image.to_string_lossy());
+        let flags: &[&str] = match tier {
+            Tier::Jit => &[],
+            Tier::Interp => &["--tier", "interp"],
+        };
+        let words = [&[&*friscy, "run"], flags, &[&*image], command].concat();
+        Entry::new(Contender::Friscy(tier), &words)
+    }
+}
+
+/// The root file system as a folder, which qemu-user needs: a tar is unpacked beside itself.
+fn unpacked(image: &Path) -> Result<PathBuf> {
+    if image.is_dir() {
+        return Ok(image.to_owned());
+    }
+    let folder = image.with_extension("");
+    if !folder.is_dir() {
+        let unfinished = image.with_extension("unfinished");
+        fs::create_dir_all(&unfinished)?;
+        run(Command::new("tar").arg("-xf").arg(image).arg("-C").arg(&unfinished))?;
+        fs::rename(&unfinished, &folder)?;
+    }
+    Ok(folder)
+}
+
+/// Runs a command that must succeed.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("{:?} cannot be run", command.get_program()))?;
+    if !status.success() {
+        bail!("{:?}: {status}", command.get_program());
+    }
+    Ok(())
+}
+
+/// Whether the search path has a program of that name.
+pub fn installed(name: &str) -> bool {
+    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(name).is_file()))
+}
