@@ -99,6 +99,7 @@ const LINKS: &[(&str, &str)] = &[
 
 /// What the set of programs has beyond the default one. caddy and fzf are written in Go, fd and ripgrep in Rust.
 const MORE_PACKAGES: &[&str] = &[
+    "7zip",
     "bc",
     "bzip2",
     "caddy",
