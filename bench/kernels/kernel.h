@@ -1,7 +1,7 @@
 /* What every kernel shares: it works for its rounds, or for argv[1] times as many (0.01 a hundredth, at least one), and
  * prints one checksum line, so that the result is compared and nothing is optimised away. All rounds take about a second
- * natively by gcc -O2. Except in the folder libc, kernels have loops of
- * their own in place of the C library's functions; where a loop only clears an array, compilers may call memset. */
+ * natively by gcc -O2. Except in the folder libc, kernels have loops of their own in place of the C library's functions;
+ * where a loop only clears an array, compilers may call memset. */
 #ifndef KERNEL_H
 #define KERNEL_H
 #include <stdint.h>

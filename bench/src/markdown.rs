@@ -136,7 +136,15 @@ fn ratings(rows: &[RatingRow]) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let titles = ["7-Zip rating, MIPS", "compressing", "decompressing", "total", "total, % of native"];
+    let titles = [
+        "7-Zip rating, MIPS",
+        "compressing",
+        "decompressing",
+        "total",
+        "total, % of native",
+        "total by processor time",
+        "that, % of native",
+    ];
     let mut text = head(titles.map(String::from).to_vec());
     for row in rows {
         let rating = |figure: Figure| format!("{:.0} [{:.0}–{:.0}]", figure.median, figure.min, figure.max);
@@ -146,6 +154,8 @@ fn ratings(rows: &[RatingRow]) -> String {
             rating(row.decompressing),
             rating(row.total),
             row.percent_of_native.map(percent).unwrap_or_default(),
+            rating(row.total_by_cpu),
+            row.percent_of_native_by_cpu.map(percent).unwrap_or_default(),
         ]);
     }
     text

@@ -15,7 +15,7 @@ pub struct Rating {
     pub compressing: f64,
     /// The same, decompressing.
     pub decompressing: f64,
-    /// Mean of both.
+    /// Mean of both, by wall time: what else the machine does lowers it.
     pub total: f64,
 }
 
@@ -28,10 +28,15 @@ pub struct RatingRow {
     pub compressing: Figure,
     /// Rating when decompressing.
     pub decompressing: Figure,
-    /// Mean of both.
+    /// Mean of both, by wall time.
     pub total: Figure,
-    /// The total in percent of native code's, if that was run.
+    /// That for the share of the time that the host gave a processor to the program and, under friscy, its compiler:
+    /// what the wall-clock rating would be on an idle machine.
+    pub total_by_cpu: Figure,
+    /// The total by wall time in percent of native code's, if that was run.
     pub percent_of_native: Option<Figure>,
+    /// The same by processor time.
+    pub percent_of_native_by_cpu: Option<Figure>,
 }
 
 impl Rating {
@@ -79,29 +84,48 @@ pub fn entries(places: &Places, field: &Field) -> Result<(Vec<Entry>, Option<Str
     Ok((entries, note))
 }
 
+/// A rating and the part of the wall-clock time in which the host ran the program.
+struct Measured {
+    rating: Rating,
+    share: f64,
+}
+
+impl Measured {
+    fn of(run: &Run) -> Result<Measured> {
+        let rating = Rating::parse(&String::from_utf8_lossy(&run.output))?;
+        Ok(Measured { rating, share: run.cpu_seconds.max(1e-6) / run.wall_seconds.max(1e-6) })
+    }
+
+    fn by_cpu(&self) -> f64 {
+        self.rating.total / self.share
+    }
+}
+
 /// Rows of what was measured.
 ///
 /// # Errors
 /// If an output has no rating.
 pub fn rows(entries: &[Entry], runs: &[Vec<Run>]) -> Result<Vec<RatingRow>> {
-    let mut ratings: Vec<(Contender, Vec<Rating>)> = Vec::new();
+    let mut ratings: Vec<(Contender, Vec<Measured>)> = Vec::new();
     for (entry, runs) in entries.iter().zip(runs) {
-        let parsed: Result<Vec<Rating>> =
-            runs.iter().map(|run| Rating::parse(&String::from_utf8_lossy(&run.output))).collect();
-        ratings.push((entry.contender, parsed.with_context(|| entry.command.join(" "))?));
+        let measured: Result<Vec<Measured>> = runs.iter().map(Measured::of).collect();
+        ratings.push((entry.contender, measured.with_context(|| entry.command.join(" "))?));
     }
     let native = ratings.iter().find(|(contender, _)| *contender == NATIVE).map(|(_, ratings)| ratings);
     let mut rows = Vec::new();
     for (contender, ratings) in &ratings {
-        let figure = |of: fn(&Rating) -> f64| Figure::of(ratings.iter().map(of)).context("nothing was run");
+        let figure = |of: fn(&Measured) -> f64| Figure::of(ratings.iter().map(of)).context("nothing was run");
+        let percent = |of: fn(&Measured) -> f64| {
+            Figure::of(native?.iter().zip(ratings).map(|(native, rating)| of(rating) / of(native) * 100.0))
+        };
         rows.push(RatingRow {
             contender: *contender,
-            compressing: figure(|rating| rating.compressing)?,
-            decompressing: figure(|rating| rating.decompressing)?,
-            total: figure(|rating| rating.total)?,
-            percent_of_native: native.and_then(|native| {
-                Figure::of(native.iter().zip(ratings).map(|(native, rating)| rating.total / native.total * 100.0))
-            }),
+            compressing: figure(|one| one.rating.compressing)?,
+            decompressing: figure(|one| one.rating.decompressing)?,
+            total: figure(|one| one.rating.total)?,
+            total_by_cpu: figure(Measured::by_cpu)?,
+            percent_of_native: percent(|one| one.rating.total),
+            percent_of_native_by_cpu: percent(Measured::by_cpu),
         });
     }
     Ok(rows)
@@ -142,9 +166,11 @@ Tot:              99   1434   1429
     fn ratings_are_compared_with_the_native_one() {
         let half = OUTPUT.replace("1434   1429", "1434    714.5");
         let entries = [NATIVE, Contender::Friscy(Tier::Jit)].map(|who| Entry::new(who, &["7zz"]));
-        let runs = [OUTPUT, &half].map(|output| vec![Run { output: output.into(), ..Run::default() }]);
+        let run = |output: &str, cpu_seconds| Run { output: output.into(), cpu_seconds, wall_seconds: 8.0 };
+        let runs = [vec![run(OUTPUT, 8.0)], vec![run(&half, 4.0)]];
         let rows = rows(&entries, &runs).expect("both have ratings");
         assert_eq!(rows[1].percent_of_native.map(|figure| figure.median), Some(50.0));
+        assert_eq!(rows[1].percent_of_native_by_cpu.map(|figure| figure.median), Some(100.0));
         assert!(super::rows(&entries, &[vec![Run::default()], Vec::new()]).is_err());
     }
 }
