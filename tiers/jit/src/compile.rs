@@ -134,7 +134,7 @@ fn resolve(function: &Function, accesses: &mut [Access]) {
         }
     };
     for access in accesses {
-        real(&mut access.fuel);
+        access.fuel.iter_mut().for_each(|(source, _)| real(source));
         if let Err((_, source)) = &mut access.base {
             real(source);
         }
@@ -189,11 +189,12 @@ fn rows(code: &CompiledCode, accesses: &[Access], stores: &mut Stores) -> Emitte
             },
         };
         // Fuel is used on every way on.
-        let fuel = find(access.fuel).ok_or("fuel is not found at an access")?;
+        let fuel = access.fuel.iter().find_map(|&(source, spent)| Some((find(source)?, spent)));
+        let (fuel, spent) = fuel.ok_or("fuel is not found at an access")?;
         rows.push(Row {
             at: at as usize,
             pc: access.pc,
-            spent: access.spent,
+            spent,
             write: access.write,
             base,
             disp: access.disp,

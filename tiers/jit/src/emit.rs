@@ -37,13 +37,12 @@ pub(crate) enum Source {
 #[derive(Debug)]
 pub(crate) struct Access {
     pub(crate) pc: u64,
-    /// Instructions retired since fuel was what `fuel` says.
-    pub(crate) spent: i64,
     pub(crate) write: bool,
     /// A guest register, or a value.
     pub(crate) base: Result<u8, (Form, Source)>,
     pub(crate) disp: i32,
-    pub(crate) fuel: Source,
+    /// Values that fuel can be found from, with the instructions retired since it was that.
+    pub(crate) fuel: Vec<(Source, i64)>,
     /// Register, and what has its value.
     pub(crate) dirty: Vec<(u8, Form, Source)>,
 }
@@ -56,6 +55,12 @@ pub(crate) const BASE: u8 = 64;
 
 /// Where in [`State::scratch`] a base is stored.
 pub(crate) const BASE_SLOT: usize = 64;
+
+/// Where there a value is stored that nobody reads.
+const UNREAD_SLOT: usize = 65;
+
+/// Where there a helper's result is.
+pub(crate) const RESULT_SLOT: usize = 66;
 
 /// The signature of compiled code.
 pub(crate) fn signature() -> Signature {
@@ -105,7 +110,8 @@ pub(crate) struct Emitter<'a, 'b> {
     links: &'a Links,
     b: FunctionBuilder<'b>,
     tail: ir::SigRef,
-    float_helper: ir::SigRef,
+    helper: ir::SigRef,
+    read_mxcsr: ir::SigRef,
     has_fma: bool,
     blocks: Vec<ir::Block>,
     values: Vec<Option<ir::Value>>,
@@ -113,14 +119,21 @@ pub(crate) struct Emitter<'a, 'b> {
     narrow: Vec<Option<ir::Value>>,
     /// Comparisons as a byte, for branches.
     conditions: HashMap<Value, ir::Value>,
+    /// Canonical forms of raw values, in this block.
+    settled: HashMap<Value, ir::Value>,
     /// Zero-extended low halves, in this block.
     low_halves: HashMap<Value, ir::Value>,
     registers: Registers,
     /// Fuel at the block's start.
     fuel: Fuel,
+    /// What fuel was computed from, by its value: the code generator adds constants up, and then one of them has no place.
+    counted: HashMap<ir::Value, Fuel>,
     /// The same of blocks with one edge that leads to them.
     fuel_at_start: Vec<Option<Fuel>>,
-    window: ir::Value,
+    /// The window's start, once this block has asked for it.
+    window: Option<ir::Value>,
+    /// Whether this block is seldom reached.
+    is_aside: bool,
     block: Block,
     /// The place in the block.
     at: u32,
@@ -158,27 +171,32 @@ impl<'a, 'b> Emitter<'a, 'b> {
         has_fma: bool,
     ) -> Emitter<'a, 'b> {
         let tail = b.import_signature(signature());
-        let mut helper = Signature::new(CallConv::SystemV);
-        helper.params = vec![AbiParam::new(types::I64); 5];
-        helper.returns = vec![AbiParam::new(types::I64)];
-        let float_helper = b.import_signature(helper);
+        // What it returns is in the state: no value of the region has to make way for a seldom call.
+        let mut helper = Signature::new(CallConv::PreserveAll);
+        helper.params = vec![AbiParam::new(types::I64); 6];
+        let helper = b.import_signature(helper);
+        let read_mxcsr = b.import_signature(Signature::new(CallConv::PreserveAll));
         Emitter {
             region,
             plan,
             links,
             b,
             tail,
-            float_helper,
+            helper,
+            read_mxcsr,
             has_fma,
             blocks: Vec::new(),
             values: vec![None; region.values.len()],
             narrow: vec![None; region.values.len()],
             conditions: HashMap::new(),
+            settled: HashMap::new(),
             low_halves: HashMap::new(),
             registers: plan.at_start[0].clone(),
             fuel: Fuel { root: ir::Value::from_u32(0), spent: 0 },
+            counted: HashMap::new(),
             fuel_at_start: vec![None; region.blocks.len()],
-            window: ir::Value::from_u32(0),
+            window: None,
+            is_aside: false,
             block: Block(0),
             at: 0,
             must_store,
@@ -226,8 +244,9 @@ impl<'a, 'b> Emitter<'a, 'b> {
             let value = self.b.append_block_param(clif, ty);
             self.define(param, value);
         }
-        self.window = self.b.ins().get_pinned_reg(types::I64);
+        self.window = None;
         self.low_halves.clear();
+        self.settled.clear();
         self.registers = self.plan.at_start[block.index()].clone();
         for (at, &id) in data.insts.iter().enumerate() {
             self.at = at as u32;
@@ -252,7 +271,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
             Op::SetX | Op::SetF => {}
             _ if effects.contains(friscy_lift_ir::op::Effects::FAULT) => self.memory(&inst)?,
             _ if self.integer(&inst) => {}
-            _ => self.float(&inst)?,
+            _ => self.float(id, &inst)?,
         }
         self.registers.step(inst.op, inst.imm, inst.args[0], inst.result);
         Ok(())
@@ -293,8 +312,20 @@ impl<'a, 'b> Emitter<'a, 'b> {
         self.b.set_val_label(value, ValueLabel::from_u32(value.as_u32()));
     }
 
-    /// The CLIF value of `v`; constants and boxes are made here.
+    /// The CLIF value of `v`; constants and boxes are made here. A NaN that the host computed becomes the canonical one.
     fn get(&mut self, v: Value) -> ir::Value {
+        let value = self.raw(v);
+        if !self.plan.raw[v.index()] {
+            return value;
+        }
+        match self.settled.get(&v) {
+            Some(&settled) => settled,
+            None => self.canonical(value),
+        }
+    }
+
+    /// The CLIF value of `v`, in which any NaN may stand for the canonical one if `v` is raw.
+    fn raw(&mut self, v: Value) -> ir::Value {
         if let Some(value) = self.values[v.index()] {
             return value;
         }
@@ -319,19 +350,25 @@ impl<'a, 'b> Emitter<'a, 'b> {
         match self.region.def(v) {
             Some(inst) if inst.op == Op::Iconst => (Form::Whole, Source::Const(inst.imm as u64)),
             Some(inst) if inst.op == Op::Box => {
-                let single = self.get(inst.args[0]);
-                (Form::Boxed, Source::Label(single.as_u32()))
+                let single = self.raw(inst.args[0]);
+                let form = if self.plan.raw[inst.args[0].index()] { Form::RawBoxed } else { Form::Boxed };
+                (form, Source::Label(single.as_u32()))
             }
-            _ => (Form::Whole, Source::Label(self.get(v).as_u32())),
+            _ => {
+                let form = if self.plan.raw[v.index()] { Form::RawDouble } else { Form::Whole };
+                (form, Source::Label(self.raw(v).as_u32()))
+            }
         }
     }
 
     fn load_state(&mut self, ty: ClifType, offset: i32) -> ir::Value {
-        self.b.ins().load(ty, MemFlagsData::trusted(), self.window, Offset32::new(offset))
+        let window = self.window();
+        self.b.ins().load(ty, MemFlagsData::trusted(), window, Offset32::new(offset))
     }
 
     fn store_state(&mut self, value: ir::Value, offset: i32) {
-        self.b.ins().store(MemFlagsData::trusted(), value, self.window, Offset32::new(offset));
+        let window = self.window();
+        self.b.ins().store(MemFlagsData::trusted(), value, window, Offset32::new(offset));
     }
 
     /// Stores a register's value.
@@ -376,9 +413,13 @@ impl<'a, 'b> Emitter<'a, 'b> {
             (None, source) => Err(source),
         };
         let pc = data.pc.wrapping_add(u64::from(data.guest_offsets.get(guest_index as usize).copied().unwrap_or(0)));
-        let fuel = Source::Label(self.fuel.root.as_u32());
-        let spent = self.fuel.spent + i64::from(guest_index);
-        self.accesses.push(Access { pc, spent, write, base, disp, fuel, dirty });
+        let mut fuel = Vec::new();
+        let mut from = Some(Fuel { root: self.fuel.root, spent: self.fuel.spent + i64::from(guest_index) });
+        while let Some(Fuel { root, spent }) = from {
+            fuel.push((Source::Label(root.as_u32()), spent));
+            from = self.counted.get(&root).map(|before| Fuel { root: before.root, spent: before.spent + spent });
+        }
+        self.accesses.push(Access { pc, write, base, disp, fuel, dirty });
         self.b.set_srcloc(SourceLoc::new(number));
     }
 
@@ -407,6 +448,35 @@ impl<'a, 'b> Emitter<'a, 'b> {
             };
             set == r && inst.args[0] != v
         })
+    }
+
+    /// The start of the guest's window.
+    fn window(&mut self) -> ir::Value {
+        match self.window {
+            Some(window) => window,
+            None => {
+                let window = self.b.ins().get_pinned_reg(types::I64);
+                self.window = Some(window);
+                window
+            }
+        }
+    }
+
+    /// Goes to a block beside the way on; returns what [`Self::back`] wants.
+    fn aside(&mut self, block: ir::Block) -> (Option<ir::Value>, bool) {
+        self.b.switch_to_block(block);
+        (self.window.take(), std::mem::replace(&mut self.is_aside, true))
+    }
+
+    /// Goes on in a block that is only reached by way of the one before the aside.
+    fn back(&mut self, block: ir::Block, saved: (Option<ir::Value>, bool)) {
+        self.b.switch_to_block(block);
+        (self.window, self.is_aside) = saved;
+    }
+
+    /// A new block that is reached as seldom as this.
+    fn block_like(&mut self) -> ir::Block {
+        if self.is_aside { self.cold_block() } else { self.b.create_block() }
     }
 
     /// A new block that is seldom reached.

@@ -27,13 +27,29 @@ pub(crate) enum Form {
     Whole,
     /// The single that is NaN-boxed in the register.
     Boxed,
+    /// A double as the host computed it.
+    RawDouble,
+    /// A single as the host computed it, which is NaN-boxed in the register.
+    RawBoxed,
 }
+
+/// The canonical NaN of single precision (unprivileged manual, "NaN Generation and Propagation").
+pub(crate) const CANONICAL_NAN_32: u32 = 0x7fc0_0000;
+
+/// That of double precision.
+pub(crate) const CANONICAL_NAN_64: u64 = 0x7ff8_0000_0000_0000;
 
 impl Form {
     fn whole(self, bits: u64) -> u64 {
         match self {
             Form::Whole => bits,
             Form::Boxed => bits | 0xffff_ffff_0000_0000,
+            Form::RawDouble if f64::from_bits(bits).is_nan() => CANONICAL_NAN_64,
+            Form::RawDouble => bits,
+            Form::RawBoxed if f32::from_bits(bits as u32).is_nan() => {
+                0xffff_ffff_0000_0000 | u64::from(CANONICAL_NAN_32)
+            }
+            Form::RawBoxed => bits | 0xffff_ffff_0000_0000,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! return fuel in `rcx`, and in `rax` the guest address at which to go on, which is even, or an exit ([`exit`]), which is
 //! odd. `r15` is the start of the guest's window. No register survives a call.
 
+use crate::emit::RESULT_SLOT;
 use friscy_seam::State;
 use friscy_seam::access::STATE_BELOW;
 use std::arch::global_asm;
@@ -100,7 +101,58 @@ global_asm!(
     "mov rcx, [r15 - {below} + {fuel}]",
     "mov eax, {fault}",
     "jmp 3b",
+    ".globl friscy_jit_read_mxcsr",
+    ".hidden friscy_jit_read_mxcsr",
+    ".type friscy_jit_read_mxcsr,@function",
+    "friscy_jit_read_mxcsr:",
+    "stmxcsr [r15 - {below} + {result}]",
+    "ret",
+    // A call by which no register changes. Its result is a word of the state.
+    ".globl friscy_jit_preserving",
+    ".hidden friscy_jit_preserving",
+    ".type friscy_jit_preserving,@function",
+    "friscy_jit_preserving:",
+    ".cfi_startproc",
+    "push rbp",
+    ".cfi_adjust_cfa_offset 8",
+    ".cfi_offset rbp, -16",
+    "mov rbp, rsp",
+    ".cfi_def_cfa_register rbp",
+    "push rax",
+    "push rcx",
+    "push rdx",
+    "push rsi",
+    "push rdi",
+    "push r8",
+    "push r9",
+    "push r10",
+    "push r11",
+    "sub rsp, 256",
+    "and rsp, -16",
+    ".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15",
+    "movups [rsp + 16 * \\n], xmm\\n",
+    ".endr",
+    "call r9",
+    "mov [r15 - {below} + {result}], rax",
+    ".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15",
+    "movups xmm\\n, [rsp + 16 * \\n]",
+    ".endr",
+    "lea rsp, [rbp - 72]",
+    "pop r11",
+    "pop r10",
+    "pop r9",
+    "pop r8",
+    "pop rdi",
+    "pop rsi",
+    "pop rdx",
+    "pop rcx",
+    "pop rax",
+    "pop rbp",
+    ".cfi_def_cfa rsp, 8",
+    "ret",
+    ".cfi_endproc",
     ".popsection",
+    result = const offset_of!(State, scratch) + 8 * RESULT_SLOT,
     below = const STATE_BELOW,
     host_sp = const offset_of!(State, host_sp),
     fuel = const offset_of!(State, fuel),
@@ -113,6 +165,11 @@ global_asm!(
 unsafe extern "C" {
     /// Runs compiled code at `code` until it returns.
     pub(crate) fn friscy_jit_enter(code: *const u8, window: *mut u8, entry: u64, fuel: i64) -> u64;
+    /// Calls its sixth argument with the others; every register is as before, and what the function returned is in the
+    /// state's scratch words.
+    pub(crate) fn friscy_jit_preserving();
+    /// Puts MXCSR into the state's scratch words.
+    pub(crate) fn friscy_jit_read_mxcsr();
     /// Where a host fault in compiled code goes on.
     pub(crate) fn friscy_jit_fault_landing();
 }

@@ -4,7 +4,9 @@
 //! region. What a fault finds is worked out here before code is made: for each register the value it has and whether the
 //! state lacks it ("dirty").
 
-use friscy_lift_ir::{Block, Op, Region, Target, Term, Value, cfg};
+use friscy_lift_ir::op::Effects;
+use friscy_lift_ir::{Block, Inst, InstId, Op, Region, Target, Term, Value, cfg};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Integer registers are numbered 0 to 31, floating-point ones 32 to 63.
 pub(crate) const REGISTERS: usize = 64;
@@ -73,6 +75,12 @@ pub(crate) struct Plan {
     pub(crate) joins: Vec<bool>,
     /// Where each value is used last: the place in its block, or [`ELSEWHERE`].
     pub(crate) last_use: Vec<u32>,
+    /// The values that are as the host computed them: a NaN among them may be another than the canonical one.
+    pub(crate) raw: Vec<bool>,
+    /// Comparisons whose flags are taken back at once, with the flags from before.
+    pub(crate) quiet: FxHashMap<InstId, Value>,
+    /// The instructions that do so.
+    pub(crate) takes_back: FxHashSet<InstId>,
 }
 
 /// A value is used by a terminator or in another block.
@@ -85,6 +93,7 @@ impl Plan {
         cfg::reverse_postorder(region, &mut cfg::Scratch::default(), &mut order);
         let at_start = starts(region, &order);
         let last_use = last_uses(region, &order);
+        let raw = raw_values(region, &order);
         let mut edges = vec![0; region.blocks.len()];
         for &block in &order {
             let term = &region.blocks[block.index()].term;
@@ -94,8 +103,118 @@ impl Plan {
         }
         let joins = region.blocks.iter().zip(edges).enumerate();
         let joins = joins.map(|(at, (data, edges))| at == 0 || data.entry || edges != 1).collect();
-        Plan { order, at_start, joins, last_use }
+        let (quiet, takes_back) = quiet_comparisons(region, &order);
+        Plan { order, at_start, joins, last_use, raw, quiet, takes_back }
     }
+}
+
+/// What a NaN in a floating-point value is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Nan {
+    /// There is none.
+    Never,
+    /// It stands for the canonical one.
+    Any,
+    /// It is as the guest has it.
+    Exact,
+}
+
+/// The values in which any NaN stands for the canonical one: those that the host's arithmetic gives, and those that pass
+/// only such on.
+fn raw_values(region: &Region, order: &[Block]) -> Vec<bool> {
+    let mut nans = vec![Nan::Exact; region.values.len()];
+    for block in order.iter().map(|block| &region.blocks[block.index()]) {
+        block.params.iter().for_each(|v| nans[v.index()] = Nan::Never);
+        for id in &block.insts {
+            let inst = &region.insts[id.index()];
+            if inst.result != Value::NONE {
+                nans[inst.result.index()] = made_nan(region, inst);
+            }
+        }
+    }
+    let mut changed = true;
+    while changed {
+        changed = false;
+        let mut pass = |to: Value, from: Value| {
+            let nan = nans[from.index()].max(nans[to.index()]);
+            changed |= nan != nans[to.index()];
+            nans[to.index()] = nan;
+        };
+        for block in order {
+            let data = &region.blocks[block.index()];
+            for inst in data.insts.iter().map(|id| &region.insts[id.index()]).filter(|inst| is_copy(inst)) {
+                pass(inst.result, inst.args[0]);
+            }
+            for edge in cfg::edges(&data.term).into_iter().flatten() {
+                let Target::Block(to, args) = &edge.target else { continue };
+                region.blocks[to.index()].params.iter().zip(args).for_each(|(&param, &arg)| pass(param, arg));
+            }
+        }
+    }
+    nans.into_iter().map(|nan| nan == Nan::Any).collect()
+}
+
+/// What a NaN in an instruction's result is, where that does not depend on its operands.
+fn made_nan(region: &Region, inst: &Inst) -> Nan {
+    match inst.op {
+        op if is_arithmetic(op) => Nan::Any,
+        _ if is_copy(inst) => Nan::Never,
+        Op::BitsF64 if region.as_const(inst.args[0]).is_some_and(|bits| !f64::from_bits(bits as u64).is_nan()) => {
+            Nan::Never
+        }
+        Op::BitsF32 if region.as_const(inst.args[0]).is_some_and(|bits| !f32::from_bits(bits as u32).is_nan()) => {
+            Nan::Never
+        }
+        Op::CvtF32S32 | Op::CvtF32U32 | Op::CvtF32S64 | Op::CvtF32U64 => Nan::Never,
+        Op::CvtF64S32 | Op::CvtF64U32 | Op::CvtF64S64 | Op::CvtF64U64 => Nan::Never,
+        _ => Nan::Exact,
+    }
+}
+
+/// Finds `isless` and its like as compilers write them for RISC-V: flags are read, numbers compared, and the flags set to
+/// what they were.
+fn quiet_comparisons(region: &Region, order: &[Block]) -> (FxHashMap<InstId, Value>, FxHashSet<InstId>) {
+    let (mut quiet, mut takes_back) = (FxHashMap::default(), FxHashSet::default());
+    for block in order {
+        let mut read = Value::NONE;
+        let mut compared = Vec::new();
+        for &id in &region.blocks[block.index()].insts {
+            let inst = &region.insts[id.index()];
+            match inst.op {
+                Op::GetFflags => {
+                    read = inst.result;
+                    compared.clear();
+                }
+                Op::SetFflags => {
+                    if read != Value::NONE && inst.args[0] == read {
+                        quiet.extend(compared.drain(..).map(|id| (id, read)));
+                        takes_back.insert(id);
+                    }
+                    read = Value::NONE;
+                }
+                Op::FeqS | Op::FltS | Op::FleS | Op::FeqD | Op::FltD | Op::FleD => compared.push(id),
+                op if [Effects::FP_ENV, Effects::FAULT].iter().any(|of| op.info().effects.contains(*of)) => {
+                    read = Value::NONE;
+                }
+                _ => {}
+            }
+        }
+    }
+    (quiet, takes_back)
+}
+
+/// Arithmetic whose result, if it is a NaN, is the canonical one in RISC-V and any in the host (unprivileged manual,
+/// "NaN Generation and Propagation").
+fn is_arithmetic(op: Op) -> bool {
+    use Op::{CvtF32F64, CvtF64F32, FaddD, FaddS, FdivD, FdivS, FmaD, FmaS, FmsD, FmsS, FmulD, FmulS};
+    use Op::{FnmaD, FnmaS, FnmsD, FnmsS, FsqrtD, FsqrtS, FsubD, FsubS};
+    matches!(op, FaddS | FaddD | FsubS | FsubD | FmulS | FmulD | FdivS | FdivD | FsqrtS | FsqrtD)
+        || matches!(op, FmaS | FmaD | FmsS | FmsD | FnmsS | FnmsD | FnmaS | FnmaD | CvtF32F64 | CvtF64F32)
+}
+
+/// Sign injection from the value itself copies it.
+pub(crate) fn is_copy(inst: &Inst) -> bool {
+    matches!(inst.op, Op::FsgnjS | Op::FsgnjD) && inst.args[0] == inst.args[1]
 }
 
 fn last_uses(region: &Region, order: &[Block]) -> Vec<u32> {

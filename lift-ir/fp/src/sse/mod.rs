@@ -37,7 +37,7 @@ const CLEAR: u32 = 0x1f80;
 
 /// RISC-V's flags for the low six bits of MXCSR (Intel SDM, volume 1, "MXCSR Control and Status Register"): IE, DE, ZE,
 /// OE, UE, PE from bit 0. DE says that an operand was subnormal, of which RISC-V has no flag.
-const FLAGS: [u8; 64] = {
+pub static FLAGS: [u8; 64] = {
     let mut flags = [0; 64];
     let mut bits = 0;
     while bits < 64 {

@@ -65,24 +65,26 @@ impl Emitter<'_, '_> {
                 self.follow(edge, fuel, &registers, true)?;
             }
             Term::Branch { cond, args, then, els } => {
-                let fuel = self.retire(data.retired);
+                let mut fuel = self.retire(data.retired);
                 let registers = self.store_for_preemption(then, els, registers);
+                if then.preempt || els.preempt {
+                    fuel = self.count(fuel);
+                }
                 let branch = Branch { cond: *cond, args: *args, then, els, fuel };
                 if then.preempt || els.preempt {
                     // Fuel is looked at before the branch: so an edge that leads back in a loop is no more than a jump.
                     let (out, on) = (self.cold_block(), self.b.create_block());
                     let empty = self.is_empty(fuel);
                     self.b.ins().brif(empty, out, &[], on, &[]);
-                    self.b.switch_to_block(out);
-                    self.window = self.b.ins().get_pinned_reg(types::I64);
+                    let window = self.aside(out);
                     self.branch(&branch, &registers, true)?;
-                    self.b.switch_to_block(on);
-                    self.window = self.b.ins().get_pinned_reg(types::I64);
+                    self.back(on, window);
                 }
                 self.branch(&branch, &registers, false)?;
             }
             Term::Call { pc, return_pc } => {
                 let fuel = self.retire(data.retired);
+                let fuel = self.count(fuel);
                 self.flush(&registers);
                 let target = self.constant(*pc as i64);
                 self.check_fuel(fuel, target);
@@ -98,6 +100,7 @@ impl Emitter<'_, '_> {
             Term::Indirect { base, disp, kind } => {
                 let base = self.get(*base);
                 let fuel = self.retire(data.retired);
+                let fuel = self.count(fuel);
                 let disp = self.constant(i64::from(*disp));
                 let sum = self.b.ins().iadd(base, disp);
                 let even = self.constant(!1);
@@ -140,6 +143,17 @@ impl Emitter<'_, '_> {
         }
         let spent = self.constant(-fuel.spent);
         self.b.ins().iadd(fuel.root, spent)
+    }
+
+    /// Fuel with nothing left to be taken off it.
+    fn count(&mut self, fuel: Fuel) -> Fuel {
+        if fuel.spent == 0 {
+            return fuel;
+        }
+        let root = self.fuel_value(fuel);
+        self.label(root);
+        self.counted.insert(root, fuel);
+        Fuel { root, spent: 0 }
     }
 
     /// Whether fuel is used up.
@@ -186,8 +200,7 @@ impl Emitter<'_, '_> {
         self.b.ins().brif(condition, then_to, &then_args, else_to, &else_args);
         for (made, edge) in made.into_iter().zip(edges) {
             let Some(block) = made else { continue };
-            self.b.switch_to_block(block);
-            self.window = self.b.ins().get_pinned_reg(types::I64);
+            let window = self.aside(block);
             if edge.preempt && is_empty {
                 self.flush(registers);
                 let pc = match &edge.target {
@@ -199,6 +212,7 @@ impl Emitter<'_, '_> {
             } else {
                 self.follow(edge, fuel, registers, false)?;
             }
+            (self.window, self.is_aside) = window;
         }
         Ok(())
     }
@@ -236,11 +250,9 @@ impl Emitter<'_, '_> {
         let (out, on) = (self.cold_block(), self.b.create_block());
         let empty = self.is_empty(fuel);
         self.b.ins().brif(empty, out, &[], on, &[]);
-        self.b.switch_to_block(out);
-        self.window = self.b.ins().get_pinned_reg(types::I64);
+        let window = self.aside(out);
         self.exit(exit::word(exit::FUEL, 0), target, fuel);
-        self.b.switch_to_block(on);
-        self.window = self.b.ins().get_pinned_reg(types::I64);
+        self.back(on, window);
     }
 
     /// Leaves for `target` if the stack is used up.
@@ -254,7 +266,6 @@ impl Emitter<'_, '_> {
         let fuel = self.fuel_value(fuel);
         self.b.ins().return_(&[target, fuel]);
         self.b.switch_to_block(on);
-        self.window = self.b.ins().get_pinned_reg(types::I64);
     }
 
     /// Finds compiled code for `target` in the jump cache, or leaves.
@@ -274,7 +285,6 @@ impl Emitter<'_, '_> {
         let fuel = self.fuel_value(fuel);
         self.b.ins().return_(&[target, fuel]);
         self.b.switch_to_block(on);
-        self.window = self.b.ins().get_pinned_reg(types::I64);
         let code = self.b.ins().load(types::I64, MemFlagsData::trusted(), line, Offset32::new(8));
         let entry = self.b.ins().load(types::I64, MemFlagsData::trusted(), line, Offset32::new(16));
         (code, entry)
@@ -307,8 +317,8 @@ impl Emitter<'_, '_> {
         } else {
             self.fuel_at_start[to.index()] = Some(fuel);
         }
-        for &v in args {
-            let value = self.get(v);
+        for (&v, &param) in args.iter().zip(&self.region.blocks[to.index()].params) {
+            let value = if self.plan.raw[param.index()] { self.raw(v) } else { self.get(v) };
             values.push(BlockArg::Value(value));
         }
         values
@@ -318,18 +328,18 @@ impl Emitter<'_, '_> {
     fn follow(&mut self, edge: &Edge, fuel: Fuel, registers: &Registers, checks: bool) -> Emitted<()> {
         match &edge.target {
             Target::Block(to, args) => {
+                let mut fuel = fuel;
                 if edge.preempt && checks {
+                    fuel = self.count(fuel);
                     let pc = self.region.blocks[to.index()].pc;
                     let (out, on) = (self.cold_block(), self.b.create_block());
                     let empty = self.is_empty(fuel);
                     self.b.ins().brif(empty, out, &[], on, &[]);
-                    self.b.switch_to_block(out);
-                    self.window = self.b.ins().get_pinned_reg(types::I64);
+                    let window = self.aside(out);
                     self.flush(registers);
                     let pc = self.constant(pc as i64);
                     self.exit(exit::word(exit::FUEL, 0), pc, fuel);
-                    self.b.switch_to_block(on);
-                    self.window = self.b.ins().get_pinned_reg(types::I64);
+                    self.back(on, window);
                 }
                 for r in crate::plan::bits(self.to_store(*to, registers)) {
                     self.store_register(r, registers.value[r]);
@@ -339,6 +349,7 @@ impl Emitter<'_, '_> {
             }
             Target::Pc(pc) => {
                 self.flush(registers);
+                let fuel = self.count(fuel);
                 if edge.preempt && checks {
                     let target = self.constant(*pc as i64);
                     self.check_fuel(fuel, target);
@@ -387,17 +398,15 @@ impl Emitter<'_, '_> {
         let low = self.b.ins().band(address, mask);
         let (out, on) = (self.cold_block(), self.b.create_block());
         self.b.ins().brif(low, out, &[], on, &[]);
-        self.b.switch_to_block(out);
+        let window = self.aside(out);
         self.b.set_srcloc(SourceLoc::default());
-        self.window = self.b.ins().get_pinned_reg(types::I64);
         let registers = self.registers.clone();
         self.flush(&registers);
         self.store_state(address, state_offset(offset_of!(State, tier) + 8 * word::ARGUMENT));
         let fuel = self.retire(u32::from(guest_index));
         let pc = self.constant(pc as i64);
         self.exit(exit::word(exit::MISALIGNED, 0), pc, fuel);
-        self.b.switch_to_block(on);
-        self.window = self.b.ins().get_pinned_reg(types::I64);
+        self.back(on, window);
     }
 
     /// Notes a comparison's byte, and makes its value.

@@ -1,12 +1,19 @@
 //! Floating-point ops: in the host's vector registers, with flags gathering in MXCSR, where the result shows that the
 //! host did as RISC-V says; else by the exact implementation.
 
-use super::{Emitted, Emitter, clif_type, state_offset};
+use super::{Emitted, Emitter, RESULT_SLOT, UNREAD_SLOT, clif_type, state_offset};
+use crate::fault::{CANONICAL_NAN_32, CANONICAL_NAN_64};
+use crate::host::{friscy_jit_preserving, friscy_jit_read_mxcsr};
+use crate::plan::is_copy;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
+use cranelift_codegen::ir::immediates::Offset32;
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, MemFlagsData, types};
-use friscy_lift_ir::{Inst, Op, RoundingClass, Type, Value, eval};
+use friscy_lift_ir::{Inst, InstId, Op, RoundingClass, Type, Value, eval};
 use friscy_seam::State;
 use std::mem::offset_of;
+
+/// How many instructions are looked at for a second value to be made canonical.
+const LOOK_AHEAD: usize = 24;
 
 /// The invalid-operation flag.
 const NV: i64 = 16;
@@ -22,37 +29,29 @@ unsafe extern "C" fn compute(state: *mut State, op: u64, a: u64, b: u64, c: u64)
     eval::evaluate_float(op, rm, [a, b, c], state.frm, &mut state.fflags)
 }
 
-/// Reads the accrued flags, those in MXCSR included; or, with bit 8 of `set`, replaces them.
+/// Replaces the accrued flags, those in MXCSR included.
 ///
 /// # Safety
 /// As [`compute`].
-unsafe extern "C" fn flags(state: *mut State, set: u64, _: u64, _: u64, _: u64) -> u64 {
+unsafe extern "C" fn set_flags(state: *mut State, flags: u64, _: u64, _: u64, _: u64) -> u64 {
     // SAFETY: as above.
     let state = unsafe { &mut *state };
-    if set >> 8 != 0 {
-        friscy_fp::sse::clear_flags();
-        state.fflags = set as u32 & 31;
-    } else {
-        state.fflags |= friscy_fp::sse::flags();
-    }
-    u64::from(state.fflags)
+    friscy_fp::sse::clear_flags();
+    state.fflags = flags as u32;
+    0
 }
 
 impl Emitter<'_, '_> {
-    pub(super) fn float(&mut self, inst: &Inst) -> Emitted<()> {
+    pub(super) fn float(&mut self, id: InstId, inst: &Inst) -> Emitted<()> {
         match inst.op {
             Op::GetFflags => {
-                let [zero, value] = [0, 0].map(|v| self.constant(v));
-                let result = self.call_helper(flags as *const () as i64, value, [zero; 3]);
+                let result = self.flags();
                 self.define(inst.result, result);
             }
+            Op::SetFflags if self.plan.takes_back.contains(&id) => {}
             Op::SetFflags => {
                 let value = self.get(inst.args[0]);
-                let mask = self.constant(31);
-                let low = self.b.ins().band(value, mask);
-                let set = self.b.ins().bor_imm_s(low, 0x100);
-                let zero = self.constant(0);
-                self.call_helper(flags as *const () as i64, set, [zero; 3]);
+                self.set_flags(value);
             }
             Op::GetFrm => {
                 let at = state_offset(offset_of!(State, frm));
@@ -72,7 +71,11 @@ impl Emitter<'_, '_> {
                 let done = match op {
                     Op::Unbox | Op::BitsI64 | Op::BitsF64 | Op::BitsF32 => self.bits(inst),
                     _ => {
-                        self.sign(inst) || self.compare(inst) || self.integer_of(inst) || (nearest && self.arith(inst))
+                        self.sign(inst)
+                            || self.compare(id, inst)
+                            || self.integer_of(inst)
+                            || self.least(inst)
+                            || (nearest && self.arith(inst))
                     }
                 };
                 if !done {
@@ -83,24 +86,50 @@ impl Emitter<'_, '_> {
                 let value = self.values[inst.result.index()];
                 let keeps = op.info().effects.contains(friscy_lift_ir::op::Effects::FP_ENV);
                 if let Some(value) = value.filter(|_| keeps && self.plan.last_use[inst.result.index()] == 0) {
-                    self.store_state(value, state_offset(offset_of!(State, scratch) + 8 * (super::BASE_SLOT + 1)));
+                    self.store_state(value, state_offset(offset_of!(State, scratch) + 8 * UNREAD_SLOT));
                 }
             }
         }
         Ok(())
     }
 
+    /// The accrued flags: those in the state, and those that MXCSR has gathered since.
+    fn flags(&mut self) -> ir::Value {
+        let read = self.constant(friscy_jit_read_mxcsr as *const () as i64);
+        self.b.ins().call_indirect(self.read_mxcsr, read, &[]);
+        let mxcsr = self.load_state(types::I64, state_offset(offset_of!(State, scratch) + 8 * RESULT_SLOT));
+        let mask = self.constant(friscy_fp::sse::FLAGS.len() as i64 - 1);
+        let index = self.b.ins().band(mxcsr, mask);
+        let table = self.constant(friscy_fp::sse::FLAGS.as_ptr() as i64);
+        let entry = self.b.ins().iadd(table, index);
+        let gathered = self.b.ins().uload8(types::I64, MemFlagsData::trusted(), entry, Offset32::new(0));
+        let flags = self.load_state(types::I32, state_offset(offset_of!(State, fflags)));
+        let flags = self.b.ins().uextend(types::I64, flags);
+        self.b.ins().bor(flags, gathered)
+    }
+
+    /// Makes the low bits of `value` the accrued flags.
+    fn set_flags(&mut self, value: ir::Value) {
+        let mask = self.constant(31);
+        let low = self.b.ins().band(value, mask);
+        let zero = self.constant(0);
+        self.call_helper(set_flags as *const () as i64, low, [zero; 3]);
+    }
+
+    /// Calls one of the functions above.
     fn call_helper(&mut self, helper: i64, op: ir::Value, args: [ir::Value; 3]) -> ir::Value {
         let below = self.constant(friscy_seam::access::STATE_BELOW as i64);
-        let state = self.b.ins().isub(self.window, below);
+        let window = self.window();
+        let state = self.b.ins().isub(window, below);
         let helper = self.constant(helper);
-        let call = self.b.ins().call_indirect(self.float_helper, helper, &[state, op, args[0], args[1], args[2]]);
-        self.b.inst_results(call)[0]
+        let preserving = self.constant(friscy_jit_preserving as *const () as i64);
+        let args = [state, op, args[0], args[1], args[2], helper];
+        self.b.ins().call_indirect(self.helper, preserving, &args);
+        self.load_state(types::I64, state_offset(offset_of!(State, scratch) + 8 * RESULT_SLOT))
     }
 
     /// A value's bits as 64.
-    fn as_bits(&mut self, v: Value) -> ir::Value {
-        let value = self.get(v);
+    fn as_bits(&mut self, value: ir::Value) -> ir::Value {
         match self.b.func.dfg.value_type(value) {
             types::F32 => {
                 let bits = self.b.ins().bitcast(types::I32, MemFlagsData::new(), value);
@@ -116,7 +145,8 @@ impl Emitter<'_, '_> {
         let zero = self.constant(0);
         let mut args = [zero; 3];
         for (arg, &v) in args.iter_mut().zip(&inst.args).filter(|(_, v)| **v != Value::NONE) {
-            *arg = self.as_bits(v);
+            let value = self.raw(v);
+            *arg = self.as_bits(value);
         }
         let op = self.constant(inst.op as i64 | inst.imm << 8);
         let bits = self.call_helper(compute as *const () as i64, op, args);
@@ -132,7 +162,10 @@ impl Emitter<'_, '_> {
 
     fn bits(&mut self, inst: &Inst) -> bool {
         let value = match inst.op {
-            Op::BitsI64 => self.as_bits(inst.args[0]),
+            Op::BitsI64 => {
+                let value = self.settle(inst.args[0]);
+                self.as_bits(value)
+            }
             Op::BitsF64 => {
                 let bits = self.get(inst.args[0]);
                 self.b.ins().bitcast(types::F64, MemFlagsData::new(), bits)
@@ -143,11 +176,12 @@ impl Emitter<'_, '_> {
             }
             _ => {
                 // Unbox: what is not boxed is the canonical NaN.
-                let bits = self.as_bits(inst.args[0]);
+                let value = self.settle(inst.args[0]);
+                let bits = self.as_bits(value);
                 let low = self.b.ins().ireduce(types::I32, bits);
                 let boxed = self.constant(!0 << 32);
                 let is_boxed = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, bits, boxed);
-                let nan = self.b.ins().iconst(types::I32, 0x7fc0_0000);
+                let nan = self.b.ins().iconst(types::I32, i64::from(CANONICAL_NAN_32));
                 let low = self.b.ins().select(is_boxed, low, nan);
                 self.b.ins().bitcast(types::F32, MemFlagsData::new(), low)
             }
@@ -163,10 +197,14 @@ impl Emitter<'_, '_> {
             Op::FsgnjD | Op::FsgnjnD | Op::FsgnjxD => (types::F64, types::I64, i64::MIN),
             _ => return false,
         };
-        let (a, b) = (self.get(inst.args[0]), self.get(inst.args[1]));
+        if is_copy(inst) {
+            let value = self.raw(inst.args[0]);
+            self.define(inst.result, value);
+            return true;
+        }
+        let (a, b) = (self.settle(inst.args[0]), self.settle(inst.args[1]));
         let same = inst.args[0] == inst.args[1];
         let value = match inst.op {
-            Op::FsgnjS | Op::FsgnjD if same => a,
             Op::FsgnjS | Op::FsgnjD => self.b.ins().fcopysign(a, b),
             Op::FsgnjnS | Op::FsgnjnD if same => self.b.ins().fneg(a),
             Op::FsgnjnS | Op::FsgnjnD => {
@@ -186,31 +224,60 @@ impl Emitter<'_, '_> {
         true
     }
 
-    fn compare(&mut self, inst: &Inst) -> bool {
+    fn compare(&mut self, id: InstId, inst: &Inst) -> bool {
         let (code, signals) = match inst.op {
             Op::FeqS | Op::FeqD => (FloatCC::Equal, false),
             Op::FltS | Op::FltD => (FloatCC::LessThan, true),
             Op::FleS | Op::FleD => (FloatCC::LessThanOrEqual, true),
             _ => return false,
         };
-        let (a, b) = (self.get(inst.args[0]), self.get(inst.args[1]));
-        if signals {
-            // The host's instruction says so of a signalling NaN only.
+        let (a, b) = (self.raw(inst.args[0]), self.raw(inst.args[1]));
+        let before = self.plan.quiet.get(&id).copied();
+        if signals || before.is_some() {
+            // The host's instruction says so of a signalling NaN only, in MXCSR.
             let unordered = self.b.ins().fcmp(FloatCC::Unordered, a, b);
             let (out, on) = (self.cold_block(), self.b.create_block());
             self.b.ins().brif(unordered, out, &[], on, &[]);
-            self.b.switch_to_block(out);
+            let window = self.aside(out);
             let at = state_offset(offset_of!(State, fflags));
-            self.window = self.b.ins().get_pinned_reg(types::I64);
-            let flags = self.load_state(types::I32, at);
-            let flags = self.b.ins().bor_imm_s(flags, NV);
-            self.store_state(flags, at);
+            if let Some(before) = before {
+                let before = self.get(before);
+                self.set_flags(before);
+            } else {
+                let flags = self.load_state(types::I32, at);
+                let flags = self.b.ins().bor_imm_s(flags, NV);
+                self.store_state(flags, at);
+            }
             self.b.ins().jump(on, &[]);
-            self.b.switch_to_block(on);
-            self.window = self.b.ins().get_pinned_reg(types::I64);
+            self.back(on, window);
         }
         let condition = self.b.ins().fcmp(code, a, b);
         self.compared(inst.result, condition);
+        true
+    }
+
+    /// Minimum and maximum where the operands are ordered and differ: `-0` is less than `+0` otherwise.
+    fn least(&mut self, inst: &Inst) -> bool {
+        let code = match inst.op {
+            Op::FminS | Op::FminD => FloatCC::LessThan,
+            Op::FmaxS | Op::FmaxD => FloatCC::GreaterThan,
+            _ => return false,
+        };
+        let (a, b) = (self.raw(inst.args[0]), self.raw(inst.args[1]));
+        let (differ, special, done) = (self.b.create_block(), self.cold_block(), self.b.create_block());
+        self.b.append_block_param(done, self.b.func.dfg.value_type(a));
+        let is_plain = self.b.ins().fcmp(FloatCC::OrderedNotEqual, a, b);
+        self.b.ins().brif(is_plain, differ, &[], special, &[]);
+        let window = self.aside(special);
+        let exact = self.exact(inst);
+        self.b.ins().jump(done, &[BlockArg::Value(exact)]);
+        self.b.switch_to_block(differ);
+        let first = self.b.ins().fcmp(code, a, b);
+        let value = self.b.ins().select(first, a, b);
+        self.b.ins().jump(done, &[BlockArg::Value(value)]);
+        self.back(done, window);
+        let result = self.b.block_params(done)[0];
+        self.define(inst.result, result);
         true
     }
 
@@ -226,7 +293,7 @@ impl Emitter<'_, '_> {
         if inst.imm != 1 {
             return false;
         }
-        let value = self.get(inst.args[0]);
+        let value = self.raw(inst.args[0]);
         let bound: f64 = if wide { 9.2e18 } else { 2147483647.0 };
         let bound = if single { self.b.ins().f32const(bound as f32 * 0.99) } else { self.b.ins().f64const(bound) };
         let magnitude = self.b.ins().fabs(value);
@@ -234,15 +301,13 @@ impl Emitter<'_, '_> {
         let (near, far, done) = (self.b.create_block(), self.cold_block(), self.b.create_block());
         self.b.append_block_param(done, types::I64);
         self.b.ins().brif(fits, near, &[], far, &[]);
-        self.b.switch_to_block(far);
-        self.window = self.b.ins().get_pinned_reg(types::I64);
+        let window = self.aside(far);
         let exact = self.exact(inst);
         self.b.ins().jump(done, &[BlockArg::Value(exact)]);
         self.b.switch_to_block(near);
         let quick = self.b.ins().fcvt_to_sint_sat(types::I64, value);
         self.b.ins().jump(done, &[BlockArg::Value(quick)]);
-        self.b.switch_to_block(done);
-        self.window = self.b.ins().get_pinned_reg(types::I64);
+        self.back(done, window);
         let result = self.b.block_params(done)[0];
         self.define(inst.result, result);
         true
@@ -262,7 +327,7 @@ impl Emitter<'_, '_> {
             self.define(inst.result, value);
             return true;
         }
-        let args = inst.args.map(|v| if v == Value::NONE { None } else { Some(self.get(v)) });
+        let args = inst.args.map(|v| if v == Value::NONE { None } else { Some(self.raw(v)) });
         let (Some(a), b, c) = (args[0], args[1].or(args[0]), args[2].or(args[0])) else { return false };
         let (Some(b), Some(c)) = (b, c) else { return false };
         let value = match inst.op {
@@ -290,26 +355,83 @@ impl Emitter<'_, '_> {
             }
             _ => return false,
         };
-        let value = self.canonical(value, ty);
         self.define(inst.result, value);
         true
     }
 
     /// The value, or the canonical NaN if it is one.
-    fn canonical(&mut self, value: ir::Value, ty: ir::Type) -> ir::Value {
+    pub(super) fn canonical(&mut self, value: ir::Value) -> ir::Value {
+        let ty = self.b.func.dfg.value_type(value);
         let is_nan = self.b.ins().fcmp(FloatCC::Unordered, value, value);
-        let (out, on) = (self.cold_block(), self.b.create_block());
+        let (out, on) = (self.cold_block(), self.block_like());
         self.b.append_block_param(on, ty);
         self.b.ins().brif(is_nan, out, &[], on, &[BlockArg::Value(value)]);
         self.b.switch_to_block(out);
         let nan = if ty == types::F32 {
-            self.b.ins().f32const(ir::immediates::Ieee32::with_bits(0x7fc0_0000))
+            self.b.ins().f32const(ir::immediates::Ieee32::with_bits(CANONICAL_NAN_32))
         } else {
-            self.b.ins().f64const(ir::immediates::Ieee64::with_bits(0x7ff8_0000_0000_0000))
+            self.b.ins().f64const(ir::immediates::Ieee64::with_bits(CANONICAL_NAN_64))
         };
         self.b.ins().jump(on, &[BlockArg::Value(nan)]);
         self.b.switch_to_block(on);
-        self.window = self.b.ins().get_pinned_reg(types::I64);
         self.b.block_params(on)[0]
+    }
+
+    /// The same of two values of one type: one comparison says whether either is a NaN.
+    fn canonical_pair(&mut self, values: [ir::Value; 2]) -> [ir::Value; 2] {
+        let ty = self.b.func.dfg.value_type(values[0]);
+        let is_nan = self.b.ins().fcmp(FloatCC::Unordered, values[0], values[1]);
+        let (out, on) = (self.cold_block(), self.block_like());
+        let params = [0; 2].map(|_| self.b.append_block_param(on, ty));
+        self.b.ins().brif(is_nan, out, &[], on, &values.map(BlockArg::Value));
+        self.b.switch_to_block(out);
+        let was_aside = std::mem::replace(&mut self.is_aside, true);
+        let canonical = values.map(|value| self.canonical(value));
+        self.is_aside = was_aside;
+        self.b.ins().jump(on, &canonical.map(BlockArg::Value));
+        self.b.switch_to_block(on);
+        params
+    }
+
+    /// As [`Self::get`], and remembers the canonical form for the rest of the block, with that of another value which
+    /// will be asked for. Not for code that is left out on some ways.
+    pub(super) fn settle(&mut self, v: Value) -> ir::Value {
+        if !self.plan.raw[v.index()] {
+            return self.get(v);
+        }
+        if let Some(&settled) = self.settled.get(&v) {
+            return settled;
+        }
+        let value = self.raw(v);
+        let settled = match self.asked_next(v, value) {
+            Some((other, second)) => {
+                let [settled, second] = self.canonical_pair([value, second]);
+                self.settled.insert(other, second);
+                settled
+            }
+            None => self.canonical(value),
+        };
+        self.settled.insert(v, settled);
+        settled
+    }
+
+    /// A raw value that is there already, of the type of `value`, and that a store further on needs canonical.
+    fn asked_next(&self, v: Value, value: ir::Value) -> Option<(Value, ir::Value)> {
+        let ty = self.b.func.dfg.value_type(value);
+        let insts = &self.region.blocks[self.block.index()].insts;
+        insts.iter().skip(self.at as usize + 1).take(LOOK_AHEAD).find_map(|id| {
+            let inst = &self.region.insts[id.index()];
+            let stored = match inst.op {
+                Op::StoreF32 | Op::StoreF64 => inst.args[1],
+                _ => return None,
+            };
+            let of = match self.region.def(stored) {
+                Some(def) if def.op == Op::Box => def.args[0],
+                _ => stored,
+            };
+            let there = self.values[of.index()]?;
+            let fits = of != v && self.plan.raw[of.index()] && !self.settled.contains_key(&of);
+            (fits && self.b.func.dfg.value_type(there) == ty).then_some((of, there))
+        })
     }
 }

@@ -219,7 +219,6 @@ impl Emitter<'_, '_> {
         };
         self.b.ins().jump(done, &[BlockArg::Value(value)]);
         self.b.switch_to_block(done);
-        self.window = self.b.ins().get_pinned_reg(types::I64);
         self.b.block_params(done)[0]
     }
 }

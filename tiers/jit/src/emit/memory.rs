@@ -13,7 +13,8 @@ impl Emitter<'_, '_> {
     fn host_address(&mut self, base: Value) -> ir::Value {
         if let Some(imm) = self.region.as_const(base) {
             let low = self.constant(i64::from(imm as u32));
-            return self.b.ins().iadd(self.window, low);
+            let window = self.window();
+            return self.b.ins().iadd(window, low);
         }
         let low = match self.low_halves.get(&base) {
             Some(&low) => low,
@@ -24,7 +25,8 @@ impl Emitter<'_, '_> {
                 low
             }
         };
-        self.b.ins().iadd(self.window, low)
+        let window = self.window();
+        self.b.ins().iadd(window, low)
     }
 
     pub(super) fn memory(&mut self, inst: &Inst) -> Emitted<()> {
@@ -71,12 +73,12 @@ impl Emitter<'_, '_> {
         match inst.op {
             Op::StoreF32 => {}
             Op::Store8 | Op::Store16 | Op::Store32 => return self.low(v),
-            _ => return self.get(v),
+            _ => return self.settle(v),
         }
         match self.region.def(v) {
-            Some(def) if def.op == Op::Box => self.get(def.args[0]),
+            Some(def) if def.op == Op::Box => self.settle(def.args[0]),
             _ => {
-                let value = self.get(v);
+                let value = self.settle(v);
                 let bits = self.b.ins().bitcast(types::I64, MemFlagsData::new(), value);
                 self.b.ins().ireduce(types::I32, bits)
             }
@@ -185,7 +187,6 @@ impl Emitter<'_, '_> {
         let stored = self.constant(0);
         self.b.ins().jump(done, &[BlockArg::Value(stored)]);
         self.b.switch_to_block(done);
-        self.window = self.b.ins().get_pinned_reg(types::I64);
         let none = self.constant(-1);
         self.store_state(none, state_offset(offset_of!(State, reservation)));
         let result = self.b.block_params(done)[0];
