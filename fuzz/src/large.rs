@@ -5,11 +5,15 @@ use crate::memory::{Model, Object, PAGES};
 use friscy_boundary::{Access, Exit, PAGE_SIZE, Ran, Regs};
 use friscy_cpu::native::{Hart, Memfd, NativeSpace, Pages, install};
 use friscy_cpu::{CodeMemory, RunMemory, load, store};
+use friscy_lift_ir::lift::Limits;
 use friscy_lift_ir::passes::{Simplifier, optimise};
 use friscy_lift_ir::{CodeSource, ExitKind, FetchFault, Lifter, Region, RoundingClass};
 use friscy_seam::{Code, Exit as TierExit, Prepared, Tier};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+
+/// A single instruction.
+const ONE: Limits = Limits { max_insts: 1, max_blocks: 1, follow_calls_return_site: false };
 
 /// A tier with the memory that it runs in.
 pub struct OnTier {
@@ -47,9 +51,10 @@ impl OnTier {
     }
 
     /// The translation for where the state is; an exit if no instruction can be fetched there.
-    fn code(&mut self) -> Result<Code, Exit> {
+    fn code(&mut self, limits: &Limits) -> Result<Code, Exit> {
         let key = (self.state.pc, RoundingClass::of(self.state.frm));
-        if let Some(&code) = self.codes.get(&key) {
+        let is_kept = limits.max_insts > 1;
+        if let Some(&code) = self.codes.get(&key).filter(|_| is_kept) {
             return Ok(code);
         }
         let mut source = Fetch(&self.space);
@@ -58,7 +63,7 @@ impl OnTier {
             let beyond_object = self.space.is_beyond_object(addr);
             return Err(Exit::Fault { addr, access: Access::Execute, beyond_object });
         }
-        self.lifter.lift(key.0, key.1, &mut source, &LARGE, &mut self.region);
+        self.lifter.lift(key.0, key.1, &mut source, limits, &mut self.region);
         if self.tier.wants_promoted() {
             optimise(&mut self.region, &mut self.simplifier);
         } else {
@@ -66,12 +71,14 @@ impl OnTier {
         }
         match self.tier.prepare(&self.region) {
             Prepared::Ready(code) => {
-                self.codes.insert(key, code);
+                if is_kept {
+                    self.codes.insert(key, code);
+                }
                 Ok(code)
             }
             Prepared::Full if !self.codes.is_empty() => {
                 self.forget();
-                self.code()
+                self.code(limits)
             }
             _ => Err(Exit::Poisoned),
         }
@@ -85,9 +92,10 @@ impl OnTier {
     fn run_state(&mut self) -> Exit {
         // The place to link, or none for the jump cache.
         let mut link = None;
+        let mut limits = &LARGE;
         loop {
             let known = self.codes.len();
-            let code = match self.code() {
+            let code = match self.code(std::mem::replace(&mut limits, &LARGE)) {
                 Ok(code) => code,
                 Err(exit) => return exit,
             };
@@ -101,6 +109,8 @@ impl OnTier {
             // guest changes is forgotten at `fence.i`; the handler for host faults is installed.
             match unsafe { self.tier.enter(code, &mut self.state) } {
                 TierExit::Goto { site } => link = Some(site),
+                // There is no tier below: an instruction by itself has no loop to be made for.
+                TierExit::Below => limits = &ONE,
                 TierExit::Kind(ExitKind::ModeChange) => {}
                 TierExit::Kind(ExitKind::FenceI) => self.forget(),
                 TierExit::Kind(kind) => return self.exit(kind),

@@ -77,10 +77,12 @@ pub unsafe fn run_shared(
 ) -> Option<Stop> {
     let mut link = None;
     let mut compiled_link = None;
+    // Whether compiled code has to be passed over once.
+    let mut below = false;
     loop {
         let key = Key { pc: state.pc, rounding: RoundingClass::of(state.frm) };
         let compiled = match translations.compiled_code(key, memory) {
-            Ok(compiled) => compiled,
+            Ok(compiled) => compiled.filter(|_| !std::mem::take(&mut below)),
             Err(why) => return untranslatable(why, memory),
         };
         let exit = if let Some(code) = compiled {
@@ -94,6 +96,10 @@ pub unsafe fn run_shared(
             match unsafe { tier.enter(code, state) } {
                 TierExit::Goto { site } => {
                     compiled_link = Some((site, clears));
+                    continue;
+                }
+                TierExit::Below => {
+                    below = true;
                     continue;
                 }
                 exit => exit,
@@ -134,7 +140,7 @@ pub unsafe fn run_shared(
             }
         };
         let stop = match exit {
-            TierExit::Kind(ExitKind::ModeChange) | TierExit::Goto { .. } => continue,
+            TierExit::Kind(ExitKind::ModeChange) | TierExit::Goto { .. } | TierExit::Below => continue,
             TierExit::Kind(ExitKind::FenceI) => Stop::FenceI,
             TierExit::Kind(kind) => Stop::Exit(leave(kind, state.pc, memory)),
             TierExit::Fuel => Stop::Exit(Exit::Fuel),

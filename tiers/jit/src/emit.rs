@@ -315,7 +315,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
     /// The CLIF value of `v`; constants and boxes are made here. A NaN that the host computed becomes the canonical one.
     fn get(&mut self, v: Value) -> ir::Value {
         let value = self.raw(v);
-        if !self.plan.raw[v.index()] {
+        if !self.plan.is_raw(v) {
             return value;
         }
         match self.settled.get(&v) {
@@ -351,11 +351,11 @@ impl<'a, 'b> Emitter<'a, 'b> {
             Some(inst) if inst.op == Op::Iconst => (Form::Whole, Source::Const(inst.imm as u64)),
             Some(inst) if inst.op == Op::Box => {
                 let single = self.raw(inst.args[0]);
-                let form = if self.plan.raw[inst.args[0].index()] { Form::RawBoxed } else { Form::Boxed };
+                let form = if self.plan.is_raw(inst.args[0]) { Form::RawBoxed } else { Form::Boxed };
                 (form, Source::Label(single.as_u32()))
             }
             _ => {
-                let form = if self.plan.raw[v.index()] { Form::RawDouble } else { Form::Whole };
+                let form = if self.plan.is_raw(v) { Form::RawDouble } else { Form::Whole };
                 (form, Source::Label(self.raw(v).as_u32()))
             }
         }

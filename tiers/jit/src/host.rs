@@ -20,6 +20,8 @@ pub(crate) mod exit {
     pub(crate) const FAULT: u64 = 2;
     /// A misaligned atomic; its address is in the state's first tier word, its pc in the state.
     pub(crate) const MISALIGNED: u64 = 3;
+    /// The code does not hold for the state; the pc is in the state.
+    pub(crate) const BELOW: u64 = 5;
     /// The region ended in the exit kind whose number is above.
     pub(crate) const KIND: u64 = 4;
 

@@ -128,6 +128,7 @@ impl Tier for Jit {
                 Exit::Goto { site: Some(site) }
             }
             exit::FUEL => Exit::Fuel,
+            exit::BELOW => Exit::Below,
             exit::FAULT => Exit::Fault,
             exit::MISALIGNED => {
                 let addr = state.tier[word::ARGUMENT];

@@ -75,8 +75,8 @@ pub(crate) struct Plan {
     pub(crate) joins: Vec<bool>,
     /// Where each value is used last: the place in its block, or [`ELSEWHERE`].
     pub(crate) last_use: Vec<u32>,
-    /// The values that are as the host computed them: a NaN among them may be another than the canonical one.
-    pub(crate) raw: Vec<bool>,
+    /// What a NaN in each value is.
+    nans: Vec<Nan>,
     /// Comparisons whose flags are taken back at once, with the flags from before.
     pub(crate) quiet: FxHashMap<InstId, Value>,
     /// The instructions that do so.
@@ -93,7 +93,7 @@ impl Plan {
         cfg::reverse_postorder(region, &mut cfg::Scratch::default(), &mut order);
         let at_start = starts(region, &order);
         let last_use = last_uses(region, &order);
-        let raw = raw_values(region, &order);
+        let nans = nans(region, &order);
         let mut edges = vec![0; region.blocks.len()];
         for &block in &order {
             let term = &region.blocks[block.index()].term;
@@ -104,7 +104,17 @@ impl Plan {
         let joins = region.blocks.iter().zip(edges).enumerate();
         let joins = joins.map(|(at, (data, edges))| at == 0 || data.entry || edges != 1).collect();
         let (quiet, takes_back) = quiet_comparisons(region, &order);
-        Plan { order, at_start, joins, last_use, raw, quiet, takes_back }
+        Plan { order, at_start, joins, last_use, nans, quiet, takes_back }
+    }
+
+    /// Whether a value is as the host computed it: a NaN may be another than the canonical one, for which it stands.
+    pub(crate) fn is_raw(&self, v: Value) -> bool {
+        self.nans[v.index()] == Nan::Any
+    }
+
+    /// Whether an argument for a parameter is to be looked at: a NaN that it has is not to become the canonical one.
+    pub(crate) fn to_guard(&self, param: Value, arg: Value) -> bool {
+        self.is_raw(param) && self.nans[arg.index()] == Nan::Exact
     }
 }
 
@@ -120,38 +130,77 @@ enum Nan {
 }
 
 /// The values in which any NaN stands for the canonical one: those that the host's arithmetic gives, and those that pass
-/// only such on.
-fn raw_values(region: &Region, order: &[Block]) -> Vec<bool> {
-    let mut nans = vec![Nan::Exact; region.values.len()];
-    for block in order.iter().map(|block| &region.blocks[block.index()]) {
-        block.params.iter().for_each(|v| nans[v.index()] = Nan::Never);
-        for id in &block.insts {
-            let inst = &region.insts[id.index()];
-            if inst.result != Value::NONE {
-                nans[inst.result.index()] = made_nan(region, inst);
-            }
+/// only such on. A loop's parameter may be one of them although what comes to it from before the loop is not: then that
+/// has to be looked at on its way ([`Plan::to_guard`]).
+fn nans(region: &Region, order: &[Block]) -> Vec<Nan> {
+    let mut place = vec![usize::MAX; region.blocks.len()];
+    for (at, block) in order.iter().enumerate() {
+        place[block.index()] = at;
+    }
+    let edges: Vec<(Block, Block, &[Value])> = order
+        .iter()
+        .flat_map(|&from| {
+            let within = cfg::edges(&region.blocks[from.index()].term).into_iter().flatten();
+            within.filter_map(move |edge| match &edge.target {
+                Target::Block(to, args) => Some((from, *to, &args[..])),
+                Target::Pc(_) => None,
+            })
+        })
+        .collect();
+    let goes_back = |from: Block, to: Block| place[from.index()] >= place[to.index()];
+    let mut guarded = vec![false; region.values.len()];
+    for &(from, to, _) in &edges {
+        if goes_back(from, to) {
+            region.blocks[to.index()].params.iter().for_each(|v| guarded[v.index()] = true);
         }
     }
-    let mut changed = true;
-    while changed {
-        changed = false;
-        let mut pass = |to: Value, from: Value| {
-            let nan = nans[from.index()].max(nans[to.index()]);
-            changed |= nan != nans[to.index()];
-            nans[to.index()] = nan;
-        };
-        for block in order {
-            let data = &region.blocks[block.index()];
-            for inst in data.insts.iter().map(|id| &region.insts[id.index()]).filter(|inst| is_copy(inst)) {
-                pass(inst.result, inst.args[0]);
-            }
-            for edge in cfg::edges(&data.term).into_iter().flatten() {
-                let Target::Block(to, args) = &edge.target else { continue };
-                region.blocks[to.index()].params.iter().zip(args).for_each(|(&param, &arg)| pass(param, arg));
+    loop {
+        let mut nans = vec![Nan::Exact; region.values.len()];
+        for block in order.iter().map(|block| &region.blocks[block.index()]) {
+            block.params.iter().for_each(|v| nans[v.index()] = Nan::Never);
+            for id in &block.insts {
+                let inst = &region.insts[id.index()];
+                if inst.result != Value::NONE {
+                    nans[inst.result.index()] = made_nan(region, inst);
+                }
             }
         }
+        let mut changed = true;
+        while changed {
+            changed = false;
+            let mut pass = |to: Value, nan: Nan, nans: &mut Vec<Nan>| {
+                changed |= nan > nans[to.index()];
+                nans[to.index()] = nan.max(nans[to.index()]);
+            };
+            for inst in order.iter().flat_map(|block| &region.blocks[block.index()].insts) {
+                let inst = &region.insts[inst.index()];
+                if is_copy(inst) {
+                    pass(inst.result, nans[inst.args[0].index()], &mut nans);
+                }
+            }
+            for &(from, to, args) in &edges {
+                for (param, arg) in region.blocks[to.index()].params.iter().zip(args) {
+                    let nan = nans[arg.index()];
+                    if nan != Nan::Exact || !guarded[param.index()] || goes_back(from, to) {
+                        pass(*param, nan, &mut nans);
+                    }
+                }
+            }
+        }
+        // What is only passed on, or is never a NaN otherwise, is not worth looking at.
+        let mut again = false;
+        for &(_, to, args) in &edges {
+            for (param, arg) in region.blocks[to.index()].params.iter().zip(args) {
+                if guarded[param.index()] && nans[param.index()] != Nan::Any && nans[arg.index()] == Nan::Exact {
+                    guarded[param.index()] = false;
+                    again = true;
+                }
+            }
+        }
+        if !again {
+            return nans;
+        }
     }
-    nans.into_iter().map(|nan| nan == Nan::Any).collect()
 }
 
 /// What a NaN in an instruction's result is, where that does not depend on its operands.

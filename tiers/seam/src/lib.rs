@@ -105,6 +105,8 @@ pub enum Exit {
     },
     /// Fuel was used up at a preemption point.
     Fuel,
+    /// The code that there is for `state.pc` does not hold for the state as it is: another tier has to go on there.
+    Below,
     /// A memory access faulted: `state.fault` says which. pc is that of the instruction, which has not happened.
     Fault,
     /// The region ended in an exit of this kind.

@@ -1,13 +1,14 @@
 //! Ways into a region, between its blocks, and out of it.
 
 use super::{Emitted, Emitter, Fuel, state_offset};
+use crate::fault::{CANONICAL_NAN_32, CANONICAL_NAN_64};
 use crate::host::{exit, word};
 use crate::plan::Registers;
 use crate::units::{LINES, MAX_ENTRIES};
-use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::immediates::Offset32;
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, MemFlagsData, SourceLoc, types};
-use friscy_lift_ir::{Block, Cond, Edge, ExitKind, JumpKind, Op, Target, Term, Value};
+use friscy_lift_ir::{Block, Cond, Edge, ExitKind, JumpKind, Op, Target, Term, Type, Value};
 use friscy_seam::{EXIT_KINDS, State};
 use std::mem::offset_of;
 
@@ -185,7 +186,9 @@ impl Emitter<'_, '_> {
         for (n, edge) in edges.into_iter().enumerate() {
             let leaves = edge.preempt && is_empty;
             to[n] = match &edge.target {
-                Target::Block(to, args) if !leaves && self.to_store(*to, registers) == 0 => {
+                Target::Block(to, args)
+                    if !leaves && self.to_store(*to, registers) == 0 && !self.has_guards(*to, args) =>
+                {
                     (self.blocks[to.index()], self.block_args(*to, args, fuel))
                 }
                 target => {
@@ -318,10 +321,40 @@ impl Emitter<'_, '_> {
             self.fuel_at_start[to.index()] = Some(fuel);
         }
         for (&v, &param) in args.iter().zip(&self.region.blocks[to.index()].params) {
-            let value = if self.plan.raw[param.index()] { self.raw(v) } else { self.get(v) };
+            let value = if self.plan.is_raw(param) { self.raw(v) } else { self.get(v) };
             values.push(BlockArg::Value(value));
         }
         values
+    }
+
+    fn has_guards(&self, to: Block, args: &[Value]) -> bool {
+        let params = &self.region.blocks[to.index()].params;
+        params.iter().zip(args).any(|(&param, &arg)| self.plan.to_guard(param, arg))
+    }
+
+    /// Leaves where a NaN other than the canonical one would go to a parameter in which any stands for that.
+    fn guard(&mut self, to: Block, args: &[Value], fuel: Fuel, registers: &Registers) {
+        let data = &self.region.blocks[to.index()];
+        for (&param, &arg) in data.params.iter().zip(args).filter(|(param, arg)| self.plan.to_guard(**param, **arg)) {
+            let value = self.get(arg);
+            let (nan, out, on) = (self.cold_block(), self.cold_block(), self.block_like());
+            let is_nan = self.b.ins().fcmp(FloatCC::Unordered, value, value);
+            self.b.ins().brif(is_nan, nan, &[], on, &[]);
+            let window = self.aside(nan);
+            let (bits, canonical) = match self.region.values[param.index()].ty {
+                Type::F32 => (types::I32, i64::from(CANONICAL_NAN_32)),
+                _ => (types::I64, CANONICAL_NAN_64 as i64),
+            };
+            let value = self.b.ins().bitcast(bits, MemFlagsData::new(), value);
+            let canonical = self.b.ins().iconst(bits, canonical);
+            let same = self.b.ins().icmp(IntCC::Equal, value, canonical);
+            self.b.ins().brif(same, on, &[], out, &[]);
+            self.aside(out);
+            self.flush(registers);
+            let pc = self.constant(data.pc as i64);
+            self.exit(exit::word(exit::BELOW, 0), pc, fuel);
+            self.back(on, window);
+        }
     }
 
     /// Goes along an edge; if it is a preemption point and `checks`, only if there is fuel.
@@ -341,6 +374,7 @@ impl Emitter<'_, '_> {
                     self.exit(exit::word(exit::FUEL, 0), pc, fuel);
                     self.back(on, window);
                 }
+                self.guard(*to, args, fuel, registers);
                 for r in crate::plan::bits(self.to_store(*to, registers)) {
                     self.store_register(r, registers.value[r]);
                 }

@@ -396,7 +396,7 @@ impl Emitter<'_, '_> {
     /// As [`Self::get`], and remembers the canonical form for the rest of the block, with that of another value which
     /// will be asked for. Not for code that is left out on some ways.
     pub(super) fn settle(&mut self, v: Value) -> ir::Value {
-        if !self.plan.raw[v.index()] {
+        if !self.plan.is_raw(v) {
             return self.get(v);
         }
         if let Some(&settled) = self.settled.get(&v) {
@@ -430,7 +430,7 @@ impl Emitter<'_, '_> {
                 _ => stored,
             };
             let there = self.values[of.index()]?;
-            let fits = of != v && self.plan.raw[of.index()] && !self.settled.contains_key(&of);
+            let fits = of != v && self.plan.is_raw(of) && !self.settled.contains_key(&of);
             (fits && self.b.func.dfg.value_type(there) == ty).then_some((of, there))
         })
     }
