@@ -6,7 +6,7 @@ mod integer;
 mod memory;
 
 use crate::fault::Form;
-use crate::plan::{ELSEWHERE, Plan, Registers};
+use crate::plan::{ELSEWHERE, Plan, Registers, bits_of};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::Offset32;
 use cranelift_codegen::ir::{
@@ -240,7 +240,8 @@ impl<'a, 'b> Emitter<'a, 'b> {
             }
         };
         for &param in &data.params {
-            let ty = clif_type(self.region.values[param.index()].ty);
+            let ty = self.region.values[param.index()].ty;
+            let ty = if self.plan.is_float(param) { types::F64 } else { clif_type(ty) };
             let value = self.b.append_block_param(clif, ty);
             self.define(param, value);
         }
@@ -262,7 +263,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
         let register = inst.imm as usize & 31;
         match inst.op {
             // Constants are made where they are used, so that they take no registers meanwhile.
-            Op::Iconst | Op::Box | Op::Fence => {}
+            Op::Iconst | Op::Box | Op::BitsI64 | Op::Fence => {}
             Op::GetX | Op::GetF => {
                 let (r, ty) = if inst.op == Op::GetX { (register, types::I64) } else { (register | 32, types::F64) };
                 let value = self.load_state(ty, register_offset(r));
@@ -314,6 +315,21 @@ impl<'a, 'b> Emitter<'a, 'b> {
 
     /// The CLIF value of `v`; constants and boxes are made here. A NaN that the host computed becomes the canonical one.
     fn get(&mut self, v: Value) -> ir::Value {
+        match self.region.def(v).and_then(bits_of) {
+            Some(double) => {
+                let value = self.get(double);
+                self.b.ins().bitcast(types::I64, MemFlagsData::new(), value)
+            }
+            None if self.plan.is_float(v) => {
+                let value = self.get_plain(v);
+                self.b.ins().bitcast(types::I64, MemFlagsData::new(), value)
+            }
+            None => self.get_plain(v),
+        }
+    }
+
+    /// As [`Self::get`]; the double where bits are one in code.
+    fn get_plain(&mut self, v: Value) -> ir::Value {
         let value = self.raw(v);
         if !self.plan.is_raw(v) {
             return value;
@@ -322,6 +338,22 @@ impl<'a, 'b> Emitter<'a, 'b> {
             Some(&settled) => settled,
             None => self.canonical(value),
         }
+    }
+
+    /// The double for a parameter that is one in code, in which any NaN may stand for the canonical one if that is raw.
+    fn double(&mut self, v: Value, is_raw: bool) -> ir::Value {
+        match self.region.def(v) {
+            Some(inst) if inst.op == Op::BitsI64 && is_raw => self.raw(inst.args[0]),
+            Some(inst) if inst.op == Op::BitsI64 => self.get(inst.args[0]),
+            Some(inst) => self.b.ins().f64const(f64::from_bits(inst.imm as u64)),
+            None if is_raw => self.raw(v),
+            None => self.get_plain(v),
+        }
+    }
+
+    /// An operand: as it is, if it is a number, as [`Self::get`] else.
+    fn operand(&mut self, v: Value) -> ir::Value {
+        if self.region.values[v.index()].ty == Type::I64 { self.get(v) } else { self.raw(v) }
     }
 
     /// The CLIF value of `v`, in which any NaN may stand for the canonical one if `v` is raw.
@@ -338,6 +370,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
                 let boxed = self.b.ins().bor(wide, high);
                 self.b.ins().bitcast(types::F64, MemFlagsData::new(), boxed)
             }
+            Some(inst) if inst.op == Op::BitsI64 => self.get(v),
             inst => {
                 let imm = inst.map_or(0, |inst| inst.imm);
                 self.b.ins().iconst(types::I64, imm)
@@ -354,6 +387,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
                 let form = if self.plan.is_raw(inst.args[0]) { Form::RawBoxed } else { Form::Boxed };
                 (form, Source::Label(single.as_u32()))
             }
+            Some(inst) if inst.op == Op::BitsI64 => self.source(inst.args[0]),
             _ => {
                 let form = if self.plan.is_raw(v) { Form::RawDouble } else { Form::Whole };
                 (form, Source::Label(self.raw(v).as_u32()))
@@ -428,7 +462,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
     fn lives_on(&self, r: usize, v: Value) -> bool {
         let inner = match self.region.def(v) {
             Some(inst) if inst.op == Op::Iconst => return true,
-            Some(inst) if inst.op == Op::Box => inst.args[0],
+            Some(inst) if matches!(inst.op, Op::Box | Op::BitsI64) => inst.args[0],
             _ => v,
         };
         let last = self.plan.last_use[inner.index()];

@@ -321,7 +321,12 @@ impl Emitter<'_, '_> {
             self.fuel_at_start[to.index()] = Some(fuel);
         }
         for (&v, &param) in args.iter().zip(&self.region.blocks[to.index()].params) {
-            let value = if self.plan.is_raw(param) { self.raw(v) } else { self.get(v) };
+            let is_raw = self.plan.is_raw(param);
+            let value = match self.plan.is_float(param) {
+                true => self.double(v, is_raw),
+                false if is_raw => self.raw(v),
+                false => self.get(v),
+            };
             values.push(BlockArg::Value(value));
         }
         values
@@ -336,7 +341,7 @@ impl Emitter<'_, '_> {
     fn guard(&mut self, to: Block, args: &[Value], fuel: Fuel, registers: &Registers) {
         let data = &self.region.blocks[to.index()];
         for (&param, &arg) in data.params.iter().zip(args).filter(|(param, arg)| self.plan.to_guard(**param, **arg)) {
-            let value = self.get(arg);
+            let value = if self.plan.is_float(param) { self.double(arg, true) } else { self.get(arg) };
             let (nan, out, on) = (self.cold_block(), self.cold_block(), self.block_like());
             let is_nan = self.b.ins().fcmp(FloatCC::Unordered, value, value);
             self.b.ins().brif(is_nan, nan, &[], on, &[]);

@@ -4,7 +4,6 @@
 use super::{Emitted, Emitter, RESULT_SLOT, UNREAD_SLOT, clif_type, state_offset};
 use crate::fault::{CANONICAL_NAN_32, CANONICAL_NAN_64};
 use crate::host::{friscy_jit_preserving, friscy_jit_read_mxcsr};
-use crate::plan::is_copy;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::immediates::Offset32;
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, MemFlagsData, types};
@@ -69,7 +68,7 @@ impl Emitter<'_, '_> {
             op => {
                 let nearest = inst.imm == 0 || inst.imm == 7 && self.region.rounding == RoundingClass::Rne;
                 let done = match op {
-                    Op::Unbox | Op::BitsI64 | Op::BitsF64 | Op::BitsF32 => self.bits(inst),
+                    Op::Unbox | Op::BitsF64 | Op::BitsF32 => self.bits(inst),
                     _ => {
                         self.sign(inst)
                             || self.compare(id, inst)
@@ -145,7 +144,7 @@ impl Emitter<'_, '_> {
         let zero = self.constant(0);
         let mut args = [zero; 3];
         for (arg, &v) in args.iter_mut().zip(&inst.args).filter(|(_, v)| **v != Value::NONE) {
-            let value = self.raw(v);
+            let value = self.operand(v);
             *arg = self.as_bits(value);
         }
         let op = self.constant(inst.op as i64 | inst.imm << 8);
@@ -162,10 +161,7 @@ impl Emitter<'_, '_> {
 
     fn bits(&mut self, inst: &Inst) -> bool {
         let value = match inst.op {
-            Op::BitsI64 => {
-                let value = self.settle(inst.args[0]);
-                self.as_bits(value)
-            }
+            Op::BitsF64 if self.plan.is_float(inst.args[0]) => self.raw(inst.args[0]),
             Op::BitsF64 => {
                 let bits = self.get(inst.args[0]);
                 self.b.ins().bitcast(types::F64, MemFlagsData::new(), bits)
@@ -197,7 +193,7 @@ impl Emitter<'_, '_> {
             Op::FsgnjD | Op::FsgnjnD | Op::FsgnjxD => (types::F64, types::I64, i64::MIN),
             _ => return false,
         };
-        if is_copy(inst) {
+        if self.plan.is_copy(inst) {
             let value = self.raw(inst.args[0]);
             self.define(inst.result, value);
             return true;
@@ -327,7 +323,7 @@ impl Emitter<'_, '_> {
             self.define(inst.result, value);
             return true;
         }
-        let args = inst.args.map(|v| if v == Value::NONE { None } else { Some(self.raw(v)) });
+        let args = inst.args.map(|v| if v == Value::NONE { None } else { Some(self.operand(v)) });
         let (Some(a), b, c) = (args[0], args[1].or(args[0]), args[2].or(args[0])) else { return false };
         let (Some(b), Some(c)) = (b, c) else { return false };
         let value = match inst.op {
@@ -396,7 +392,7 @@ impl Emitter<'_, '_> {
     /// As [`Self::get`], and remembers the canonical form for the rest of the block, with that of another value which
     /// will be asked for. Not for code that is left out on some ways.
     pub(super) fn settle(&mut self, v: Value) -> ir::Value {
-        if !self.plan.is_raw(v) {
+        if !self.plan.is_raw(v) || self.region.values[v.index()].ty == Type::I64 {
             return self.get(v);
         }
         if let Some(&settled) = self.settled.get(&v) {
