@@ -1,7 +1,7 @@
 //! Compiling a region: code is made, then every access is checked to find each guest register where it was expected; if
 //! one is not found, the region is compiled again with that register stored before the access.
 
-use crate::emit::{Access, BASE, Emitted, Emitter, Links, Source, Stores, signature};
+use crate::emit::{Access, BASE, Counted, Emitted, Emitter, Links, Source, Stores, signature};
 use crate::fault::{Base, Dirty, Place, Row};
 use crate::memory::CHUNK_BYTES;
 use crate::plan::Plan;
@@ -11,6 +11,7 @@ use cranelift_codegen::settings::{self, Configurable};
 use cranelift_codegen::{CodegenResult, CompiledCode, Context, LabelValueLoc, ValueLabelsRanges};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use friscy_lift_ir::Region;
+use rustc_hash::FxHashMap;
 
 /// How often a region is compiled again at most.
 const ATTEMPTS: usize = 6;
@@ -95,9 +96,9 @@ impl Compiler {
             let builder = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
             let mut emitter = Emitter::new(region, &plan, links, builder, &stores, self.has_fma);
             let entries = emitter.emit()?;
-            let mut accesses = emitter.finish(self.isa.frontend_config());
+            let (mut accesses, counted) = emitter.finish(self.isa.frontend_config());
             self.simplify().map_err(|_| "Cranelift refused it")?;
-            resolve(&self.context.func, &mut accesses);
+            resolve(&self.context.func, &mut accesses, &counted);
             match self.context.compile(&*self.isa, &mut Default::default()) {
                 Ok(_) => {}
                 Err(error) => {
@@ -125,7 +126,11 @@ impl Compiler {
 }
 
 /// Makes labels those of the values that stand for theirs: Cranelift drops parameters that are always the same.
-fn resolve(function: &Function, accesses: &mut [Access]) {
+fn resolve(function: &Function, accesses: &mut [Access], counted: &Counted) {
+    let mut later: FxHashMap<Value, Vec<(Value, i64)>> = FxHashMap::default();
+    for (&value, from) in counted {
+        later.entry(function.dfg.resolve_aliases(from.root)).or_default().push((value, from.spent));
+    }
     let real = |source: &mut Source| {
         if let Source::Label(label) = source
             && *label != u32::MAX
@@ -134,7 +139,18 @@ fn resolve(function: &Function, accesses: &mut [Access]) {
         }
     };
     for access in accesses {
-        access.fuel.iter_mut().for_each(|(source, _)| real(source));
+        if let Some((Source::Label(label), mut spent)) = access.fuel.pop() {
+            let mut root = Value::from_u32(label);
+            loop {
+                root = function.dfg.resolve_aliases(root);
+                access.fuel.push((Source::Label(root.as_u32()), spent));
+                // A load may be done where its value is needed, when fuel has been counted already.
+                let later = later.get(&root).into_iter().flatten();
+                access.fuel.extend(later.map(|(v, more)| (Source::Label(v.as_u32()), spent - more)));
+                let Some(from) = counted.get(&root) else { break };
+                (root, spent) = (from.root, spent + from.spent);
+            }
+        }
         if let Err((_, source)) = &mut access.base {
             real(source);
         }

@@ -6,9 +6,10 @@ mod integer;
 mod memory;
 
 use crate::fault::Form;
-use crate::plan::{ELSEWHERE, Plan, Registers, bits_of};
+use crate::floats::{Held, single_of};
+use crate::plan::{ELSEWHERE, Plan, Registers};
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::immediates::Offset32;
+use cranelift_codegen::ir::immediates::{Ieee32, Offset32};
 use cranelift_codegen::ir::{
     self, AbiParam, InstBuilder, MemFlagsData, Signature, SourceLoc, Type as ClifType, ValueLabel, types,
 };
@@ -100,9 +101,12 @@ pub(crate) fn targets(region: &Region) -> impl Iterator<Item = u64> {
 /// Fuel, as a value less the instructions since.
 #[derive(Clone, Copy)]
 pub(crate) struct Fuel {
-    root: ir::Value,
-    spent: i64,
+    pub(crate) root: ir::Value,
+    pub(crate) spent: i64,
 }
+
+/// What fuel was computed from, by its value: the code generator adds constants up, and then one of them has no place.
+pub(crate) type Counted = FxHashMap<ir::Value, Fuel>;
 
 pub(crate) struct Emitter<'a, 'b> {
     region: &'a Region,
@@ -126,8 +130,7 @@ pub(crate) struct Emitter<'a, 'b> {
     registers: Registers,
     /// Fuel at the block's start.
     fuel: Fuel,
-    /// What fuel was computed from, by its value: the code generator adds constants up, and then one of them has no place.
-    counted: HashMap<ir::Value, Fuel>,
+    counted: Counted,
     /// The same of blocks with one edge that leads to them.
     fuel_at_start: Vec<Option<Fuel>>,
     /// The window's start, once this block has asked for it.
@@ -193,7 +196,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
             low_halves: HashMap::new(),
             registers: plan.at_start[0].clone(),
             fuel: Fuel { root: ir::Value::from_u32(0), spent: 0 },
-            counted: HashMap::new(),
+            counted: Counted::default(),
             fuel_at_start: vec![None; region.blocks.len()],
             window: None,
             is_aside: false,
@@ -219,10 +222,10 @@ impl<'a, 'b> Emitter<'a, 'b> {
     }
 
     /// Ends the function.
-    pub(crate) fn finish(mut self, config: TargetFrontendConfig) -> Vec<Access> {
+    pub(crate) fn finish(mut self, config: TargetFrontendConfig) -> (Vec<Access>, Counted) {
         self.b.seal_all_blocks();
         self.b.finalize(config);
-        self.accesses
+        (self.accesses, self.counted)
     }
 
     fn block(&mut self, block: Block) -> Emitted<()> {
@@ -241,7 +244,11 @@ impl<'a, 'b> Emitter<'a, 'b> {
         };
         for &param in &data.params {
             let ty = self.region.values[param.index()].ty;
-            let ty = if self.plan.is_float(param) { types::F64 } else { clif_type(ty) };
+            let ty = match self.plan.floats.held(param) {
+                Held::Plain => clif_type(ty),
+                Held::Double => types::F64,
+                Held::Single => types::F32,
+            };
             let value = self.b.append_block_param(clif, ty);
             self.define(param, value);
         }
@@ -315,23 +322,22 @@ impl<'a, 'b> Emitter<'a, 'b> {
 
     /// The CLIF value of `v`; constants and boxes are made here. A NaN that the host computed becomes the canonical one.
     fn get(&mut self, v: Value) -> ir::Value {
-        match self.region.def(v).and_then(bits_of) {
-            Some(double) => {
-                let value = self.get(double);
-                self.b.ins().bitcast(types::I64, MemFlagsData::new(), value)
-            }
-            None if self.plan.is_float(v) => {
-                let value = self.get_plain(v);
-                self.b.ins().bitcast(types::I64, MemFlagsData::new(), value)
-            }
-            None => self.get_plain(v),
+        if let Some(inst) = self.region.def(v).filter(|inst| inst.op == Op::BitsI64) {
+            let value = self.get(inst.args[0]);
+            return self.b.ins().bitcast(types::I64, MemFlagsData::new(), value);
+        }
+        let value = self.get_held(v);
+        match self.plan.floats.held(v) {
+            Held::Plain => value,
+            Held::Double => self.b.ins().bitcast(types::I64, MemFlagsData::new(), value),
+            Held::Single => self.boxed(value),
         }
     }
 
-    /// As [`Self::get`]; the double where bits are one in code.
-    fn get_plain(&mut self, v: Value) -> ir::Value {
+    /// As [`Self::get`], as what the value is held as.
+    fn get_held(&mut self, v: Value) -> ir::Value {
         let value = self.raw(v);
-        if !self.plan.is_raw(v) {
+        if !self.plan.floats.is_raw(v) {
             return value;
         }
         match self.settled.get(&v) {
@@ -340,20 +346,36 @@ impl<'a, 'b> Emitter<'a, 'b> {
         }
     }
 
-    /// The double for a parameter that is one in code, in which any NaN may stand for the canonical one if that is raw.
-    fn double(&mut self, v: Value, is_raw: bool) -> ir::Value {
-        match self.region.def(v) {
-            Some(inst) if inst.op == Op::BitsI64 && is_raw => self.raw(inst.args[0]),
-            Some(inst) if inst.op == Op::BitsI64 => self.get(inst.args[0]),
-            Some(inst) => self.b.ins().f64const(f64::from_bits(inst.imm as u64)),
-            None if is_raw => self.raw(v),
-            None => self.get_plain(v),
+    /// What goes to a parameter, as what that is held as.
+    fn argument(&mut self, param: Value, arg: Value) -> ir::Value {
+        let (held, is_raw) = (self.plan.floats.held(param), self.plan.floats.is_raw(param));
+        let made_from = self.region.def(arg).filter(|inst| match held {
+            Held::Double => inst.op == Op::BitsI64,
+            _ => inst.op == Op::Box,
+        });
+        let from = made_from.map_or(arg, |inst| inst.args[0]);
+        match held {
+            Held::Plain => return if is_raw { self.raw(arg) } else { self.get(arg) },
+            _ if made_from.is_none() && self.plan.floats.held(arg) != held => {}
+            _ => return if is_raw { self.raw(from) } else { self.get_held(from) },
+        }
+        if let (Held::Single, Some(bits)) = (held, single_of(self.region, arg)) {
+            return self.b.ins().f32const(Ieee32::with_bits(bits));
+        }
+        let value = self.get(arg);
+        match held {
+            Held::Double => self.b.ins().bitcast(types::F64, MemFlagsData::new(), value),
+            _ => self.low_single(value),
         }
     }
 
     /// An operand: as it is, if it is a number, as [`Self::get`] else.
     fn operand(&mut self, v: Value) -> ir::Value {
-        if self.region.values[v.index()].ty == Type::I64 { self.get(v) } else { self.raw(v) }
+        if self.region.values[v.index()].ty == Type::I64 || self.plan.floats.held(v) != Held::Plain {
+            self.get(v)
+        } else {
+            self.raw(v)
+        }
     }
 
     /// The CLIF value of `v`, in which any NaN may stand for the canonical one if `v` is raw.
@@ -364,11 +386,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
         match self.region.def(v) {
             Some(inst) if inst.op == Op::Box => {
                 let single = self.get(inst.args[0]);
-                let bits = self.b.ins().bitcast(types::I32, MemFlagsData::new(), single);
-                let wide = self.b.ins().uextend(types::I64, bits);
-                let high = self.b.ins().iconst(types::I64, !0 << 32);
-                let boxed = self.b.ins().bor(wide, high);
-                self.b.ins().bitcast(types::F64, MemFlagsData::new(), boxed)
+                self.boxed(single)
             }
             Some(inst) if inst.op == Op::BitsI64 => self.get(v),
             inst => {
@@ -384,12 +402,17 @@ impl<'a, 'b> Emitter<'a, 'b> {
             Some(inst) if inst.op == Op::Iconst => (Form::Whole, Source::Const(inst.imm as u64)),
             Some(inst) if inst.op == Op::Box => {
                 let single = self.raw(inst.args[0]);
-                let form = if self.plan.is_raw(inst.args[0]) { Form::RawBoxed } else { Form::Boxed };
+                let form = if self.plan.floats.is_raw(inst.args[0]) { Form::RawBoxed } else { Form::Boxed };
                 (form, Source::Label(single.as_u32()))
             }
             Some(inst) if inst.op == Op::BitsI64 => self.source(inst.args[0]),
             _ => {
-                let form = if self.plan.is_raw(v) { Form::RawDouble } else { Form::Whole };
+                let form = match (self.plan.floats.is_raw(v), self.plan.floats.held(v)) {
+                    (true, Held::Single) => Form::RawBoxed,
+                    (true, _) => Form::RawDouble,
+                    (false, Held::Single) => Form::Boxed,
+                    (false, _) => Form::Whole,
+                };
                 (form, Source::Label(self.raw(v).as_u32()))
             }
         }
@@ -447,12 +470,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
             (None, source) => Err(source),
         };
         let pc = data.pc.wrapping_add(u64::from(data.guest_offsets.get(guest_index as usize).copied().unwrap_or(0)));
-        let mut fuel = Vec::new();
-        let mut from = Some(Fuel { root: self.fuel.root, spent: self.fuel.spent + i64::from(guest_index) });
-        while let Some(Fuel { root, spent }) = from {
-            fuel.push((Source::Label(root.as_u32()), spent));
-            from = self.counted.get(&root).map(|before| Fuel { root: before.root, spent: before.spent + spent });
-        }
+        let fuel = vec![(Source::Label(self.fuel.root.as_u32()), self.fuel.spent + i64::from(guest_index))];
         self.accesses.push(Access { pc, write, base, disp, fuel, dirty });
         self.b.set_srcloc(SourceLoc::new(number));
     }

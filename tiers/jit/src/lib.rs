@@ -13,6 +13,7 @@
 mod compile;
 mod emit;
 mod fault;
+mod floats;
 mod host;
 mod memory;
 mod plan;
@@ -85,7 +86,10 @@ impl Tier for Jit {
         };
         match compiler.compile(region, &links) {
             Ok(finished) => self.units.install(region, finished).map_or(Prepared::Full, Prepared::Ready),
-            Err(why) => Prepared::Refused(why),
+            Err(why) => {
+                eprintln!("REFUSED {why}");
+                Prepared::Refused(why)
+            }
         }
     }
 
@@ -94,7 +98,10 @@ impl Tier for Jit {
         let answer = queue.take()?;
         let prepared = match answer.result {
             Ok(finished) => self.units.install(&answer.region, finished).map_or(Prepared::Full, Prepared::Ready),
-            Err(why) => Prepared::Refused(why),
+            Err(why) => {
+                eprintln!("REFUSED {why}");
+                Prepared::Refused(why)
+            }
         };
         Some((answer.region.pc, answer.region.rounding, prepared))
     }

@@ -4,8 +4,9 @@
 //! region. What a fault finds is worked out here before code is made: for each register the value it has and whether the
 //! state lacks it ("dirty").
 
+use crate::floats::Floats;
 use friscy_lift_ir::op::Effects;
-use friscy_lift_ir::{Block, Inst, InstId, Op, Region, Target, Term, Type, Value, cfg};
+use friscy_lift_ir::{Block, InstId, Op, Region, Target, Term, Value, cfg};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Integer registers are numbered 0 to 31, floating-point ones 32 to 63.
@@ -75,10 +76,8 @@ pub(crate) struct Plan {
     pub(crate) joins: Vec<bool>,
     /// Where each value is used last: the place in its block, or [`ELSEWHERE`].
     pub(crate) last_use: Vec<u32>,
-    /// Parameters for the bits of doubles, that are doubles in code.
-    floats: FxHashSet<Value>,
-    /// What a NaN in each value is.
-    nans: Vec<Nan>,
+    /// How floating-point values are held.
+    pub(crate) floats: Floats,
     /// Comparisons whose flags are taken back at once, with the flags from before.
     pub(crate) quiet: FxHashMap<InstId, Value>,
     /// The instructions that do so.
@@ -95,8 +94,7 @@ impl Plan {
         cfg::reverse_postorder(region, &mut cfg::Scratch::default(), &mut order);
         let at_start = starts(region, &order);
         let last_use = last_uses(region, &order);
-        let floats = float_params(region, &order);
-        let nans = nans(region, &order, &floats);
+        let floats = Floats::new(region, &order);
         let mut edges = vec![0; region.blocks.len()];
         for &block in &order {
             let term = &region.blocks[block.index()].term;
@@ -107,133 +105,7 @@ impl Plan {
         let joins = region.blocks.iter().zip(edges).enumerate();
         let joins = joins.map(|(at, (data, edges))| at == 0 || data.entry || edges != 1).collect();
         let (quiet, takes_back) = quiet_comparisons(region, &order);
-        Plan { order, at_start, joins, last_use, floats, nans, quiet, takes_back }
-    }
-
-    /// Whether a value is as the host computed it: a NaN may be another than the canonical one, for which it stands.
-    pub(crate) fn is_raw(&self, v: Value) -> bool {
-        self.nans[v.index()] == Nan::Any
-    }
-
-    /// Whether a value is a parameter that is a double in code: the region has its bits.
-    pub(crate) fn is_float(&self, v: Value) -> bool {
-        self.floats.contains(&v)
-    }
-
-    /// Whether an instruction's result is its first operand, NaNs and all.
-    pub(crate) fn is_copy(&self, inst: &Inst) -> bool {
-        is_copy(inst, &self.floats)
-    }
-
-    /// Whether an argument for a parameter is to be looked at: a NaN that it has is not to become the canonical one.
-    pub(crate) fn to_guard(&self, param: Value, arg: Value) -> bool {
-        self.is_raw(param) && self.nans[arg.index()] == Nan::Exact
-    }
-}
-
-/// What a NaN in a floating-point value is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Nan {
-    /// There is none.
-    Never,
-    /// It stands for the canonical one.
-    Any,
-    /// It is as the guest has it.
-    Exact,
-}
-
-/// The values in which any NaN stands for the canonical one: those that the host's arithmetic gives, and those that pass
-/// only such on. A loop's parameter may be one of them although what comes to it from before the loop is not: then that
-/// has to be looked at on its way ([`Plan::to_guard`]).
-fn nans(region: &Region, order: &[Block], floats: &FxHashSet<Value>) -> Vec<Nan> {
-    let mut place = vec![usize::MAX; region.blocks.len()];
-    for (at, block) in order.iter().enumerate() {
-        place[block.index()] = at;
-    }
-    let edges: Vec<(Block, Block, &[Value])> = order
-        .iter()
-        .flat_map(|&from| {
-            let within = cfg::edges(&region.blocks[from.index()].term).into_iter().flatten();
-            within.filter_map(move |edge| match &edge.target {
-                Target::Block(to, args) => Some((from, *to, &args[..])),
-                Target::Pc(_) => None,
-            })
-        })
-        .collect();
-    let goes_back = |from: Block, to: Block| place[from.index()] >= place[to.index()];
-    let mut guarded = vec![false; region.values.len()];
-    for &(from, to, _) in &edges {
-        if goes_back(from, to) {
-            region.blocks[to.index()].params.iter().for_each(|v| guarded[v.index()] = true);
-        }
-    }
-    loop {
-        let mut nans = vec![Nan::Exact; region.values.len()];
-        for block in order.iter().map(|block| &region.blocks[block.index()]) {
-            for v in &block.params {
-                let holds = region.values[v.index()].ty != Type::I64 || floats.contains(v);
-                nans[v.index()] = if holds { Nan::Never } else { Nan::Exact };
-            }
-            for id in &block.insts {
-                let inst = &region.insts[id.index()];
-                if inst.result != Value::NONE {
-                    nans[inst.result.index()] = made_nan(region, inst, floats);
-                }
-            }
-        }
-        let mut changed = true;
-        while changed {
-            changed = false;
-            let mut pass = |to: Value, nan: Nan, nans: &mut Vec<Nan>| {
-                changed |= nan > nans[to.index()];
-                nans[to.index()] = nan.max(nans[to.index()]);
-            };
-            for inst in order.iter().flat_map(|block| &region.blocks[block.index()].insts) {
-                let inst = &region.insts[inst.index()];
-                if is_copy(inst, floats) || bits_of(inst).is_some() {
-                    pass(inst.result, nans[inst.args[0].index()], &mut nans);
-                }
-            }
-            for &(from, to, args) in &edges {
-                for (param, arg) in region.blocks[to.index()].params.iter().zip(args) {
-                    let nan = nans[arg.index()];
-                    if nan != Nan::Exact || !guarded[param.index()] || goes_back(from, to) {
-                        pass(*param, nan, &mut nans);
-                    }
-                }
-            }
-        }
-        // What is only passed on, or is never a NaN otherwise, is not worth looking at.
-        let mut again = false;
-        for &(_, to, args) in &edges {
-            for (param, arg) in region.blocks[to.index()].params.iter().zip(args) {
-                if guarded[param.index()] && nans[param.index()] != Nan::Any && nans[arg.index()] == Nan::Exact {
-                    guarded[param.index()] = false;
-                    again = true;
-                }
-            }
-        }
-        if !again {
-            return nans;
-        }
-    }
-}
-
-/// What a NaN in an instruction's result is, where that does not depend on its operands.
-fn made_nan(region: &Region, inst: &Inst, floats: &FxHashSet<Value>) -> Nan {
-    match inst.op {
-        op if is_arithmetic(op) => Nan::Any,
-        Op::Iconst if !f64::from_bits(inst.imm as u64).is_nan() => Nan::Never,
-        _ if is_copy(inst, floats) || bits_of(inst).is_some() => Nan::Never,
-        Op::BitsF64 if region.as_const(inst.args[0]).is_some_and(|bits| !f64::from_bits(bits as u64).is_nan()) => {
-            Nan::Never
-        }
-        Op::BitsF32 if region.as_const(inst.args[0]).is_some_and(|bits| !f32::from_bits(bits as u32).is_nan()) => {
-            Nan::Never
-        }
-        Op::CvtF32S32 | Op::CvtF32U32 | Op::CvtF32S64 | Op::CvtF32U64 => Nan::Never,
-        Op::CvtF64S32 | Op::CvtF64U32 | Op::CvtF64S64 | Op::CvtF64U64 => Nan::Never,
-        _ => Nan::Exact,
+        Plan { order, at_start, joins, last_use, floats, quiet, takes_back }
     }
 }
 
@@ -267,63 +139,6 @@ fn quiet_comparisons(region: &Region, order: &[Block]) -> (FxHashMap<InstId, Val
         }
     }
     (quiet, takes_back)
-}
-
-/// Arithmetic whose result, if it is a NaN, is the canonical one in RISC-V and any in the host (unprivileged manual,
-/// "NaN Generation and Propagation").
-fn is_arithmetic(op: Op) -> bool {
-    use Op::{CvtF32F64, CvtF64F32, FaddD, FaddS, FdivD, FdivS, FmaD, FmaS, FmsD, FmsS, FmulD, FmulS};
-    use Op::{FnmaD, FnmaS, FnmsD, FnmsS, FsqrtD, FsqrtS, FsubD, FsubS};
-    matches!(op, FaddS | FaddD | FsubS | FsubD | FmulS | FmulD | FdivS | FdivD | FsqrtS | FsqrtD)
-        || matches!(op, FmaS | FmaD | FmsS | FmsD | FnmsS | FnmsD | FnmaS | FnmaD | CvtF32F64 | CvtF64F32)
-}
-
-/// Sign injection from the value itself copies it; so does the double of bits that are one in code.
-fn is_copy(inst: &Inst, floats: &FxHashSet<Value>) -> bool {
-    let injects = matches!(inst.op, Op::FsgnjS | Op::FsgnjD) && inst.args[0] == inst.args[1];
-    injects || inst.op == Op::BitsF64 && floats.contains(&inst.args[0])
-}
-
-/// The double whose bits an instruction gives.
-pub(crate) fn bits_of(inst: &Inst) -> Option<Value> {
-    (inst.op == Op::BitsI64).then_some(inst.args[0])
-}
-
-/// The integer parameters to which only bits of doubles come, and of which doubles are made: compilers let a double pass
-/// through an integer register from one time round a loop to the next.
-fn float_params(region: &Region, order: &[Block]) -> FxHashSet<Value> {
-    let insts = order.iter().flat_map(|block| &region.blocks[block.index()].insts);
-    let mut wanted = FxHashSet::default();
-    for inst in insts.map(|id| &region.insts[id.index()]).filter(|inst| inst.op == Op::BitsF64) {
-        if region.def(inst.args[0]).is_none() {
-            wanted.insert(inst.args[0]);
-        }
-    }
-    while !wanted.is_empty() {
-        let mut out = Vec::new();
-        for &block in order {
-            for edge in cfg::edges(&region.blocks[block.index()].term).into_iter().flatten() {
-                let Target::Block(to, args) = &edge.target else { continue };
-                let params = &region.blocks[to.index()].params;
-                for (&param, &arg) in params.iter().zip(args).filter(|(param, _)| wanted.contains(*param)) {
-                    let is_double = match region.def(arg) {
-                        Some(inst) => inst.op == Op::Iconst || bits_of(inst).is_some(),
-                        None => wanted.contains(&arg),
-                    };
-                    if !is_double {
-                        out.push(param);
-                    }
-                }
-            }
-        }
-        if out.is_empty() {
-            break;
-        }
-        out.iter().for_each(|v| {
-            wanted.remove(v);
-        });
-    }
-    wanted
 }
 
 fn last_uses(region: &Region, order: &[Block]) -> Vec<u32> {

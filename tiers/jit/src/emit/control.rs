@@ -8,7 +8,7 @@ use crate::units::{LINES, MAX_ENTRIES};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::immediates::Offset32;
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, MemFlagsData, SourceLoc, types};
-use friscy_lift_ir::{Block, Cond, Edge, ExitKind, JumpKind, Op, Target, Term, Type, Value};
+use friscy_lift_ir::{Block, Cond, Edge, ExitKind, JumpKind, Op, Target, Term, Value};
 use friscy_seam::{EXIT_KINDS, State};
 use std::mem::offset_of;
 
@@ -143,7 +143,10 @@ impl Emitter<'_, '_> {
             return fuel.root;
         }
         let spent = self.constant(-fuel.spent);
-        self.b.ins().iadd(fuel.root, spent)
+        let value = self.b.ins().iadd(fuel.root, spent);
+        self.label(value);
+        self.counted.insert(value, fuel);
+        value
     }
 
     /// Fuel with nothing left to be taken off it.
@@ -151,10 +154,7 @@ impl Emitter<'_, '_> {
         if fuel.spent == 0 {
             return fuel;
         }
-        let root = self.fuel_value(fuel);
-        self.label(root);
-        self.counted.insert(root, fuel);
-        Fuel { root, spent: 0 }
+        Fuel { root: self.fuel_value(fuel), spent: 0 }
     }
 
     /// Whether fuel is used up.
@@ -321,12 +321,7 @@ impl Emitter<'_, '_> {
             self.fuel_at_start[to.index()] = Some(fuel);
         }
         for (&v, &param) in args.iter().zip(&self.region.blocks[to.index()].params) {
-            let is_raw = self.plan.is_raw(param);
-            let value = match self.plan.is_float(param) {
-                true => self.double(v, is_raw),
-                false if is_raw => self.raw(v),
-                false => self.get(v),
-            };
+            let value = self.argument(param, v);
             values.push(BlockArg::Value(value));
         }
         values
@@ -334,32 +329,51 @@ impl Emitter<'_, '_> {
 
     fn has_guards(&self, to: Block, args: &[Value]) -> bool {
         let params = &self.region.blocks[to.index()].params;
-        params.iter().zip(args).any(|(&param, &arg)| self.plan.to_guard(param, arg))
+        let (floats, region) = (&self.plan.floats, self.region);
+        params
+            .iter()
+            .zip(args)
+            .any(|(&param, &arg)| floats.guards_nan(region, param, arg) || floats.guards_box(region, param, arg))
     }
 
-    /// Leaves where a NaN other than the canonical one would go to a parameter in which any stands for that.
+    /// Leaves where what would go to a parameter is not what that is held as ([`crate::floats`]).
     fn guard(&mut self, to: Block, args: &[Value], fuel: Fuel, registers: &Registers) {
         let data = &self.region.blocks[to.index()];
-        for (&param, &arg) in data.params.iter().zip(args).filter(|(param, arg)| self.plan.to_guard(**param, **arg)) {
-            let value = if self.plan.is_float(param) { self.double(arg, true) } else { self.get(arg) };
+        for (&param, &arg) in data.params.iter().zip(args) {
+            if self.plan.floats.guards_box(self.region, param, arg) {
+                let value = self.get(arg);
+                let is_boxed = self.is_boxed(value);
+                let (out, on) = (self.cold_block(), self.block_like());
+                self.b.ins().brif(is_boxed, on, &[], out, &[]);
+                self.leave_below(out, data.pc, fuel, registers, on);
+            }
+            if !self.plan.floats.guards_nan(self.region, param, arg) {
+                continue;
+            }
+            let value = self.argument(param, arg);
             let (nan, out, on) = (self.cold_block(), self.cold_block(), self.block_like());
             let is_nan = self.b.ins().fcmp(FloatCC::Unordered, value, value);
             self.b.ins().brif(is_nan, nan, &[], on, &[]);
-            let window = self.aside(nan);
-            let (bits, canonical) = match self.region.values[param.index()].ty {
-                Type::F32 => (types::I32, i64::from(CANONICAL_NAN_32)),
+            self.b.switch_to_block(nan);
+            let (bits, canonical) = match self.b.func.dfg.value_type(value) {
+                types::F32 => (types::I32, i64::from(CANONICAL_NAN_32)),
                 _ => (types::I64, CANONICAL_NAN_64 as i64),
             };
             let value = self.b.ins().bitcast(bits, MemFlagsData::new(), value);
             let canonical = self.b.ins().iconst(bits, canonical);
             let same = self.b.ins().icmp(IntCC::Equal, value, canonical);
             self.b.ins().brif(same, on, &[], out, &[]);
-            self.aside(out);
-            self.flush(registers);
-            let pc = self.constant(data.pc as i64);
-            self.exit(exit::word(exit::BELOW, 0), pc, fuel);
-            self.back(on, window);
+            self.leave_below(out, data.pc, fuel, registers, on);
         }
+    }
+
+    /// In `out`, leaves for the tier below; goes on in `on`.
+    fn leave_below(&mut self, out: ir::Block, pc: u64, fuel: Fuel, registers: &Registers, on: ir::Block) {
+        let saved = self.aside(out);
+        self.flush(registers);
+        let pc = self.constant(pc as i64);
+        self.exit(exit::word(exit::BELOW, 0), pc, fuel);
+        self.back(on, saved);
     }
 
     /// Goes along an edge; if it is a preemption point and `checks`, only if there is fuel.

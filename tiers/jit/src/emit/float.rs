@@ -3,6 +3,7 @@
 
 use super::{Emitted, Emitter, RESULT_SLOT, UNREAD_SLOT, clif_type, state_offset};
 use crate::fault::{CANONICAL_NAN_32, CANONICAL_NAN_64};
+use crate::floats::Held;
 use crate::host::{friscy_jit_preserving, friscy_jit_read_mxcsr};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::immediates::Offset32;
@@ -13,6 +14,9 @@ use std::mem::offset_of;
 
 /// How many instructions are looked at for a second value to be made canonical.
 const LOOK_AHEAD: usize = 24;
+
+/// Lanes of vectors are in the order of the host's memory.
+const LANES: MemFlagsData = MemFlagsData::new().with_endianness(ir::Endianness::Little);
 
 /// The invalid-operation flag.
 const NV: i64 = 16;
@@ -139,6 +143,32 @@ impl Emitter<'_, '_> {
         }
     }
 
+    /// Whether a register's value is a NaN-boxed single.
+    pub(super) fn is_boxed(&mut self, value: ir::Value) -> ir::Value {
+        let bits = self.b.ins().bitcast(types::I64, MemFlagsData::new(), value);
+        let boxed = self.constant(!0 << 32);
+        self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, bits, boxed)
+    }
+
+    /// The low half of a register's value.
+    pub(super) fn low_single(&mut self, value: ir::Value) -> ir::Value {
+        let wide = self.b.ins().scalar_to_vector(types::F64X2, value);
+        let singles = self.b.ins().bitcast(types::F32X4, LANES, wide);
+        self.b.ins().extractlane(singles, 0)
+    }
+
+    /// A single, NaN-boxed.
+    pub(super) fn boxed(&mut self, single: ir::Value) -> ir::Value {
+        let wide = self.b.ins().scalar_to_vector(types::F32X4, single);
+        let bits = self.b.ins().bitcast(types::I64X2, LANES, wide);
+        let high = [0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0];
+        let high = self.b.func.dfg.constants.insert(ir::ConstantData::from(&high[..]));
+        let high = self.b.ins().vconst(types::I64X2, high);
+        let boxed = self.b.ins().bor(bits, high);
+        let doubles = self.b.ins().bitcast(types::F64X2, LANES, boxed);
+        self.b.ins().extractlane(doubles, 0)
+    }
+
     /// The op by the exact implementation.
     fn exact(&mut self, inst: &Inst) -> ir::Value {
         let zero = self.constant(0);
@@ -161,7 +191,7 @@ impl Emitter<'_, '_> {
 
     fn bits(&mut self, inst: &Inst) -> bool {
         let value = match inst.op {
-            Op::BitsF64 if self.plan.is_float(inst.args[0]) => self.raw(inst.args[0]),
+            _ if self.plan.floats.is_copy(inst) => self.raw(inst.args[0]),
             Op::BitsF64 => {
                 let bits = self.get(inst.args[0]);
                 self.b.ins().bitcast(types::F64, MemFlagsData::new(), bits)
@@ -173,13 +203,16 @@ impl Emitter<'_, '_> {
             _ => {
                 // Unbox: what is not boxed is the canonical NaN.
                 let value = self.settle(inst.args[0]);
-                let bits = self.as_bits(value);
-                let low = self.b.ins().ireduce(types::I32, bits);
-                let boxed = self.constant(!0 << 32);
-                let is_boxed = self.b.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, bits, boxed);
-                let nan = self.b.ins().iconst(types::I32, i64::from(CANONICAL_NAN_32));
-                let low = self.b.ins().select(is_boxed, low, nan);
-                self.b.ins().bitcast(types::F32, MemFlagsData::new(), low)
+                let is_boxed = self.is_boxed(value);
+                let (out, on) = (self.cold_block(), self.b.create_block());
+                self.b.append_block_param(on, types::F32);
+                let single = self.low_single(value);
+                self.b.ins().brif(is_boxed, on, &[BlockArg::Value(single)], out, &[]);
+                self.b.switch_to_block(out);
+                let nan = self.b.ins().f32const(ir::immediates::Ieee32::with_bits(CANONICAL_NAN_32));
+                self.b.ins().jump(on, &[BlockArg::Value(nan)]);
+                self.b.switch_to_block(on);
+                self.b.block_params(on)[0]
             }
         };
         self.define(inst.result, value);
@@ -193,7 +226,7 @@ impl Emitter<'_, '_> {
             Op::FsgnjD | Op::FsgnjnD | Op::FsgnjxD => (types::F64, types::I64, i64::MIN),
             _ => return false,
         };
-        if self.plan.is_copy(inst) {
+        if self.plan.floats.is_copy(inst) {
             let value = self.raw(inst.args[0]);
             self.define(inst.result, value);
             return true;
@@ -227,7 +260,7 @@ impl Emitter<'_, '_> {
             Op::FleS | Op::FleD => (FloatCC::LessThanOrEqual, true),
             _ => return false,
         };
-        let (a, b) = (self.raw(inst.args[0]), self.raw(inst.args[1]));
+        let (a, b) = (self.operand(inst.args[0]), self.operand(inst.args[1]));
         let before = self.plan.quiet.get(&id).copied();
         if signals || before.is_some() {
             // The host's instruction says so of a signalling NaN only, in MXCSR.
@@ -259,7 +292,7 @@ impl Emitter<'_, '_> {
             Op::FmaxS | Op::FmaxD => FloatCC::GreaterThan,
             _ => return false,
         };
-        let (a, b) = (self.raw(inst.args[0]), self.raw(inst.args[1]));
+        let (a, b) = (self.operand(inst.args[0]), self.operand(inst.args[1]));
         let (differ, special, done) = (self.b.create_block(), self.cold_block(), self.b.create_block());
         self.b.append_block_param(done, self.b.func.dfg.value_type(a));
         let is_plain = self.b.ins().fcmp(FloatCC::OrderedNotEqual, a, b);
@@ -289,7 +322,7 @@ impl Emitter<'_, '_> {
         if inst.imm != 1 {
             return false;
         }
-        let value = self.raw(inst.args[0]);
+        let value = self.operand(inst.args[0]);
         let bound: f64 = if wide { 9.2e18 } else { 2147483647.0 };
         let bound = if single { self.b.ins().f32const(bound as f32 * 0.99) } else { self.b.ins().f64const(bound) };
         let magnitude = self.b.ins().fabs(value);
@@ -392,7 +425,8 @@ impl Emitter<'_, '_> {
     /// As [`Self::get`], and remembers the canonical form for the rest of the block, with that of another value which
     /// will be asked for. Not for code that is left out on some ways.
     pub(super) fn settle(&mut self, v: Value) -> ir::Value {
-        if !self.plan.is_raw(v) || self.region.values[v.index()].ty == Type::I64 {
+        let is_plain = self.region.values[v.index()].ty != Type::I64 && self.plan.floats.held(v) == Held::Plain;
+        if !self.plan.floats.is_raw(v) || !is_plain {
             return self.get(v);
         }
         if let Some(&settled) = self.settled.get(&v) {
@@ -426,7 +460,7 @@ impl Emitter<'_, '_> {
                 _ => stored,
             };
             let there = self.values[of.index()]?;
-            let fits = of != v && self.plan.is_raw(of) && !self.settled.contains_key(&of);
+            let fits = of != v && self.plan.floats.is_raw(of) && !self.settled.contains_key(&of);
             (fits && self.b.func.dfg.value_type(there) == ty).then_some((of, there))
         })
     }

@@ -1,6 +1,7 @@
 //! Guest memory: an access is one host instruction in the window, whose fault is found by its place.
 
 use super::{Emitted, Emitter, state_offset};
+use crate::floats::Held;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::Offset32;
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, MemFlagsData, types};
@@ -77,6 +78,7 @@ impl Emitter<'_, '_> {
         }
         match self.region.def(v) {
             Some(def) if def.op == Op::Box => self.settle(def.args[0]),
+            _ if self.plan.floats.held(v) == Held::Single => self.get_held(v),
             _ => {
                 let value = self.settle(v);
                 let bits = self.b.ins().bitcast(types::I64, MemFlagsData::new(), value);
