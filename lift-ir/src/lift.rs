@@ -27,6 +27,11 @@ pub trait CodeSource {
     /// # Errors
     /// When any byte of the instruction cannot be fetched.
     fn fetch(&mut self, pc: u64) -> Result<u32, FetchFault>;
+
+    /// Whether a region is to have the code at `pc`, where a branch may lead or a call return to; else it leaves there.
+    fn is_wanted(&mut self, _pc: u64) -> bool {
+        true
+    }
 }
 
 /// An instruction cannot be fetched.
@@ -168,13 +173,16 @@ impl Lifter {
         self.starts.insert(pc, block);
         lift_block(out, block, src, budget, stop, None);
         let data = &out.blocks[block.index()];
+        let branches = matches!(data.term, Term::Branch { .. });
         for edge in cfg::edges(&data.term).into_iter().flatten() {
             if let Target::Pc(to) = edge.target {
-                self.queue.push((to, false));
+                if !branches || src.is_wanted(to) {
+                    self.queue.push((to, false));
+                }
             }
         }
         if limits.follow_calls_return_site {
-            if let Some(to) = resume_pc(out, block) {
+            if let Some(to) = resume_pc(out, block).filter(|&to| src.is_wanted(to)) {
                 self.queue.push((to, true));
             }
         }

@@ -41,8 +41,15 @@ impl Translator {
 
 impl Translator {
     /// Lifts the function that `key` is in, from there and from `entries` on, and improves it as compiled tiers want it.
-    pub(crate) fn lift_function(&mut self, key: Key, entries: &[u64], memory: &dyn CodeMemory) -> &Region {
-        let mut source = Chunk { memory, start: key.pc, len: 0, bytes: [0; CHUNK_BYTES] };
+    /// Code that has not run (`has_run`) is left out.
+    pub(crate) fn lift_function(
+        &mut self,
+        key: Key,
+        entries: &[u64],
+        memory: &dyn CodeMemory,
+        has_run: &dyn Fn(u64) -> bool,
+    ) -> &Region {
+        let mut source = Warm { code: Chunk { memory, start: key.pc, len: 0, bytes: [0; CHUNK_BYTES] }, has_run };
         let (pc, rounding) = (key.pc, key.rounding);
         self.lifter.lift_with_entries(pc, entries, rounding, &mut source, &COMPILED, &mut self.function);
         optimise(&mut self.function, &mut self.simplifier);
@@ -51,7 +58,13 @@ impl Translator {
 }
 
 /// How far a compiled region goes: most functions are shorter.
-const COMPILED: Limits = Limits { max_insts: 2000, max_blocks: 400, follow_calls_return_site: true };
+const COMPILED: Limits = Limits { max_insts: 4000, max_blocks: 1000, follow_calls_return_site: true };
+
+/// Whether a compiled region may have been longer.
+pub(crate) fn is_cut(region: &Region) -> bool {
+    let insts: usize = region.blocks.iter().map(|block| block.guest_offsets.len()).sum();
+    insts >= COMPILED.max_insts as usize || region.blocks.len() >= COMPILED.max_blocks as usize
+}
 
 /// Instruction fetch through a copy of a chunk of guest memory.
 struct Chunk<'a> {
@@ -82,6 +95,22 @@ impl Chunk<'_> {
             Some(&[low, high]) => Ok(u16::from_le_bytes([low, high])),
             _ => Err(FetchFault),
         }
+    }
+}
+
+/// Code of which only that is wanted that has run.
+struct Warm<'a> {
+    code: Chunk<'a>,
+    has_run: &'a dyn Fn(u64) -> bool,
+}
+
+impl CodeSource for Warm<'_> {
+    fn fetch(&mut self, pc: u64) -> Result<u32, FetchFault> {
+        self.code.fetch(pc)
+    }
+
+    fn is_wanted(&mut self, pc: u64) -> bool {
+        (self.has_run)(pc)
     }
 }
 

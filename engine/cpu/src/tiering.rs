@@ -5,7 +5,7 @@
 //! otherwise, by a jump table above all, such places become further entries of it. Nothing of this is visible to the
 //! guest.
 
-use crate::lift::Translator;
+use crate::lift::{Translator, is_cut};
 use crate::translate::{CodeMemory, Key};
 use friscy_lift_ir::Region;
 use friscy_seam::{Code, Prepared, Site, Tier};
@@ -57,6 +57,8 @@ struct Function {
     keys: Vec<Key>,
     /// The span of all that was compiled.
     span: Range<u64>,
+    /// Where the blocks of what was compiled last begin, in order, if that could have had more.
+    only: Option<Vec<u64>>,
     pages: Vec<u64>,
     layout: u64,
     compiled: u32,
@@ -132,10 +134,14 @@ impl Upper {
         key: Key,
         memory: &dyn CodeMemory,
         translator: &mut Translator,
+        has_run: &dyn Fn(u64) -> bool,
         fits: impl Fn(&Region) -> Fit,
     ) -> Option<Taken> {
         self.samples.insert(key, 0);
-        let within = |f: &Function| f.key.rounding == key.rounding && f.span.contains(&key.pc);
+        let within = |f: &Function| {
+            let has = f.only.as_ref().is_none_or(|blocks| blocks.binary_search(&key.pc).is_ok());
+            f.key.rounding == key.rounding && f.span.contains(&key.pc) && has
+        };
         let known = self.functions.iter().position(|f| within(f) && !f.entries.contains(&key.pc) && f.key != key);
         let number = match known {
             Some(number) => {
@@ -144,10 +150,14 @@ impl Upper {
                     self.samples.insert(key, NEVER);
                     return None;
                 }
+                // What there will be soon may be entered before control comes here again.
+                if function.pending {
+                    return None;
+                }
                 function.entries.push(key.pc);
                 function.wanted += 1;
                 // Each time takes longer to come than the one before.
-                if function.pending || function.wanted < 1 << function.compiled.min(6) {
+                if function.wanted < 1 << function.compiled.min(6) {
                     return None;
                 }
                 number
@@ -159,6 +169,7 @@ impl Upper {
                     entries: Vec::new(),
                     keys: Vec::new(),
                     span: key.pc..key.pc + 1,
+                    only: None,
                     pages: Vec::new(),
                     layout: 0,
                     compiled: 0,
@@ -168,7 +179,7 @@ impl Upper {
                 self.functions.len() - 1
             }
         };
-        self.prepare(number, memory, translator, fits)
+        self.prepare(number, memory, translator, has_run, fits)
     }
 
     fn prepare(
@@ -176,10 +187,11 @@ impl Upper {
         number: usize,
         memory: &dyn CodeMemory,
         translator: &mut Translator,
+        has_run: &dyn Fn(u64) -> bool,
         fits: impl Fn(&Region) -> Fit,
     ) -> Option<Taken> {
         let key = self.functions[number].key;
-        let region = translator.lift_function(key, &self.functions[number].entries, memory);
+        let region = translator.lift_function(key, &self.functions[number].entries, memory, has_run);
         let Some((pages, layout)) = fits(region) else {
             self.refuse(key);
             return None;
@@ -187,6 +199,11 @@ impl Upper {
         let function = &mut self.functions[number];
         let span = region.span();
         function.span = function.span.start.min(span.start)..function.span.end.max(span.end);
+        function.only = is_cut(region).then(|| {
+            let mut blocks: Vec<u64> = region.blocks.iter().map(|block| block.pc).collect();
+            blocks.sort_unstable();
+            blocks
+        });
         (function.pages, function.layout, function.wanted) = (pages.clone(), layout, 0);
         match self.tier.get_or_insert_with(self.make).prepare(region) {
             Prepared::Ready(code) => Some(Taken { pages, entries: self.enter(number, code) }),

@@ -219,7 +219,8 @@ impl Translations {
                 }
                 Some((pages, layout))
             };
-            if let Some(taken) = upper.compile(key, memory, translator, fits) {
+            let has_run = |pc| self.codes.contains_key(&Key { pc, rounding: key.rounding });
+            if let Some(taken) = upper.compile(key, memory, translator, &has_run, fits) {
                 // What changes there is heard of from now on, though nothing may be compiled yet.
                 for page in taken.pages {
                     let image = match memory.source(page << PAGE_BITS) {
