@@ -3,7 +3,6 @@
 use crate::compile::{Compiler, Finished};
 use crate::emit::{Emitted, Links};
 use friscy_lift_ir::Region;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -31,11 +30,7 @@ fn worker() -> Option<&'static Sender<Job>> {
             let work = move || {
                 let mut compiler = Compiler::new();
                 for job in jobs {
-                    let compile = AssertUnwindSafe(|| compiler.compile(&job.region, &job.links));
-                    let result = catch_unwind(compile).unwrap_or_else(|_| {
-                        compiler = Compiler::new();
-                        Err("the code generator failed")
-                    });
+                    let result = compiler.compile(&job.region, &job.links);
                     // A tier that is gone does not want it any more.
                     let _ = job.reply.send(Answer { number: job.number, region: job.region, result });
                 }
