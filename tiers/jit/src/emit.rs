@@ -7,7 +7,7 @@ mod memory;
 
 use crate::fault::Form;
 use crate::floats::{Held, single_of};
-use crate::plan::{ELSEWHERE, Plan, Registers};
+use crate::plan::{ELSEWHERE, Plan, REGISTERS, Registers, set_register};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::{Ieee32, Offset32};
 use cranelift_codegen::ir::{
@@ -140,6 +140,8 @@ pub(crate) struct Emitter<'a, 'b> {
     block: Block,
     /// The place in the block.
     at: u32,
+    /// The instruction of this block, by its place, whose register is stored at once.
+    stored_early: [u32; REGISTERS],
     must_store: &'a Stores,
     pub(crate) accesses: Vec<Access>,
 }
@@ -202,6 +204,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
             is_aside: false,
             block: Block(0),
             at: 0,
+            stored_early: [u32::MAX; REGISTERS],
             must_store,
             accesses: Vec::new(),
         }
@@ -256,12 +259,28 @@ impl<'a, 'b> Emitter<'a, 'b> {
         self.low_halves.clear();
         self.settled.clear();
         self.registers = self.plan.at_start[block.index()].clone();
+        self.stored_early = self.early_stores(block);
         for (at, &id) in data.insts.iter().enumerate() {
             self.at = at as u32;
             self.inst(id)?;
         }
         self.at = data.insts.len() as u32;
         self.terminator(block)
+    }
+
+    /// For each register the last instruction of a block that sets it, if the state has to have it at the block's end
+    /// anyway: stored at once it takes no place until then.
+    fn early_stores(&self, block: Block) -> [u32; REGISTERS] {
+        let data = &self.region.blocks[block.index()];
+        let within = cfg::edges(&data.term).into_iter().flatten().filter_map(cfg::target_block);
+        let kept = within.map(|to| self.plan.at_start[to.index()].dirty).reduce(|a, b| a | b).unwrap_or(0);
+        let mut last = [u32::MAX; REGISTERS];
+        for (at, id) in data.insts.iter().enumerate() {
+            if let Some(r) = set_register(&self.region.insts[id.index()]).filter(|r| kept >> r & 1 == 0) {
+                last[r] = at as u32;
+            }
+        }
+        last
     }
 
     fn inst(&mut self, id: InstId) -> Emitted<()> {
@@ -282,6 +301,12 @@ impl<'a, 'b> Emitter<'a, 'b> {
             _ => self.float(id, &inst)?,
         }
         self.registers.step(inst.op, inst.imm, inst.args[0], inst.result);
+        if let Some(r) =
+            set_register(&inst).filter(|&r| self.stored_early[r] == self.at && self.registers.dirty >> r & 1 != 0)
+        {
+            self.store_register(r, inst.args[0]);
+            self.registers.dirty &= !(1 << r);
+        }
         Ok(())
     }
 
@@ -492,13 +517,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
         let rest = &self.region.blocks[self.block.index()].insts[self.at as usize..];
         !rest.iter().any(|id| {
             let inst = &self.region.insts[id.index()];
-            let number = inst.imm as usize & 31;
-            let set = match inst.op {
-                Op::SetX => number,
-                Op::SetF => number | 32,
-                _ => return false,
-            };
-            set == r && inst.args[0] != v
+            set_register(inst) == Some(r) && inst.args[0] != v
         })
     }
 

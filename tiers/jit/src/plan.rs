@@ -6,7 +6,7 @@
 
 use crate::floats::Floats;
 use friscy_lift_ir::op::Effects;
-use friscy_lift_ir::{Block, InstId, Op, Region, Target, Term, Value, cfg};
+use friscy_lift_ir::{Block, Inst, InstId, Op, Region, Target, Term, Value, cfg};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Integer registers are numbered 0 to 31, floating-point ones 32 to 63.
@@ -54,6 +54,16 @@ impl Registers {
     /// The dirty registers, in order.
     pub(crate) fn dirty(&self) -> impl Iterator<Item = usize> + use<> {
         bits(self.dirty)
+    }
+}
+
+/// The register that an instruction sets.
+pub(crate) fn set_register(inst: &Inst) -> Option<usize> {
+    let number = inst.imm as usize & 31;
+    match inst.op {
+        Op::SetX => Some(number),
+        Op::SetF => Some(number | 32),
+        _ => None,
     }
 }
 
