@@ -76,6 +76,14 @@ pub struct Machine {
     pub reserved_value: u64,
 }
 
+/// What an integer op without effects gives; nothing for any other op.
+pub fn evaluate_integer(op: Op, [a, b, c]: [u64; 3]) -> Option<u64> {
+    match op {
+        Op::Select => Some(if a != 0 { b } else { c }),
+        _ => sem::binary(op, a, b).or_else(|| sem::unary(op, a)),
+    }
+}
+
 impl Machine {
     /// Zero registers at `pc` with `fuel`.
     pub fn new(pc: u64, fuel: i64) -> Machine {
@@ -173,25 +181,15 @@ impl Machine {
                 self.frm = a as u32 & 7;
                 return Ok(());
             }
-            Op::Select => {
-                if a != 0 {
-                    b
-                } else {
-                    c
-                }
-            }
             Op::Fence => return Ok(()),
             op if effects.contains(Effects::FAULT) => match memory(op) {
                 Access::Plain { len, signed } => self.plain(inst, len, signed, a, b, host)?,
                 Access::Atomic { len } => self.atomic(op, len, a, b, host)?,
             },
-            op => {
-                let integer = sem::binary(op, a, b).or_else(|| sem::unary(op, a));
-                match integer {
-                    Some(v) => v,
-                    None => evaluate_float(op, inst.imm, [a, b, c], self.frm, &mut self.fflags),
-                }
-            }
+            op => match evaluate_integer(op, [a, b, c]) {
+                Some(v) => v,
+                None => evaluate_float(op, inst.imm, [a, b, c], self.frm, &mut self.fflags),
+            },
         };
         if inst.result != Value::NONE {
             values[inst.result.index()] = result;

@@ -1,8 +1,10 @@
 //! Compiling a region: code is made, then every access is checked to find each guest register where it was expected; if
 //! one is not found, the region is compiled again with that register stored before the access.
 
-use crate::emit::{Access, BASE, Counted, Emitted, Emitter, Links, Source, Stores, signature};
-use crate::fault::{Base, Dirty, Place, Row};
+use crate::emit::{
+    Access, BASE, COMPUTED_DEPTH, Counted, Emitted, Emitter, Links, Names, Source, Stores, is_computable, signature,
+};
+use crate::fault::{Base, Computed, Dirty, Form, Place, Row};
 use crate::memory::CHUNK_BYTES;
 use crate::plan::Plan;
 use cranelift_codegen::ir::{Function, TrapCode, UserFuncName, Value, ValueLabel};
@@ -10,8 +12,9 @@ use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_codegen::{CodegenResult, CompiledCode, Context, LabelValueLoc, ValueLabelsRanges};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
-use friscy_lift_ir::Region;
+use friscy_lift_ir::{Region, Type};
 use rustc_hash::FxHashMap;
+use std::cell::RefCell;
 
 /// How often a region is compiled again at most.
 const ATTEMPTS: usize = 6;
@@ -24,6 +27,7 @@ pub(crate) struct Finished {
     /// In order, relative to the code.
     pub(crate) rows: Vec<Row>,
     pub(crate) dirty: Vec<Dirty>,
+    pub(crate) computed: Vec<Computed>,
 }
 
 pub(crate) struct Compiler {
@@ -96,7 +100,7 @@ impl Compiler {
             let builder = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
             let mut emitter = Emitter::new(region, &plan, links, builder, &stores, self.has_fma);
             let entries = emitter.emit()?;
-            let (mut accesses, counted) = emitter.finish(self.isa.frontend_config());
+            let (mut accesses, counted, names) = emitter.finish(self.isa.frontend_config());
             self.simplify().map_err(|_| "Cranelift refused it")?;
             resolve(&self.context.func, &mut accesses, &counted);
             match self.context.compile(&*self.isa, &mut Default::default()) {
@@ -111,7 +115,10 @@ impl Compiler {
                 return Err("code with relocations");
             }
             let before = stores.len();
-            let (rows, dirty) = rows(code, &accesses, &mut stores)?;
+            let finder =
+                Finder { region, code, function: &self.context.func, names: &names, computed: RefCell::default() };
+            let (rows, dirty) = finder.rows(&accesses, &mut stores)?;
+            let computed = finder.computed.into_inner();
             if stores.len() != before {
                 continue;
             }
@@ -119,7 +126,7 @@ impl Compiler {
             if code.len() > CHUNK_BYTES {
                 return Err("more code than fits in one piece");
             }
-            return Ok(Finished { code, entries, rows, dirty });
+            return Ok(Finished { code, entries, rows, dirty, computed });
         }
         Err("registers are not found at an access")
     }
@@ -151,10 +158,10 @@ fn resolve(function: &Function, accesses: &mut [Access], counted: &Counted) {
                 (root, spent) = (from.root, spent + from.spent);
             }
         }
-        if let Err((_, source)) = &mut access.base {
+        if let Err((_, _, source)) = &mut access.base {
             real(source);
         }
-        access.dirty.iter_mut().for_each(|(_, _, source)| real(source));
+        access.dirty.iter_mut().for_each(|(.., source)| real(source));
     }
 }
 
@@ -171,55 +178,98 @@ pub fn inspect(region: &Region) -> Result<(String, String), &'static str> {
     Ok((clif, code.unwrap_or_default()))
 }
 
-/// Where everything is at each access. What is not found is added to `stores`.
-fn rows(code: &CompiledCode, accesses: &[Access], stores: &mut Stores) -> Emitted<(Vec<Row>, Vec<Dirty>)> {
-    let (mut rows, mut dirty) = (Vec::new(), Vec::new());
-    let srclocs = code.buffer.get_srclocs_sorted();
-    let traps = code.buffer.traps().iter().filter(|trap| trap.code == TrapCode::HEAP_OUT_OF_BOUNDS);
-    for trap in traps {
-        let at = trap.offset;
-        let place = srclocs.partition_point(|range| range.end <= at);
-        let number = srclocs.get(place).filter(|range| range.start <= at).map(|range| range.loc.bits());
-        let (number, access) = number
-            .and_then(|number| Some((number, accesses.get(number as usize)?)))
-            .ok_or("an access without its number")?;
-        let find = |source| find(&code.value_labels_ranges, source, at);
-        let first = dirty.len() as u32;
-        for &(register, form, source) in &access.dirty {
-            match find(source) {
-                Some(place) => dirty.push(Dirty { register, form, place }),
-                None => {
-                    stores.insert((number, register));
+/// Finds values in finished code.
+struct Finder<'a> {
+    region: &'a Region,
+    code: &'a CompiledCode,
+    function: &'a Function,
+    names: &'a Names,
+    computed: RefCell<Vec<Computed>>,
+}
+
+impl Finder<'_> {
+    /// Where everything is at each access. What is not found is added to `stores`.
+    fn rows(&self, accesses: &[Access], stores: &mut Stores) -> Emitted<(Vec<Row>, Vec<Dirty>)> {
+        let code = self.code;
+        let (mut rows, mut dirty) = (Vec::new(), Vec::new());
+        let srclocs = code.buffer.get_srclocs_sorted();
+        let traps = code.buffer.traps().iter().filter(|trap| trap.code == TrapCode::HEAP_OUT_OF_BOUNDS);
+        for trap in traps {
+            let at = trap.offset;
+            let place = srclocs.partition_point(|range| range.end <= at);
+            let number = srclocs.get(place).filter(|range| range.start <= at).map(|range| range.loc.bits());
+            let (number, access) = number
+                .and_then(|number| Some((number, accesses.get(number as usize)?)))
+                .ok_or("an access without its number")?;
+            let find = |source| find(&code.value_labels_ranges, source, at);
+            let first = dirty.len() as u32;
+            for &(register, v, form, source) in &access.dirty {
+                let there = find(source).map(|place| (form, place)).or_else(|| self.find(v, at, COMPUTED_DEPTH));
+                match there {
+                    Some((form, place)) => dirty.push(Dirty { register, form, place }),
+                    None => {
+                        stores.insert((number, register));
+                    }
                 }
             }
-        }
-        let base = match access.base {
-            Ok(register) => Base::Register(register),
-            Err((_, Source::Label(u32::MAX))) => Base::Stored,
-            Err((form, source)) => match find(source) {
-                Some(place) => Base::Place(form, place),
-                None => {
-                    stores.insert((number, BASE));
-                    Base::Stored
+            let base = match access.base {
+                Ok(register) => Base::Register(register),
+                Err((_, _, Source::Label(u32::MAX))) => Base::Stored,
+                Err((v, form, source)) => {
+                    match find(source).map(|place| (form, place)).or_else(|| self.find(v, at, COMPUTED_DEPTH)) {
+                        Some((form, place)) => Base::Place(form, place),
+                        None => {
+                            stores.insert((number, BASE));
+                            Base::Stored
+                        }
+                    }
                 }
-            },
-        };
-        // Fuel is used on every way on.
-        let fuel = access.fuel.iter().find_map(|&(source, spent)| Some((find(source)?, spent)));
-        let (fuel, spent) = fuel.ok_or("fuel is not found at an access")?;
-        rows.push(Row {
-            at: at as usize,
-            pc: access.pc,
-            spent,
-            write: access.write,
-            base,
-            disp: access.disp,
-            fuel,
-            dirty: (first, dirty.len() as u32),
-        });
+            };
+            // Fuel is used on every way on.
+            let fuel = access.fuel.iter().find_map(|&(source, spent)| Some((find(source)?, spent)));
+            let (fuel, spent) = fuel.ok_or("fuel is not found at an access")?;
+            rows.push(Row {
+                at: at as usize,
+                pc: access.pc,
+                spent,
+                write: access.write,
+                base,
+                disp: access.disp,
+                fuel,
+                dirty: (first, dirty.len() as u32),
+            });
+        }
+        rows.sort_by_key(|row| row.at);
+        Ok((rows, dirty))
     }
-    rows.sort_by_key(|row| row.at);
-    Ok((rows, dirty))
+
+    /// Where an integer is at an offset: in a place, as its low half, or computed from others.
+    fn find(&self, v: friscy_lift_ir::Value, at: u32, depth: u32) -> Option<(Form, Place)> {
+        if let Some(imm) = self.region.as_const(v) {
+            return Some((Form::Whole, Place::Const(imm as u64)));
+        }
+        if self.region.values[v.index()].ty != Type::I64 {
+            return None;
+        }
+        for (names, form) in [(&self.names.whole, Form::Whole), (&self.names.narrow, Form::Narrow)] {
+            let Some(name) = names[v.index()] else { continue };
+            if !self.function.dfg.value_type(name).is_int() {
+                return None;
+            }
+            let label = Source::Label(self.function.dfg.resolve_aliases(name).as_u32());
+            if let Some(place) = find(&self.code.value_labels_ranges, label, at) {
+                return Some((form, place));
+            }
+        }
+        let inst = self.region.def(v).filter(|inst| depth > 0 && is_computable(inst.op))?;
+        let mut args = [(Form::Whole, Place::Const(0)); 3];
+        for (arg, &v) in args.iter_mut().zip(&inst.args).filter(|(_, v)| **v != friscy_lift_ir::Value::NONE) {
+            *arg = self.find(v, at, depth - 1)?;
+        }
+        let mut computed = self.computed.borrow_mut();
+        computed.push(Computed { op: inst.op, args });
+        Some((Form::Whole, Place::Computed(computed.len() as u32 - 1)))
+    }
 }
 
 fn find(ranges: &ValueLabelsRanges, source: Source, at: u32) -> Option<Place> {

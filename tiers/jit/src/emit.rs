@@ -40,12 +40,28 @@ pub(crate) struct Access {
     pub(crate) pc: u64,
     pub(crate) write: bool,
     /// A guest register, or a value.
-    pub(crate) base: Result<u8, (Form, Source)>,
+    pub(crate) base: Result<u8, (Value, Form, Source)>,
     pub(crate) disp: i32,
     /// Values that fuel can be found from, with the instructions retired since it was that.
     pub(crate) fuel: Vec<(Source, i64)>,
     /// Register, and what has its value.
-    pub(crate) dirty: Vec<(u8, Form, Source)>,
+    pub(crate) dirty: Vec<(u8, Value, Form, Source)>,
+}
+
+/// The CLIF values of a region's values, whole and as low halves.
+pub(crate) struct Names {
+    pub(crate) whole: Vec<Option<ir::Value>>,
+    pub(crate) narrow: Vec<Option<ir::Value>>,
+}
+
+/// How many computations are done at most, one from the other, to find a register at a fault.
+pub(crate) const COMPUTED_DEPTH: u32 = 4;
+
+/// Whether a value of this op can be computed again from its operands.
+pub(crate) fn is_computable(op: Op) -> bool {
+    let info = op.info();
+    let integers = info.args.iter().all(|ty| *ty == Type::I64) && !info.args.is_empty();
+    integers && info.result == Some(Type::I64) && info.effects == friscy_lift_ir::op::Effects::NONE
 }
 
 /// Registers that must be stored before an access, by the access's number: no place has them there.
@@ -225,10 +241,10 @@ impl<'a, 'b> Emitter<'a, 'b> {
     }
 
     /// Ends the function.
-    pub(crate) fn finish(mut self, config: TargetFrontendConfig) -> (Vec<Access>, Counted) {
+    pub(crate) fn finish(mut self, config: TargetFrontendConfig) -> (Vec<Access>, Counted, Names) {
         self.b.seal_all_blocks();
         self.b.finalize(config);
-        (self.accesses, self.counted)
+        (self.accesses, self.counted, Names { whole: self.values, narrow: self.narrow })
     }
 
     fn block(&mut self, block: Block) -> Emitted<()> {
@@ -319,6 +335,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
     /// Makes `value` the low half of the region's value `v`, which is that sign-extended.
     fn define_narrow(&mut self, v: Value, value: ir::Value) {
         self.narrow[v.index()] = Some(value);
+        self.label(value);
         let whole = self.b.ins().sextend(types::I64, value);
         self.define(v, whole);
     }
@@ -474,25 +491,26 @@ impl<'a, 'b> Emitter<'a, 'b> {
         let mut dirty = Vec::new();
         for r in self.registers.dirty() {
             let v = self.registers.value[r];
-            if self.must_store.contains(&(number, r as u8)) || !self.lives_on(r, v) {
+            let is_there = self.lives_on(r, v) || self.may_be_computed(v, COMPUTED_DEPTH);
+            if self.must_store.contains(&(number, r as u8)) || !is_there {
                 self.store_register(r, v);
                 self.registers.dirty &= !(1 << r);
             } else {
                 let (form, source) = self.source(v);
-                dirty.push((r as u8, form, source));
+                dirty.push((r as u8, v, form, source));
             }
         }
         let holder = (1..32).find(|&r| self.registers.value[r] == base);
         let base = match (holder, self.source(base)) {
             (Some(r), _) => Ok(r as u8),
-            (None, source @ (_, Source::Const(_))) => Err(source),
+            (None, (form, source @ Source::Const(_))) => Err((base, form, source)),
             (None, _) if self.must_store.contains(&(number, BASE)) => {
                 // No register has it any more, and neither has a place.
                 let value = self.get(base);
                 self.store_state(value, state_offset(offset_of!(State, scratch) + 8 * BASE_SLOT));
-                Err((Form::Whole, Source::Label(u32::MAX)))
+                Err((base, Form::Whole, Source::Label(u32::MAX)))
             }
-            (None, source) => Err(source),
+            (None, (form, source)) => Err((base, form, source)),
         };
         let pc = data.pc.wrapping_add(u64::from(data.guest_offsets.get(guest_index as usize).copied().unwrap_or(0)));
         let fuel = vec![(Source::Label(self.fuel.root.as_u32()), self.fuel.spent + i64::from(guest_index))];
@@ -510,6 +528,18 @@ impl<'a, 'b> Emitter<'a, 'b> {
         };
         let last = self.plan.last_use[inner.index()];
         last == ELSEWHERE || last > self.at || self.holds_to_end(r, v)
+    }
+
+    /// Whether a value is likely to be computable from what is in some place behind this point: a guess as well.
+    fn may_be_computed(&self, v: Value, depth: u32) -> bool {
+        let Some(inst) = self.region.def(v).filter(|inst| depth > 0 && is_computable(inst.op)) else { return false };
+        inst.args.iter().filter(|arg| **arg != Value::NONE).all(|&arg| {
+            let last = self.plan.last_use[arg.index()];
+            last == ELSEWHERE
+                || last > self.at
+                || self.region.as_const(arg).is_some()
+                || self.may_be_computed(arg, depth - 1)
+        })
     }
 
     /// Whether the register has this value at the block's end.

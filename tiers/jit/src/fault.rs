@@ -3,6 +3,9 @@
 use crate::Jit;
 use crate::emit::BASE_SLOT;
 use crate::host::word as tier_word;
+use crate::units::Units;
+use friscy_lift_ir::Op;
+use friscy_lift_ir::eval::evaluate_integer;
 use friscy_seam::access::written::word;
 use friscy_seam::access::{STATE_BELOW, window_offset};
 use friscy_seam::{MemoryFault, State};
@@ -18,6 +21,8 @@ pub(crate) enum Place {
     Frame(i32),
     /// Known.
     Const(u64),
+    /// Nowhere: it is computed again, by the number of the computation.
+    Computed(u32),
 }
 
 /// How a place has a register's value.
@@ -25,6 +30,8 @@ pub(crate) enum Place {
 pub(crate) enum Form {
     /// All of it.
     Whole,
+    /// Its low half, of which it is the sign extension.
+    Narrow,
     /// The single that is NaN-boxed in the register.
     Boxed,
     /// A double as the host computed it.
@@ -43,6 +50,7 @@ impl Form {
     fn whole(self, bits: u64) -> u64 {
         match self {
             Form::Whole => bits,
+            Form::Narrow => bits as i32 as u64,
             Form::Boxed => bits | 0xffff_ffff_0000_0000,
             Form::RawDouble if f64::from_bits(bits).is_nan() => CANONICAL_NAN_64,
             Form::RawDouble => bits,
@@ -52,6 +60,15 @@ impl Form {
             Form::RawBoxed => bits | 0xffff_ffff_0000_0000,
         }
     }
+}
+
+/// A value that is computed again from what it was computed from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Computed {
+    /// An integer op without effects.
+    pub(crate) op: Op,
+    /// Its operands; [`Place::Const`] where there are fewer.
+    pub(crate) args: [(Form, Place); 3],
 }
 
 /// A guest register whose value is not in the state.
@@ -97,15 +114,9 @@ pub(crate) struct Row {
     pub(crate) dirty: (u32, u32),
 }
 
-/// Makes the state exact. Called on the stack of the code that faulted.
-///
-/// # Safety
-/// `state` is that which compiled code runs with; its scratch words are as the fault handler left them.
-pub(crate) unsafe extern "C" fn recover(state: *mut State) {
-    // SAFETY: compiled code, the only user of the state, has stopped; the tier that entered it lives on.
-    let (state, jit) = unsafe { (&mut *state, &*((*state).tier[tier_word::TIER] as *const Jit)) };
-    let saved = &state.scratch;
-    let read = |place: Place| match place {
+/// What a place had, as the fault handler saved it.
+fn read_saved(saved: &[u64], place: Place) -> u64 {
+    match place {
         Place::Gpr(n) => saved[word::GPR + n as usize],
         Place::Xmm(n) => saved[word::XMM + n as usize],
         Place::Const(value) => value,
@@ -114,12 +125,39 @@ pub(crate) unsafe extern "C" fn recover(state: *mut State) {
             // SAFETY: a slot of the frame that faulted, which is above the stack pointer.
             unsafe { (at as *const u64).read_unaligned() }
         }
+        Place::Computed(_) => unreachable!("has no place"),
+    }
+}
+
+/// Computes a value again.
+fn compute(units: &Units, n: u32, saved: &[u64]) -> u64 {
+    let Computed { op, args } = *units.computed(n);
+    let args = args.map(|(form, place)| match place {
+        Place::Computed(n) => form.whole(compute(units, n, saved)),
+        place => form.whole(read_saved(saved, place)),
+    });
+    // Only such ops are computed again.
+    evaluate_integer(op, args).expect("an integer op")
+}
+
+/// Makes the state exact. Called on the stack of the code that faulted.
+///
+/// # Safety
+/// `state` is that which compiled code runs with; its scratch words are as the fault handler left them.
+pub(crate) unsafe extern "C" fn recover(state: *mut State) {
+    // SAFETY: compiled code, the only user of the state, has stopped; the tier that entered it lives on.
+    let (state, jit) = unsafe { (&mut *state, &*((*state).tier[tier_word::TIER] as *const Jit)) };
+    let saved = &state.scratch;
+    let units = &jit.units;
+    let read = |place: Place| match place {
+        Place::Computed(n) => compute(units, n, saved),
+        place => read_saved(saved, place),
     };
-    let row = jit.units.row(saved[word::PC] as usize);
+    let row = units.row(saved[word::PC] as usize);
     let fuel = read(row.fuel) as i64;
     // All are read before any is written: the scratch words are not among them, but so it needs no proof.
     let (mut x, mut f) = (state.x, state.f);
-    for dirty in jit.units.dirty(row) {
+    for dirty in units.dirty(row) {
         let value = dirty.form.whole(read(dirty.place));
         match dirty.register {
             n @ 0..32 => x[n as usize] = value,

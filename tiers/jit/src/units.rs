@@ -2,7 +2,7 @@
 
 use crate::compile::Finished;
 use crate::emit::{Links, targets};
-use crate::fault::{Dirty, Row};
+use crate::fault::{Base, Computed, Dirty, Form, Place, Row};
 use crate::host::exit;
 use crate::memory::CodeMemory;
 use friscy_lift_ir::{Region, RoundingClass};
@@ -65,6 +65,7 @@ pub(crate) struct Units {
     /// By host address.
     rows: Vec<Row>,
     dirty: Vec<Dirty>,
+    computed: Vec<Computed>,
     most_bytes: usize,
 }
 
@@ -80,6 +81,7 @@ impl Units {
             caches: [None, None, None],
             rows: Vec::new(),
             dirty: Vec::new(),
+            computed: Vec::new(),
             most_bytes: 0,
         }
     }
@@ -127,14 +129,25 @@ impl Units {
 
     /// Copies a region's code in and makes it known. Rows come in order, relative to the code.
     pub(crate) fn install(&mut self, region: &Region, finished: Finished) -> Option<Code> {
-        let Finished { code, entries, rows, dirty } = finished;
+        let Finished { code, entries, rows, dirty, computed } = finished;
         let at = self.memory.add(&code)?;
         self.most_bytes = self.most_bytes.max(self.memory.bytes());
         let first = self.dirty.len() as u32;
-        self.dirty.extend(dirty);
+        let base = self.computed.len() as u32;
+        let moved = |place| match place {
+            Place::Computed(n) => Place::Computed(n + base),
+            place => place,
+        };
+        self.dirty.extend(dirty.into_iter().map(|dirty| Dirty { place: moved(dirty.place), ..dirty }));
+        let args = |args: [(Form, Place); 3]| args.map(|(form, place)| (form, moved(place)));
+        self.computed.extend(computed.into_iter().map(|computed| Computed { args: args(computed.args), ..computed }));
         let new = rows.into_iter().map(|row| Row {
             at: row.at + at as usize,
             dirty: (row.dirty.0 + first, row.dirty.1 + first),
+            base: match row.base {
+                Base::Place(form, place) => Base::Place(form, moved(place)),
+                base => base,
+            },
             ..row
         });
         // Chunks may come in any order.
@@ -240,6 +253,7 @@ impl Units {
         self.entry_stubs.clear();
         self.rows.clear();
         self.dirty.clear();
+        self.computed.clear();
         self.forget_indirect();
     }
 
@@ -255,6 +269,11 @@ impl Units {
         let row = self.rows.binary_search_by_key(&at, |row| row.at);
         // Code with an access that has no row is not installed.
         row.map(|n| &self.rows[n]).expect("a faulting access has a row")
+    }
+
+    /// How a value is computed again.
+    pub(crate) fn computed(&self, n: u32) -> &Computed {
+        &self.computed[n as usize]
     }
 
     /// The registers that are not in the state at an access.
