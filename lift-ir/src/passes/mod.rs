@@ -9,12 +9,14 @@ mod loads;
 mod promote;
 mod sets;
 pub(crate) mod simplify;
+mod unbox;
 
 pub use dce::{remove_dead_code, remove_unreachable_blocks};
 pub use loads::remove_redundant_loads;
 pub use promote::promote;
 pub use sets::remove_dead_sets;
 pub use simplify::Simplifier;
+pub use unbox::unbox_once;
 
 use crate::ir::Region;
 
@@ -25,6 +27,7 @@ pub fn optimise(region: &mut Region, simplifier: &mut Simplifier) {
     remove_unreachable_blocks(region);
     promote(region);
     simplifier.run(region);
+    unbox_once(region);
     remove_redundant_loads(region);
     remove_dead_sets(region);
     remove_dead_code(region);

@@ -320,7 +320,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
         if let Some(r) =
             set_register(&inst).filter(|&r| self.stored_early[r] == self.at && self.registers.dirty >> r & 1 != 0)
         {
-            self.store_register(r, inst.args[0]);
+            self.put_register(r, inst.args[0]);
             self.registers.dirty &= !(1 << r);
         }
         Ok(())
@@ -472,8 +472,28 @@ impl<'a, 'b> Emitter<'a, 'b> {
 
     /// Stores a register's value.
     fn store_register(&mut self, r: usize, v: Value) {
-        let value = self.get(v);
+        let is_single = matches!(self.region.def(v), Some(inst) if inst.op == Op::Box);
+        let value = match self.region.values[v.index()].ty {
+            // In code that is always done when the block is.
+            Type::F64 if !self.is_aside && !is_single => self.settle(v),
+            _ => self.get(v),
+        };
         self.store_state(value, register_offset(r));
+    }
+
+    /// As [`Self::store_register`], where nobody will read it soon: singles are stored by halves, which costs less, but
+    /// the whole cannot be read back at once.
+    fn put_register(&mut self, r: usize, v: Value) {
+        let single = match self.region.def(v) {
+            _ if self.is_aside => None,
+            Some(inst) if inst.op == Op::Box => Some(self.settle(inst.args[0])),
+            None if self.plan.floats.held(v) == Held::Single => Some(self.get_held(v)),
+            _ => None,
+        };
+        let Some(single) = single else { return self.store_register(r, v) };
+        self.store_state(single, register_offset(r));
+        let ones = self.b.ins().iconst(types::I32, 0xffff_ffff);
+        self.store_state(ones, register_offset(r) + 4);
     }
 
     /// Stores every register that the state lacks, as `registers` says.
@@ -493,7 +513,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
             let v = self.registers.value[r];
             let is_there = self.lives_on(r, v) || self.may_be_computed(v, COMPUTED_DEPTH);
             if self.must_store.contains(&(number, r as u8)) || !is_there {
-                self.store_register(r, v);
+                self.put_register(r, v);
                 self.registers.dirty &= !(1 << r);
             } else {
                 let (form, source) = self.source(v);

@@ -86,10 +86,7 @@ impl Tier for Jit {
         };
         match compiler.compile(region, &links) {
             Ok(finished) => self.units.install(region, finished).map_or(Prepared::Full, Prepared::Ready),
-            Err(why) => {
-                eprintln!("REFUSED {why}");
-                Prepared::Refused(why)
-            }
+            Err(why) => Prepared::Refused(why),
         }
     }
 
@@ -98,10 +95,7 @@ impl Tier for Jit {
         let answer = queue.take()?;
         let prepared = match answer.result {
             Ok(finished) => self.units.install(&answer.region, finished).map_or(Prepared::Full, Prepared::Ready),
-            Err(why) => {
-                eprintln!("REFUSED {why}");
-                Prepared::Refused(why)
-            }
+            Err(why) => Prepared::Refused(why),
         };
         Some((answer.region.pc, answer.region.rounding, prepared))
     }

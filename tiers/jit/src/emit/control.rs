@@ -395,7 +395,7 @@ impl Emitter<'_, '_> {
                 }
                 self.guard(*to, args, fuel, registers);
                 for r in crate::plan::bits(self.to_store(*to, registers)) {
-                    self.store_register(r, registers.value[r]);
+                    self.put_register(r, registers.value[r]);
                 }
                 let values = self.block_args(*to, args, fuel);
                 self.b.ins().jump(self.blocks[to.index()], &values);

@@ -449,10 +449,11 @@ impl Emitter<'_, '_> {
     fn asked_next(&self, v: Value, value: ir::Value) -> Option<(Value, ir::Value)> {
         let ty = self.b.func.dfg.value_type(value);
         let insts = &self.region.blocks[self.block.index()].insts;
-        insts.iter().skip(self.at as usize + 1).take(LOOK_AHEAD).find_map(|id| {
+        insts.iter().enumerate().skip(self.at as usize + 1).take(LOOK_AHEAD).find_map(|(at, id)| {
             let inst = &self.region.insts[id.index()];
             let stored = match inst.op {
                 Op::StoreF32 | Op::StoreF64 => inst.args[1],
+                Op::SetF if self.stored_early[inst.imm as usize & 31 | 32] == at as u32 => inst.args[0],
                 _ => return None,
             };
             let of = match self.region.def(stored) {
