@@ -1,7 +1,8 @@
 //! Dead sets: a `set` goes if on every way on another `set` of the register comes before anything that may observe it.
 //!
 //! Observers are ops that may leave by a fault, preemption points, every way out of the region, entries (their blocks read
-//! the register file, and so does who enters there), and a `get`.
+//! the register file, and so does who enters there), ways into loops from before them, where compiled code may leave if a
+//! loop was made for other values, and a `get`.
 
 use crate::cfg;
 use crate::ir::{Block, Region};
@@ -13,12 +14,13 @@ const ALL: u64 = u64::MAX;
 pub fn remove_dead_sets(region: &mut Region) {
     let mut order = Vec::new();
     cfg::reverse_postorder(region, &mut cfg::Scratch::default(), &mut order);
+    let into_loops = ways_into_loops(region, &order);
     let mut observed = vec![0u64; region.blocks.len()];
     let mut changed = true;
     while changed {
         changed = false;
         for &block in order.iter().rev() {
-            let mut set = observed_at_end(region, block, &observed);
+            let mut set = observed_at_end(region, block, &observed, &into_loops);
             for id in region.blocks[block.index()].insts.iter().rev() {
                 let inst = &region.insts[id.index()];
                 step(&mut set, inst.op, inst.imm);
@@ -27,7 +29,7 @@ pub fn remove_dead_sets(region: &mut Region) {
         }
     }
     for &block in &order {
-        let mut set = observed_at_end(region, block, &observed);
+        let mut set = observed_at_end(region, block, &observed, &into_loops);
         let data = &mut region.blocks[block.index()];
         let mut kept: Vec<_> = std::mem::take(&mut data.insts);
         kept.reverse();
@@ -60,9 +62,32 @@ fn step(set: &mut u64, op: Op, imm: i64) {
     }
 }
 
-fn observed_at_end(region: &Region, block: Block, observed: &[u64]) -> u64 {
+/// The blocks that control goes from into a loop from before it.
+fn ways_into_loops(region: &Region, order: &[Block]) -> Vec<bool> {
+    let mut place = vec![usize::MAX; region.blocks.len()];
+    for (at, block) in order.iter().enumerate() {
+        place[block.index()] = at;
+    }
+    let edges = || {
+        order.iter().flat_map(|&from| {
+            let within = cfg::edges(&region.blocks[from.index()].term).into_iter().flatten();
+            within.filter_map(move |edge| Some((from, cfg::target_block(edge)?)))
+        })
+    };
+    let mut is_head = vec![false; region.blocks.len()];
+    edges()
+        .filter(|(from, to)| place[from.index()] >= place[to.index()])
+        .for_each(|(_, to)| is_head[to.index()] = true);
+    let mut into = vec![false; region.blocks.len()];
+    for (from, to) in edges() {
+        into[from.index()] |= is_head[to.index()] && place[from.index()] < place[to.index()];
+    }
+    into
+}
+
+fn observed_at_end(region: &Region, block: Block, observed: &[u64], into_loops: &[bool]) -> u64 {
     let edges = cfg::edges(&region.blocks[block.index()].term);
-    if edges[0].is_none() {
+    if edges[0].is_none() || into_loops[block.index()] {
         return ALL;
     }
     edges.into_iter().flatten().fold(0, |set, edge| match cfg::target_block(edge) {

@@ -168,7 +168,7 @@ impl Emitter<'_, '_> {
             if let (true, Target::Block(to, _)) = (edge.preempt, &edge.target) {
                 let stored = self.to_store(*to, &registers);
                 for r in crate::plan::bits(stored) {
-                    self.store_register(r, registers.value[r]);
+                    self.put_register(r, registers.value[r]);
                 }
                 registers.dirty &= !stored;
             }
