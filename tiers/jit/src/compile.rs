@@ -275,6 +275,7 @@ impl Finder<'_> {
 fn find(ranges: &ValueLabelsRanges, source: Source, at: u32) -> Option<Place> {
     let label = match source {
         Source::Const(value) => return Some(Place::Const(value)),
+        Source::Label(u32::MAX) => return None,
         Source::Label(label) => ValueLabel::from_u32(label),
     };
     let range = ranges.get(&label)?.iter().find(|range| range.start <= at && at < range.end)?;

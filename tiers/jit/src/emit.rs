@@ -15,7 +15,7 @@ use cranelift_codegen::ir::{
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::FunctionBuilder;
-use friscy_lift_ir::{Block, InstId, Op, Region, Target, Term, Type, Value, cfg};
+use friscy_lift_ir::{Block, Inst, InstId, Op, Region, Target, Term, Type, Value, cfg};
 use friscy_seam::State;
 use friscy_seam::access::STATE_BELOW;
 use rustc_hash::FxHashMap;
@@ -55,7 +55,17 @@ pub(crate) struct Names {
 }
 
 /// How many computations are done at most, one from the other, to find a register at a fault.
-pub(crate) const COMPUTED_DEPTH: u32 = 4;
+pub(crate) const COMPUTED_DEPTH: u32 = 8;
+
+/// How many ops that were put off may depend on each other.
+const MAX_PUT_OFF: u32 = 40;
+
+/// Whether an op is left for when its value is asked for. Division is blocks of code.
+fn is_put_off(op: Op) -> bool {
+    let divides = matches!(op, Op::DivS | Op::DivU | Op::RemS | Op::RemU)
+        || matches!(op, Op::DivS32 | Op::DivU32 | Op::RemS32 | Op::RemU32);
+    is_computable(op) && !divides
+}
 
 /// Whether a value of this op can be computed again from its operands.
 pub(crate) fn is_computable(op: Op) -> bool {
@@ -139,6 +149,10 @@ pub(crate) struct Emitter<'a, 'b> {
     narrow: Vec<Option<ir::Value>>,
     /// Comparisons as a byte, for branches.
     conditions: HashMap<Value, ir::Value>,
+    /// Ops that were put off, by their results, with how many of them depend on each other.
+    put_off: FxHashMap<Value, (Inst, u32)>,
+    /// Values among those that were made for code that is not always done.
+    made_aside: Vec<Value>,
     /// Canonical forms of raw values, in this block.
     settled: HashMap<Value, ir::Value>,
     /// Zero-extended low halves, in this block.
@@ -211,6 +225,8 @@ impl<'a, 'b> Emitter<'a, 'b> {
             narrow: vec![None; region.values.len()],
             conditions: HashMap::new(),
             settled: HashMap::new(),
+            put_off: FxHashMap::default(),
+            made_aside: Vec::new(),
             low_halves: HashMap::new(),
             registers: plan.at_start[0].clone(),
             fuel: Fuel { root: ir::Value::from_u32(0), spent: 0 },
@@ -272,6 +288,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
             self.define(param, value);
         }
         self.window = None;
+        self.forget_made();
         self.low_halves.clear();
         self.settled.clear();
         self.registers = self.plan.at_start[block.index()].clone();
@@ -281,6 +298,12 @@ impl<'a, 'b> Emitter<'a, 'b> {
             self.inst(id)?;
         }
         self.at = data.insts.len() as u32;
+        for &id in &data.insts {
+            let result = self.region.insts[id.index()].result;
+            if result != Value::NONE && self.plan.last_use[result.index()] == ELSEWHERE {
+                self.force(result);
+            }
+        }
         self.terminator(block)
     }
 
@@ -313,6 +336,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
             }
             Op::SetX | Op::SetF => {}
             _ if effects.contains(friscy_lift_ir::op::Effects::FAULT) => self.memory(&inst)?,
+            op if is_put_off(op) => self.put_off(&inst),
             _ if self.integer(&inst) => {}
             _ => self.float(id, &inst)?,
         }
@@ -324,6 +348,42 @@ impl<'a, 'b> Emitter<'a, 'b> {
             self.registers.dirty &= !(1 << r);
         }
         Ok(())
+    }
+
+    /// Leaves an op without effects for when its value is asked for: so it takes no place before, and none if only a fault
+    /// would show it.
+    fn put_off(&mut self, inst: &Inst) {
+        let depth = |v: &Value| self.put_off.get(v).map_or(0, |(_, depth)| *depth);
+        let depth = 1 + inst.args.iter().map(depth).max().unwrap_or(0);
+        if depth > MAX_PUT_OFF {
+            self.integer(inst);
+        } else {
+            self.put_off.insert(inst.result, (*inst, depth));
+        }
+    }
+
+    /// Makes a value that was put off. Where control may not come by, it is made for there only.
+    fn force(&mut self, v: Value) {
+        if self.values[v.index()].is_some() {
+            return;
+        }
+        let Some(&(inst, _)) = self.put_off.get(&v) else { return };
+        if self.is_aside || self.plan.home[v.index()] != self.block.0 {
+            self.made_aside.push(v);
+        } else {
+            self.put_off.remove(&v);
+        }
+        self.integer(&inst);
+    }
+
+    /// Forgets what was made for code that is over.
+    fn forget_made(&mut self) {
+        for v in self.made_aside.drain(..) {
+            self.values[v.index()] = None;
+            self.narrow[v.index()] = None;
+            self.conditions.remove(&v);
+            self.low_halves.remove(&v);
+        }
     }
 
     /// Makes `value` the region's value `v`.
@@ -342,6 +402,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
 
     /// The low half of `v`.
     fn low(&mut self, v: Value) -> ir::Value {
+        self.force(v);
         if let Some(value) = self.narrow[v.index()] {
             return value;
         }
@@ -353,7 +414,8 @@ impl<'a, 'b> Emitter<'a, 'b> {
     }
 
     /// Whether `v` is there as a low half, or can be.
-    fn is_narrow(&self, v: Value) -> bool {
+    fn is_narrow(&mut self, v: Value) -> bool {
+        self.force(v);
         self.narrow[v.index()].is_some() || self.region.as_const(v).is_some_and(|imm| imm == i64::from(imm as i32))
     }
 
@@ -422,6 +484,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
 
     /// The CLIF value of `v`, in which any NaN may stand for the canonical one if `v` is raw.
     fn raw(&mut self, v: Value) -> ir::Value {
+        self.force(v);
         if let Some(value) = self.values[v.index()] {
             return value;
         }
@@ -511,12 +574,14 @@ impl<'a, 'b> Emitter<'a, 'b> {
         let mut dirty = Vec::new();
         for r in self.registers.dirty() {
             let v = self.registers.value[r];
-            let is_there = self.lives_on(r, v) || self.may_be_computed(v, COMPUTED_DEPTH);
+            let is_put_off = self.put_off.contains_key(&v) && self.values[v.index()].is_none();
+            let is_there = is_put_off || self.lives_on(r, v) || self.may_be_computed(v, COMPUTED_DEPTH);
             if self.must_store.contains(&(number, r as u8)) || !is_there {
                 self.put_register(r, v);
                 self.registers.dirty &= !(1 << r);
             } else {
-                let (form, source) = self.source(v);
+                let nowhere = (Form::Whole, Source::Label(u32::MAX));
+                let (form, source) = if is_put_off { nowhere } else { self.source(v) };
                 dirty.push((r as u8, v, form, source));
             }
         }
@@ -593,6 +658,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
     fn back(&mut self, block: ir::Block, saved: (Option<ir::Value>, bool)) {
         self.b.switch_to_block(block);
         (self.window, self.is_aside) = saved;
+        self.forget_made();
     }
 
     /// A new block that is reached as seldom as this.

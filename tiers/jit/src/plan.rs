@@ -86,6 +86,8 @@ pub(crate) struct Plan {
     pub(crate) joins: Vec<bool>,
     /// Where each value is used last: the place in its block, or [`ELSEWHERE`].
     pub(crate) last_use: Vec<u32>,
+    /// The block that makes each value, by its number.
+    pub(crate) home: Vec<u32>,
     /// How floating-point values are held.
     pub(crate) floats: Floats,
     /// Comparisons whose flags are taken back at once, with the flags from before.
@@ -103,7 +105,7 @@ impl Plan {
         let mut order = Vec::new();
         cfg::reverse_postorder(region, &mut cfg::Scratch::default(), &mut order);
         let at_start = starts(region, &order);
-        let last_use = last_uses(region, &order);
+        let (last_use, home) = last_uses(region, &order);
         let floats = Floats::new(region, &order);
         let mut edges = vec![0; region.blocks.len()];
         for &block in &order {
@@ -115,7 +117,7 @@ impl Plan {
         let joins = region.blocks.iter().zip(edges).enumerate();
         let joins = joins.map(|(at, (data, edges))| at == 0 || data.entry || edges != 1).collect();
         let (quiet, takes_back) = quiet_comparisons(region, &order);
-        Plan { order, at_start, joins, last_use, floats, quiet, takes_back }
+        Plan { order, at_start, joins, last_use, home, floats, quiet, takes_back }
     }
 }
 
@@ -151,7 +153,8 @@ fn quiet_comparisons(region: &Region, order: &[Block]) -> (FxHashMap<InstId, Val
     (quiet, takes_back)
 }
 
-fn last_uses(region: &Region, order: &[Block]) -> Vec<u32> {
+/// Where each value is used last, and the block that makes it.
+fn last_uses(region: &Region, order: &[Block]) -> (Vec<u32>, Vec<u32>) {
     let mut last = vec![0; region.values.len()];
     let mut home = vec![u32::MAX; region.values.len()];
     for &block in order {
@@ -179,7 +182,7 @@ fn last_uses(region: &Region, order: &[Block]) -> Vec<u32> {
         }
         cfg::for_each_term_value_ref(&data.term, |v| last[v.index()] = ELSEWHERE);
     }
-    last
+    (last, home)
 }
 
 /// An edge within the region.

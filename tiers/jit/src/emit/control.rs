@@ -216,6 +216,7 @@ impl Emitter<'_, '_> {
                 self.follow(edge, fuel, registers, false)?;
             }
             (self.window, self.is_aside) = window;
+            self.forget_made();
         }
         Ok(())
     }
@@ -420,6 +421,7 @@ impl Emitter<'_, '_> {
 
     /// Whether a branch is taken.
     fn condition(&mut self, cond: Cond, args: [Value; 2]) -> ir::Value {
+        self.force(args[0]);
         if self.region.as_const(args[1]) == Some(0) && matches!(cond, Cond::Eq | Cond::Ne) {
             if let Some(&condition) = self.conditions.get(&args[0]) {
                 return match cond {

@@ -22,6 +22,7 @@ impl Emitter<'_, '_> {
         }
         if op == Op::Select {
             let (b, c) = (self.get(y), self.get(z));
+            self.force(x);
             let condition = match self.conditions.get(&x) {
                 Some(&condition) => condition,
                 None => {
