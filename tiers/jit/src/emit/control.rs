@@ -5,7 +5,7 @@ use crate::fault::{CANONICAL_NAN_32, CANONICAL_NAN_64};
 use crate::host::{exit, word};
 use crate::plan::Registers;
 use crate::units::{LINES, MAX_ENTRIES};
-use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::Offset32;
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, MemFlagsData, SourceLoc, types};
 use friscy_lift_ir::{Block, Cond, Edge, ExitKind, JumpKind, Op, Target, Term, Value};
@@ -353,14 +353,19 @@ impl Emitter<'_, '_> {
             }
             let value = self.argument(param, arg);
             let (nan, out, on) = (self.cold_block(), self.cold_block(), self.block_like());
-            let is_nan = self.b.ins().fcmp(FloatCC::Unordered, value, value);
+            let (bits, canonical, infinity) = match self.b.func.dfg.value_type(value) {
+                types::F32 => (types::I32, i64::from(CANONICAL_NAN_32), i64::from(f32::INFINITY.to_bits())),
+                _ => (types::I64, CANONICAL_NAN_64 as i64, f64::INFINITY.to_bits() as i64),
+            };
+            // A comparison of numbers would set a flag for a signalling NaN.
+            let value = self.b.ins().bitcast(bits, MemFlagsData::new(), value);
+            let one = self.b.ins().iconst(bits, 1);
+            let magnitude = self.b.ins().ishl(value, one);
+            let infinity =
+                self.b.ins().iconst(bits, if bits == types::I32 { infinity << 1 & 0xffff_ffff } else { infinity << 1 });
+            let is_nan = self.b.ins().icmp(IntCC::UnsignedGreaterThan, magnitude, infinity);
             self.b.ins().brif(is_nan, nan, &[], on, &[]);
             self.b.switch_to_block(nan);
-            let (bits, canonical) = match self.b.func.dfg.value_type(value) {
-                types::F32 => (types::I32, i64::from(CANONICAL_NAN_32)),
-                _ => (types::I64, CANONICAL_NAN_64 as i64),
-            };
-            let value = self.b.ins().bitcast(bits, MemFlagsData::new(), value);
             let canonical = self.b.ins().iconst(bits, canonical);
             let same = self.b.ins().icmp(IntCC::Equal, value, canonical);
             self.b.ins().brif(same, on, &[], out, &[]);
