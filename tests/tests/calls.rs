@@ -26,17 +26,23 @@ fn compile(compiler: &str, source: &Path, program: &Path) {
 /// `exact`, what qemu-user does otherwise than Linux.
 #[track_caller]
 fn check_riscv(name: &str) {
+    check_riscv_with(name, &[]);
+}
+
+/// The same with options of `friscy run`.
+#[track_caller]
+fn check_riscv_with(name: &str, options: &[&str]) {
     let source = workspace().join("tests/calls").join(name).with_extension("c");
     let dir = tempfile::tempdir().unwrap();
     let guest = dir.path().join(name);
     compile("riscv64-linux-gnu-gcc", &source, &guest);
     let want = outcome(&mut Command::new(&guest), b"", LIMIT);
-    let got = outcome(Command::new(friscy()).arg("run").arg(&guest), b"", LIMIT);
+    let got = outcome(Command::new(friscy()).arg("run").args(options).arg(&guest), b"", LIMIT);
     if let Some(difference) = first_difference(&got.stdout, &want.stdout) {
         panic!("{difference}{}", String::from_utf8_lossy(&got.stderr));
     }
     assert_eq!(got.status, want.status);
-    let exact = outcome(Command::new(friscy()).arg("run").arg(&guest).arg("exact"), b"", LIMIT);
+    let exact = outcome(Command::new(friscy()).arg("run").args(options).arg(&guest).arg("exact"), b"", LIMIT);
     assert_eq!((exact.status, String::from_utf8_lossy(&exact.stdout).as_ref()), (0, ""));
 }
 
@@ -177,4 +183,12 @@ fn clones() {
 #[test]
 fn bands() {
     check("bands");
+}
+
+/// Interpreted, compiled when it is hot, and compiled as soon as it was seen once.
+#[test]
+fn written() {
+    check_riscv_with("written", &["--tier", "interp"]);
+    check_riscv("written");
+    check_riscv_with("written", &["--jit-threshold", "1"]);
 }
