@@ -39,6 +39,29 @@ pub fn evaluate(program: &Program, fuel: u64) -> Option<(friscy_boundary::Ran, f
     Some((ran, regs, evaluator.memory))
 }
 
+/// A program on one tier, to be timed.
+#[cfg(not(feature = "software-checks"))]
+pub struct Timed {
+    tier: large::OnTier,
+    regs: friscy_boundary::Regs,
+}
+
+#[cfg(not(feature = "software-checks"))]
+impl Timed {
+    /// A program whose regions `tier` makes code of.
+    pub fn new(program: &Program, tier: Box<dyn friscy_seam::Tier>) -> Timed {
+        let image = program.layout();
+        let tier = large::OnTier::new("timed", tier, &program.memory(&image));
+        Timed { tier, regs: friscy_boundary::Regs { pc: image.address(0), ..program.regs.clone() } }
+    }
+
+    /// Goes on for `fuel` instructions; returns how many retired.
+    pub fn run(&mut self, fuel: u64) -> u64 {
+        use compare::Executor;
+        self.tier.run(&mut self.regs, fuel).map_or(0, |ran| ran.retired)
+    }
+}
+
 /// Generates the program of a seed and compares its executions; a difference is shrunk.
 ///
 /// # Errors

@@ -19,7 +19,7 @@ pub enum Part {
     Tests,
     /// Floating point against Berkeley SoftFloat, 1,000,000 operands an instruction.
     Floats,
-    /// 1,000,000 sequences of random system calls.
+    /// 100,000 sequences of random system calls.
     Calls,
     /// Guests without bounds that take thousands of the host's mappings and descriptors.
     Limits,
@@ -93,9 +93,7 @@ impl Part {
                     .env("FRISCY_FP_CASES", "1000000"),
             ),
             Part::Calls => counted(
-                cargo()
-                    .args(["test", "-p", "friscy-fuzz-calls", "--test", "calls"])
-                    .env("FRISCY_CALL_CASES", "1000000"),
+                cargo().args(["test", "-p", "friscy-fuzz-calls", "--test", "calls"]).env("FRISCY_CALL_CASES", "100000"),
             ),
             Part::Limits => counted(
                 cargo()

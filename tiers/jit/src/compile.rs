@@ -37,6 +37,8 @@ pub(crate) struct Compiler {
     has_fma: bool,
     /// Keeps the text of the code.
     shows: bool,
+    /// Stores every register before an access that the state lacks, wherever it might be found.
+    pub(crate) stores_all: bool,
 }
 
 impl Compiler {
@@ -77,6 +79,7 @@ impl Compiler {
             builder: FunctionBuilderContext::new(),
             has_fma: is_x86_feature_detected!("fma"),
             shows: false,
+            stores_all: false,
         }
     }
 
@@ -99,6 +102,7 @@ impl Compiler {
             self.context.func.dfg.collect_debug_info();
             let builder = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
             let mut emitter = Emitter::new(region, &plan, links, builder, &stores, self.has_fma);
+            emitter.stores_all = self.stores_all;
             let entries = emitter.emit()?;
             let (mut accesses, counted, names) = emitter.finish(self.isa.frontend_config());
             self.simplify().map_err(|_| "Cranelift refused it")?;

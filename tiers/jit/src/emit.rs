@@ -174,6 +174,8 @@ pub(crate) struct Emitter<'a, 'b> {
     stored_early: [u32; REGISTERS],
     must_store: &'a Stores,
     pub(crate) accesses: Vec<Access>,
+    /// See [`crate::compile::Compiler::stores_all`].
+    pub(crate) stores_all: bool,
 }
 
 /// The CLIF type of a value.
@@ -239,6 +241,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
             stored_early: [u32::MAX; REGISTERS],
             must_store,
             accesses: Vec::new(),
+            stores_all: false,
         }
     }
 
@@ -576,6 +579,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
             let v = self.registers.value[r];
             let is_put_off = self.put_off.contains_key(&v) && self.values[v.index()].is_none();
             let is_there = is_put_off || self.lives_on(r, v) || self.may_be_computed(v, COMPUTED_DEPTH);
+            let is_there = is_there && !self.stores_all;
             if self.must_store.contains(&(number, r as u8)) || !is_there {
                 self.put_register(r, v);
                 self.registers.dirty &= !(1 << r);

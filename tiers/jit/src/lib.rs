@@ -54,6 +54,17 @@ impl Jit {
         Jit { units: Units::new(), by: By::Caller(Box::new(Compiler::new())), max_bytes }
     }
 
+    /// As [`Jit::new`], but every register that the state lacks is stored before every access that may fault: to be
+    /// measured beside finding them at the fault.
+    ///
+    /// # Panics
+    /// As [`Jit::new`].
+    pub fn storing_all(max_bytes: usize) -> Jit {
+        let mut compiler = Compiler::new();
+        compiler.stores_all = true;
+        Jit { units: Units::new(), by: By::Caller(Box::new(compiler)), max_bytes }
+    }
+
     /// As [`Jit::new`], but a thread compiles: [`Tier::prepare`] says [`Prepared::Pending`].
     pub fn in_background(max_bytes: usize) -> Jit {
         Jit { units: Units::new(), by: By::Worker(Queue::new()), max_bytes }
