@@ -15,6 +15,7 @@ mod mounts;
 mod options;
 mod run;
 mod serve;
+mod stats;
 mod strace;
 mod users;
 

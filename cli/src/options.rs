@@ -62,6 +62,15 @@ pub enum TierChoice {
     Jit,
 }
 
+/// How `--stats` prints.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StatsFormat {
+    /// Lines to read.
+    Text,
+    /// One object.
+    Json,
+}
+
 /// `friscy run`.
 #[derive(Args)]
 pub struct RunOptions {
@@ -81,9 +90,16 @@ pub struct RunOptions {
     #[arg(long, value_name = "SAMPLES", default_value_t = Policy::default().hot, value_parser = clap::value_parser!(u32).range(1..))]
     pub jit_threshold: u32,
 
-    /// Prints executed instructions and time at the end.
-    #[arg(long)]
-    pub stats: bool,
+    /// Prints executed instructions and time at the end, and what was compiled; as a line of JSON if so asked.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "text"
+    )]
+    pub stats: Option<StatsFormat>,
 
     /// Sets an environment variable; without a value, to what it is here.
     #[arg(short, long, value_name = "NAME[=VALUE]")]

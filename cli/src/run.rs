@@ -4,7 +4,7 @@ use crate::error::{Error, OWN_ERROR};
 use crate::host::{Events, Mode, RawMode, Streams, resident};
 use crate::image::Image;
 use crate::options::RunOptions;
-use crate::{crash, machine, mounts, strace, users};
+use crate::{crash, machine, mounts, stats, strace, users};
 use friscy_engine::{ExitStatus, Machine, MachineStatus, Program};
 use friscy_kernel::crash::Crash;
 use friscy_kernel::signal::SigInfo;
@@ -45,7 +45,7 @@ pub fn run(options: &RunOptions) -> Result<ExitCode, Error> {
     image.write("/etc/hosts", &format!("127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\t{hostname}\n"));
     mounts::mount(&image, &options.volumes, &options.tmpfs, &program.user)?;
     let (streams, interest) = Streams::new(mode);
-    let mut machine = machine::build(&image, options, Box::new(streams))?;
+    let (mut machine, watch) = machine::build(&image, options, Box::new(streams))?;
     if let Some(set) = &options.strace {
         machine.set_trace(Some(strace::Strace::new(set, mode == Mode::Terminal)?));
     }
@@ -68,13 +68,8 @@ pub fn run(options: &RunOptions) -> Result<ExitCode, Error> {
     if let Some(crash) = &reports.crash {
         eprint!("{}", crash::describe(&image, crash, options.backtrace, "\n"));
     }
-    if options.stats {
-        let seconds = begin.elapsed().as_secs_f64();
-        let retired = machine.kernel.retired;
-        eprintln!(
-            "friscy: {retired} instructions in {seconds:.3} s, {:.1} million a second",
-            retired as f64 / seconds / 1e6
-        );
+    if let Some(format) = options.stats {
+        eprint!("{}", stats::report(format, machine.kernel.retired, begin.elapsed(), &watch.stats()));
     }
     // Taking the machine apart frees memory that the host frees anyway.
     std::mem::forget(machine);

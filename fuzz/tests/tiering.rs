@@ -112,3 +112,22 @@ fn code_that_changed_before_it_ran_is_not_what_was_compiled() {
         assert!(guest.compiled() > 0 || !at_once);
     }
 }
+
+/// Translations go with the address space that had them; what they counted stays.
+#[test]
+fn counts_outlive_translations() {
+    let mut guest = Guest::new(at_once);
+    let watch = guest.cpu.watch();
+    assert_eq!(watch.stats(), Default::default());
+    guest.run(1000);
+    let stats = watch.stats();
+    assert_eq!(stats.regions + stats.again, guest.compiled());
+    assert!(stats.entries > 0 && stats.host_bytes > stats.guest_bytes && stats.guest_bytes >= 2 * stats.guest_insts);
+    assert_eq!(stats.invalidated, 0);
+    guest.write(FUNCTION, &["addi a2,zero,3", "ecall"]);
+    guest.cpu.flush_icache(guest.mm, CODE, 2 * PAGE_SIZE);
+    let stats = watch.stats();
+    assert_eq!(stats.invalidated, stats.regions + stats.again);
+    guest.cpu.destroy(guest.mm);
+    assert_eq!(watch.stats(), stats);
+}

@@ -8,9 +8,11 @@
 use crate::lift::{Translator, is_cut};
 use crate::translate::{CodeMemory, Key};
 use friscy_lift_ir::Region;
-use friscy_seam::{Code, Prepared, Site, Tier};
+use friscy_seam::{Code, Prepared, Site, Tier, TierStats};
 use rustc_hash::FxHashMap;
+use std::cell::RefCell;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// What makes a tier for hot code.
 pub type MakeCompiler = fn() -> Box<dyn Tier>;
@@ -86,6 +88,8 @@ pub(crate) struct Upper {
     functions: Vec<Function>,
     pub(crate) regions: u64,
     clears: u64,
+    /// Where the tier's counts go when it goes.
+    pub(crate) sink: Option<Rc<RefCell<TierStats>>>,
 }
 
 impl Upper {
@@ -99,6 +103,7 @@ impl Upper {
             functions: Vec::new(),
             regions: 0,
             clears: 0,
+            sink: None,
         }
     }
 
@@ -300,6 +305,14 @@ impl Upper {
         self.clears += 1;
         if let Some(tier) = self.tier() {
             tier.clear();
+        }
+    }
+}
+
+impl Drop for Upper {
+    fn drop(&mut self) {
+        if let (Some(sink), Some(tier)) = (self.sink.take(), self.tier()) {
+            sink.borrow_mut().add(&tier.stats());
         }
     }
 }

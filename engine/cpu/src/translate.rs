@@ -8,10 +8,12 @@
 use crate::lift::{Translator, fetch_bits};
 use crate::tiering::{MakeCompiler, Policy, Upper};
 use friscy_lift_ir::{Region, RoundingClass};
-use friscy_seam::{Code, Prepared, Site, Tier};
+use friscy_seam::{Code, Prepared, Site, Tier, TierStats};
 use rustc_hash::FxHashMap;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// Log2 of the guest's page size.
 const PAGE_BITS: u32 = 12;
@@ -164,6 +166,13 @@ impl Translations {
     pub fn with_compiler(mut self, make: MakeCompiler, policy: Policy) -> Translations {
         self.upper = Some(Box::new(Upper::new(make, policy)));
         self
+    }
+
+    /// Where the compiled tier's counts go when it goes.
+    pub fn set_sink(&mut self, sink: Rc<RefCell<TierStats>>) {
+        if let Some(upper) = &mut self.upper {
+            upper.sink = Some(sink);
+        }
     }
 
     /// How much fuel the first tier gets at once.

@@ -28,6 +28,10 @@ pub(crate) struct Finished {
     pub(crate) rows: Vec<Row>,
     pub(crate) dirty: Vec<Dirty>,
     pub(crate) computed: Vec<Computed>,
+    /// How often code was generated.
+    pub(crate) attempts: usize,
+    /// How many registers are stored before accesses.
+    pub(crate) stores: usize,
 }
 
 pub(crate) struct Compiler {
@@ -95,7 +99,7 @@ impl Compiler {
     pub(crate) fn compile(&mut self, region: &Region, links: &Links) -> Emitted<Finished> {
         let plan = Plan::new(region);
         let mut stores = Stores::new();
-        for _ in 0..ATTEMPTS {
+        for attempts in 1..=ATTEMPTS {
             self.context.clear();
             self.context.set_disasm(self.shows);
             self.context.func = Function::with_name_signature(UserFuncName::default(), signature());
@@ -130,7 +134,7 @@ impl Compiler {
             if code.len() > CHUNK_BYTES {
                 return Err("more code than fits in one piece");
             }
-            return Ok(Finished { code, entries, rows, dirty, computed });
+            return Ok(Finished { code, entries, rows, dirty, computed, attempts, stores: stores.len() });
         }
         Err("registers are not found at an access")
     }

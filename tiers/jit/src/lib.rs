@@ -22,19 +22,25 @@ mod worker;
 
 pub use compile::inspect;
 
-use compile::Compiler;
+use compile::{Compiler, Finished};
+use emit::Emitted;
 use friscy_lift_ir::{Region, RoundingClass};
-use friscy_seam::{Code, EXIT_KINDS, Exit, MemoryFault, Prepared, Site, State, Tier};
+use friscy_seam::{Code, EXIT_KINDS, Exit, MemoryFault, Prepared, Site, State, Tier, TierStats};
 use host::{exit, word};
+use rustc_hash::FxHashSet;
 use std::ops::Range;
+use std::time::{Duration, Instant};
 use units::Units;
-use worker::Queue;
+use worker::{Answer, Queue};
 
 /// The compiled tier of one address space, or of several that share code.
 pub struct Jit {
     units: Units,
     by: By,
     max_bytes: usize,
+    stats: TierStats,
+    /// What was ever compiled, by entry.
+    compiled: FxHashSet<(u64, RoundingClass)>,
 }
 
 /// Who compiles.
@@ -51,7 +57,7 @@ impl Jit {
     /// # Panics
     /// If Cranelift does not know this host, which is an x86-64.
     pub fn new(max_bytes: usize) -> Jit {
-        Jit { units: Units::new(), by: By::Caller(Box::new(Compiler::new())), max_bytes }
+        Jit::by(By::Caller(Box::new(Compiler::new())), max_bytes)
     }
 
     /// As [`Jit::new`], but every register that the state lacks is stored before every access that may fault: to be
@@ -62,72 +68,38 @@ impl Jit {
     pub fn storing_all(max_bytes: usize) -> Jit {
         let mut compiler = Compiler::new();
         compiler.stores_all = true;
-        Jit { units: Units::new(), by: By::Caller(Box::new(compiler)), max_bytes }
+        Jit::by(By::Caller(Box::new(compiler)), max_bytes)
     }
 
     /// As [`Jit::new`], but a thread compiles: [`Tier::prepare`] says [`Prepared::Pending`].
     pub fn in_background(max_bytes: usize) -> Jit {
-        Jit { units: Units::new(), by: By::Worker(Queue::new()), max_bytes }
-    }
-}
-
-impl Tier for Jit {
-    fn name(&self) -> &'static str {
-        "jit"
+        Jit::by(By::Worker(Queue::new()), max_bytes)
     }
 
-    fn wants_promoted(&self) -> bool {
-        true
+    fn by(by: By, max_bytes: usize) -> Jit {
+        let (stats, compiled) = (TierStats::default(), FxHashSet::default());
+        Jit { units: Units::new(), by, max_bytes, stats, compiled }
     }
 
-    fn prepare(&mut self, region: &Region) -> Prepared {
-        if !memory::is_there() {
-            return Prepared::Refused("the host has no memory for code");
-        }
-        if self.units.memory.bytes() >= self.max_bytes {
-            return Prepared::Full;
-        }
-        let Some(links) = self.units.links(region) else { return Prepared::Full };
-        let compiler = match &mut self.by {
-            By::Caller(compiler) => compiler,
-            By::Worker(queue) => {
-                let taken = queue.add(region, links);
-                return if taken { Prepared::Pending } else { Prepared::Refused("the host refuses a thread") };
-            }
+    /// Makes a region's code known, or says why there is none.
+    fn install(&mut self, region: &Region, result: Emitted<Finished>, time: Duration) -> Prepared {
+        self.stats.compile_nanos += u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let finished = match result {
+            Ok(finished) => finished,
+            Err(why) => return self.refuse(why),
         };
-        match compiler.compile(region, &links) {
-            Ok(finished) => self.units.install(region, finished).map_or(Prepared::Full, Prepared::Ready),
-            Err(why) => Prepared::Refused(why),
-        }
+        let (bytes, attempts, stores) = (finished.code.len(), finished.attempts, finished.stores);
+        let Some(code) = self.units.install(region, finished) else { return Prepared::Full };
+        let is_new = self.compiled.insert((region.pc, region.rounding));
+        *(if is_new { &mut self.stats.regions } else { &mut self.stats.again }) += 1;
+        self.stats.count_region(region, bytes);
+        self.stats.attempts += attempts as u64;
+        self.stats.stores += stores as u64;
+        Prepared::Ready(code)
     }
 
-    fn finished(&mut self) -> Option<(u64, RoundingClass, Prepared)> {
-        let By::Worker(queue) = &mut self.by else { return None };
-        let answer = queue.take()?;
-        let prepared = match answer.result {
-            Ok(finished) => self.units.install(&answer.region, finished).map_or(Prepared::Full, Prepared::Ready),
-            Err(why) => Prepared::Refused(why),
-        };
-        Some((answer.region.pc, answer.region.rounding, prepared))
-    }
-
-    fn entries(&self, code: Code) -> Vec<(u64, Code)> {
-        self.units.entries(code).collect()
-    }
-
-    unsafe fn enter(&mut self, code: Code, state: &mut State) -> Exit {
-        let (start, entry) = self.units.start_of(code);
-        state.tier[word::TIER] = self as *const Jit as u64;
-        let (window, fuel) = (state.window, state.fuel);
-        let st: *mut State = state;
-        // SAFETY: the caller's promise: the code is alive, the state lies below the window that it was made for, the
-        // handler for faults is installed. While it runs, this tier is only read, by `fault::recover`.
-        let result = unsafe {
-            friscy_fp::sse::clear_flags();
-            let result = host::friscy_jit_enter(start, window, entry, fuel);
-            (*st).fflags |= friscy_fp::sse::flags();
-            result
-        };
+    /// What the word says that compiled code returned.
+    fn exit(&self, result: u64, state: &mut State) -> Exit {
         if result & 1 == 0 {
             state.pc = result;
             return Exit::Goto { site: None };
@@ -151,6 +123,70 @@ impl Tier for Jit {
         }
     }
 
+    fn refuse(&mut self, why: &'static str) -> Prepared {
+        self.stats.count_refused(why);
+        Prepared::Refused(why)
+    }
+}
+
+impl Tier for Jit {
+    fn name(&self) -> &'static str {
+        "jit"
+    }
+
+    fn wants_promoted(&self) -> bool {
+        true
+    }
+
+    fn prepare(&mut self, region: &Region) -> Prepared {
+        if !memory::is_there() {
+            return self.refuse("the host has no memory for code");
+        }
+        if self.units.memory.bytes() >= self.max_bytes {
+            return Prepared::Full;
+        }
+        let Some(links) = self.units.links(region) else { return Prepared::Full };
+        let compiler = match &mut self.by {
+            By::Caller(compiler) => compiler,
+            By::Worker(queue) => {
+                let taken = queue.add(region, links);
+                return if taken { Prepared::Pending } else { self.refuse("the host refuses a thread") };
+            }
+        };
+        let begin = Instant::now();
+        let result = compiler.compile(region, &links);
+        self.install(region, result, begin.elapsed())
+    }
+
+    fn finished(&mut self) -> Option<(u64, RoundingClass, Prepared)> {
+        let By::Worker(queue) = &mut self.by else { return None };
+        let Answer { region, result, time, .. } = queue.take()?;
+        let prepared = self.install(&region, result, time);
+        Some((region.pc, region.rounding, prepared))
+    }
+
+    fn entries(&self, code: Code) -> Vec<(u64, Code)> {
+        self.units.entries(code).collect()
+    }
+
+    unsafe fn enter(&mut self, code: Code, state: &mut State) -> Exit {
+        let (start, entry) = self.units.start_of(code);
+        state.tier[word::TIER] = self as *const Jit as u64;
+        let (window, fuel) = (state.window, state.fuel);
+        let st: *mut State = state;
+        // SAFETY: the caller's promise: the code is alive, the state lies below the window that it was made for, the
+        // handler for faults is installed. While it runs, this tier is only read, by `fault::recover`.
+        let result = unsafe {
+            friscy_fp::sse::clear_flags();
+            let result = host::friscy_jit_enter(start, window, entry, fuel);
+            (*st).fflags |= friscy_fp::sse::flags();
+            result
+        };
+        let exit = self.exit(result, state);
+        self.stats.count_passage(exit);
+        exit
+    }
+
     fn link(&mut self, site: Site, code: Code) {
         self.units.link(site, code);
     }
@@ -171,7 +207,7 @@ impl Tier for Jit {
         if let By::Worker(queue) = &mut self.by {
             queue.forget(&range);
         }
-        self.units.forget(&range);
+        self.stats.invalidated += self.units.forget(&range) as u64;
     }
 
     fn clear(&mut self) {
@@ -179,6 +215,10 @@ impl Tier for Jit {
             queue.clear();
         }
         self.units.clear();
+    }
+
+    fn stats(&self) -> TierStats {
+        self.stats.clone()
     }
 
     fn code_bytes(&self) -> usize {

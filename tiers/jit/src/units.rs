@@ -129,7 +129,7 @@ impl Units {
 
     /// Copies a region's code in and makes it known. Rows come in order, relative to the code.
     pub(crate) fn install(&mut self, region: &Region, finished: Finished) -> Option<Code> {
-        let Finished { code, entries, rows, dirty, computed } = finished;
+        let Finished { code, entries, rows, dirty, computed, .. } = finished;
         let at = self.memory.add(&code)?;
         self.most_bytes = self.most_bytes.max(self.memory.bytes());
         let first = self.dirty.len() as u32;
@@ -221,8 +221,8 @@ impl Units {
         }
     }
 
-    /// Forgets the regions whose spans meet `range`.
-    pub(crate) fn forget(&mut self, range: &Range<u64>) {
+    /// Forgets the regions whose spans meet `range`; returns how many there were.
+    pub(crate) fn forget(&mut self, range: &Range<u64>) -> usize {
         let mut dead = Vec::new();
         for (number, unit) in self.units.iter_mut().enumerate() {
             if unit.alive && unit.span.start < range.end && range.start < unit.span.end {
@@ -231,7 +231,7 @@ impl Units {
             }
         }
         if dead.is_empty() {
-            return;
+            return 0;
         }
         for number in 0..self.cells.len() as u32 {
             let cell = &mut self.cells[number as usize];
@@ -242,6 +242,7 @@ impl Units {
             }
         }
         self.forget_indirect();
+        dead.len()
     }
 
     pub(crate) fn clear(&mut self) {

@@ -5,6 +5,7 @@ use crate::emit::{Emitted, Links};
 use friscy_lift_ir::Region;
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
 
 /// A region to compile.
 struct Job {
@@ -19,6 +20,8 @@ pub(crate) struct Answer {
     pub(crate) number: u64,
     pub(crate) region: Box<Region>,
     pub(crate) result: Emitted<Finished>,
+    /// How long it took.
+    pub(crate) time: Duration,
 }
 
 /// The thread; nothing if the host refuses one.
@@ -30,9 +33,11 @@ fn worker() -> Option<&'static Sender<Job>> {
             let work = move || {
                 let mut compiler = Compiler::new();
                 for job in jobs {
+                    let begin = Instant::now();
                     let result = compiler.compile(&job.region, &job.links);
+                    let Job { number, region, reply, .. } = job;
                     // A tier that is gone does not want it any more.
-                    let _ = job.reply.send(Answer { number: job.number, region: job.region, result });
+                    let _ = reply.send(Answer { number, region, result, time: begin.elapsed() });
                 }
             };
             std::thread::Builder::new().name("friscy-jit".to_owned()).spawn(work).is_ok().then_some(sender)

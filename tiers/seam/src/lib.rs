@@ -4,6 +4,9 @@
 //! This crate knows the IR. It must never know a concrete tier, RISC-V mnemonics, files or processes.
 
 pub mod access;
+mod stats;
+
+pub use stats::TierStats;
 
 use friscy_lift_ir::{ExitKind, Region, RoundingClass};
 use std::ops::Range;
@@ -191,6 +194,11 @@ pub trait Tier {
 
     /// Forgets everything.
     fn clear(&mut self);
+
+    /// What it has done, of a tier that compiles.
+    fn stats(&self) -> TierStats {
+        TierStats::default()
+    }
 
     /// Bytes of host memory that translated code takes.
     fn code_bytes(&self) -> usize;

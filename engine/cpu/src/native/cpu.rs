@@ -2,7 +2,7 @@
 
 use super::sharing::Sharing;
 use super::space::{Hart, NativeSpace, Pages};
-use super::{Memfd, budget, fault};
+use super::{Memfd, Watch, budget, fault};
 use crate::lift::Translator;
 use crate::run::{self, RunMemory, Stop};
 use crate::tiering::{MakeCompiler, Policy};
@@ -100,6 +100,11 @@ impl NativeCpu {
         }
         statistics.host_mappings = self.spaces.values().map(|space| space.memory.host_mappings()).sum();
         statistics
+    }
+
+    /// Looks at what the compiled tiers do, from outside.
+    pub fn watch(&self) -> Watch {
+        self.sharing.watch()
     }
 
     fn space(&mut self, mm: MmId) -> Result<&mut Space, MemError> {

@@ -19,6 +19,7 @@ mod sharing;
 mod space;
 #[cfg(test)]
 mod tests;
+mod watch;
 mod window;
 
 pub use budget::default_share;
@@ -26,3 +27,4 @@ pub use cpu::{NativeCpu, Statistics};
 pub use fault::{HostFault, copy, install};
 pub use memfd::Memfd;
 pub use space::{Hart, NativeSpace, Pages};
+pub use watch::Watch;

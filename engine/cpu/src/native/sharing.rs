@@ -1,6 +1,6 @@
 //! Which translations an address space uses.
 
-use super::NativeSpace;
+use super::{NativeSpace, Watch};
 use crate::tiering::{MakeCompiler, Policy};
 use crate::translate::Translations;
 use friscy_seam::Tier;
@@ -21,18 +21,26 @@ pub(super) struct Sharing {
     /// The most recently chosen last.
     kept: Vec<Rc<RefCell<Translations>>>,
     layouts: u64,
+    watch: Watch,
 }
 
 impl Sharing {
     pub fn new(make_tier: Box<dyn Fn() -> Box<dyn Tier>>, make_compiler: Option<(MakeCompiler, Policy)>) -> Sharing {
-        Sharing { make_tier, make_compiler, kept: Vec::new(), layouts: 0 }
+        Sharing { make_tier, make_compiler, kept: Vec::new(), layouts: 0, watch: Watch::default() }
     }
 
     fn finish(&self, translations: Translations) -> Rc<RefCell<Translations>> {
-        Rc::new(RefCell::new(match self.make_compiler {
-            Some((make, policy)) => translations.with_compiler(make, policy),
-            None => translations,
-        }))
+        let Some((make, policy)) = self.make_compiler else { return Rc::new(RefCell::new(translations)) };
+        let mut translations = translations.with_compiler(make, policy);
+        translations.set_sink(self.watch.sink());
+        let translations = Rc::new(RefCell::new(translations));
+        self.watch.add(&translations);
+        translations
+    }
+
+    /// Looks at all compiled tiers there are and will be.
+    pub fn watch(&self) -> Watch {
+        self.watch.clone()
     }
 
     /// A number for a layout of code that no other layout has.

@@ -1,0 +1,69 @@
+//! What can be seen of the compiled tier from outside: `friscy run --stats`.
+
+#![cfg(all(target_arch = "x86_64", target_os = "linux"))]
+
+use friscy_tests::guest::{Outcome, outcome};
+use friscy_tests::places::{friscy, workspace};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+fn run(arguments: &[&str]) -> Outcome {
+    outcome(Command::new(friscy()).arg("run").args(arguments), b"", Duration::from_secs(120))
+}
+
+/// A program with a hot loop, at an address that is known.
+fn hot(dir: &Path) -> PathBuf {
+    let program = dir.join("hot");
+    let status = Command::new("riscv64-linux-gnu-gcc")
+        .args(["-O2", "-static", "-no-pie", "-o"])
+        .args([&program, &workspace().join("tests/hot/hot.c")])
+        .status()
+        .expect("riscv64-linux-gnu-gcc");
+    assert!(status.success());
+    program
+}
+
+fn stats(flags: &[&str], program: &Path) -> Value {
+    let outcome = run(&[&["--stats=json"], flags, &[program.to_str().expect("UTF-8")]].concat());
+    assert_eq!(outcome.status, 0);
+    serde_json::from_slice(&outcome.stderr).expect("one object")
+}
+
+#[test]
+fn statistics_say_what_was_compiled() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = hot(dir.path());
+    let said = stats(&["--jit-threshold", "5"], &program);
+    let count = |name: &str| said["compiled"][name].as_u64().unwrap_or_else(|| panic!("{name} in {said}"));
+    assert!(said["instructions"].as_u64().is_some_and(|count| count > 10_000_000), "{said}");
+    assert!(count("regions") > 0 && count("compile_nanos") > 0, "{said}");
+    assert!(count("attempts") >= count("regions") + count("again"), "{said}");
+    // An instruction takes two or four bytes, and at least a byte of the host's.
+    let (insts, bytes) = (count("guest_insts"), count("guest_bytes"));
+    assert!(2 * insts <= bytes && bytes <= 4 * insts && count("host_bytes") > insts, "{said}");
+    let exits = said["compiled"].as_object().expect("an object").iter().filter(|(name, _)| name.starts_with("exits_"));
+    assert_eq!(exits.map(|(_, count)| count.as_u64().unwrap_or(0)).sum::<u64>(), count("entries"), "{said}");
+    assert!(count("entries") > 0, "{said}");
+    assert_eq!(said["compiled"]["refused"], serde_json::json!({}), "{said}");
+    let interpreted = stats(&["--tier", "interp"], &program);
+    assert_eq!(interpreted["compiled"]["regions"], 0);
+    assert_eq!(interpreted["compiled"]["entries"], 0);
+}
+
+#[test]
+fn statistics_in_lines() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = hot(dir.path());
+    let text = |arguments: &[&str]| String::from_utf8(run(arguments).stderr).expect("UTF-8");
+    let said = text(&["--stats", "--jit-threshold", "5", program.to_str().unwrap()]);
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines[0].contains(" instructions in ") && lines[0].ends_with(" million a second"), "{said}");
+    assert!(lines[1].starts_with("friscy: compiled ") && !lines[1].starts_with("friscy: compiled 0"), "{said}");
+    assert!(lines[1].contains(" regions, ") && lines[1].ends_with(" host bytes a guest byte"), "{said}");
+    assert!(lines[2].contains(" attempts, ") && lines[2].ends_with(" 0 refused"), "{said}");
+    assert!(lines[3].starts_with("friscy: entered compiled code ") && lines[3].contains("; exits: "), "{said}");
+    let said = text(&["--stats", "--tier", "interp", program.to_str().unwrap()]);
+    assert!(said.ends_with("friscy: nothing was compiled\n"), "{said}");
+}
