@@ -13,6 +13,7 @@ mod inspect;
 mod machine;
 mod mounts;
 mod options;
+mod perf;
 mod run;
 mod serve;
 mod stats;

@@ -101,6 +101,10 @@ pub struct RunOptions {
     )]
     pub stats: Option<StatsFormat>,
 
+    /// Writes /tmp/perf-PID.map, by which Linux perf names compiled code: `riscv:` and the guest's symbol or address.
+    #[arg(long)]
+    pub perf_map: bool,
+
     /// Sets an environment variable; without a value, to what it is here.
     #[arg(short, long, value_name = "NAME[=VALUE]")]
     pub env: Vec<String>,

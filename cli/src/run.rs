@@ -4,6 +4,7 @@ use crate::error::{Error, OWN_ERROR};
 use crate::host::{Events, Mode, RawMode, Streams, resident};
 use crate::image::Image;
 use crate::options::RunOptions;
+use crate::perf::PerfMap;
 use crate::{crash, machine, mounts, stats, strace, users};
 use friscy_engine::{ExitStatus, Machine, MachineStatus, Program};
 use friscy_kernel::crash::Crash;
@@ -61,8 +62,15 @@ pub fn run(options: &RunOptions) -> Result<ExitCode, Error> {
         None
     };
     let begin = Instant::now();
-    let mut reports =
-        Reports { image: &image, first, backtrace: options.backtrace, unknown: 0, crash: None, base: resident() };
+    let mut reports = Reports {
+        image: &image,
+        first,
+        backtrace: options.backtrace,
+        unknown: 0,
+        crash: None,
+        base: resident(),
+        perf_map: if options.perf_map { Some(PerfMap::new()?) } else { None },
+    };
     let status = run_machine(&mut machine, &mut events, &mut reports);
     drop(raw);
     if let Some(crash) = &reports.crash {
@@ -89,6 +97,8 @@ struct Reports<'a> {
     base: u64,
     /// The first process's crash.
     crash: Option<Crash>,
+    /// Where compiled code is.
+    perf_map: Option<PerfMap>,
 }
 
 impl Reports<'_> {
@@ -118,6 +128,12 @@ impl Reports<'_> {
             } else if self.backtrace {
                 eprint!("{}", crash::describe(self.image, &crash, true, "\r\n"));
             }
+        }
+        if let Some(map) = &mut self.perf_map
+            && let Err(error) = map.look(machine, self.image)
+        {
+            eprint!("friscy: {error}\r\n");
+            self.perf_map = None;
         }
     }
 }

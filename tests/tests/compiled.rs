@@ -1,12 +1,13 @@
-//! What can be seen of the compiled tier from outside: `friscy run --stats`.
+//! What can be seen of the compiled tier from outside: `friscy run` with `--stats` and `--perf-map`.
 
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 
 use friscy_tests::guest::{Outcome, outcome};
 use friscy_tests::places::{friscy, workspace};
 use serde_json::Value;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 fn run(arguments: &[&str]) -> Outcome {
@@ -66,4 +67,44 @@ fn statistics_in_lines() {
     assert!(lines[3].starts_with("friscy: entered compiled code ") && lines[3].contains("; exits: "), "{said}");
     let said = text(&["--stats", "--tier", "interp", program.to_str().unwrap()]);
     assert!(said.ends_with("friscy: nothing was compiled\n"), "{said}");
+}
+
+/// Each line is a region, named by the function that it begins in.
+#[test]
+fn perf_finds_names_of_compiled_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut friscy = Command::new(friscy());
+    friscy.args(["run", "--perf-map", "--jit-threshold", "5"]).arg(hot(dir.path())).arg("40000000");
+    let mut child = friscy.stdout(Stdio::null()).spawn().unwrap();
+    let map = PathBuf::from(format!("/tmp/perf-{}.map", child.id()));
+    assert!(child.wait().unwrap().success());
+    let text = fs::read_to_string(&map).unwrap();
+    fs::remove_file(&map).unwrap();
+    let mut end = 0;
+    let mut names = Vec::new();
+    for line in text.lines() {
+        let parts: Vec<&str> = line.split(' ').collect();
+        let number = |at: usize| u64::from_str_radix(parts[at], 16).unwrap_or_else(|_| panic!("{line}"));
+        let (start, len) = (number(0), number(1));
+        assert!(parts.len() == 3 && len > 0 && (end <= start || end == 0), "{text}");
+        end = start + len;
+        names.push(parts[2].strip_prefix("riscv:").unwrap_or_else(|| panic!("{line}")));
+    }
+    assert!(names.iter().any(|name| name.starts_with("main+0x") || name.starts_with("mix+0x")), "{text}");
+}
+
+#[test]
+fn a_link_in_the_place_of_the_perf_map_is_not_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (program, target) = (hot(dir.path()), dir.path().join("target"));
+    let script = "ln -s \"$1\" /tmp/perf-$$.map; exec \"$2\" run --perf-map \"$3\" 10";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("echo $$; {script}"), "sh"]).arg(&target).arg(friscy()).arg(&program);
+    let outcome = outcome(&mut shell, b"", Duration::from_secs(60));
+    let pid = String::from_utf8(outcome.stdout).unwrap();
+    let map = format!("/tmp/perf-{}.map", pid.trim());
+    fs::remove_file(&map).unwrap();
+    assert_eq!(String::from_utf8_lossy(&outcome.stderr), format!("friscy: {map}: File exists\n"));
+    assert_eq!(outcome.status, 125);
+    assert!(!target.exists());
 }

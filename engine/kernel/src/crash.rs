@@ -72,6 +72,21 @@ impl Kernel {
         self.crashes.push(crash);
     }
 
+    /// The executable mappings that any process has at `addr`, each once.
+    #[must_use]
+    pub fn code_at(&self, addr: u64) -> Vec<CodeMapping> {
+        let mut found = Vec::new();
+        for task in self.tasks.values() {
+            let mm = task.mm.borrow();
+            if let Some(mapping) = mm.find(addr).filter(|vma| vma.prot.exec).map(CodeMapping::of)
+                && !found.contains(&mapping)
+            {
+                found.push(mapping);
+            }
+        }
+        found
+    }
+
     /// Takes what is known of processes that signals for faults killed, in order.
     pub fn take_crashes(&mut self) -> Vec<Crash> {
         std::mem::take(&mut self.crashes)

@@ -16,11 +16,13 @@ mod fault;
 mod floats;
 mod host;
 mod memory;
+mod placed;
 mod plan;
 mod units;
 mod worker;
 
 pub use compile::inspect;
+pub use placed::{Placed, keep_placed, take_placed};
 
 use compile::{Compiler, Finished};
 use emit::Emitted;
@@ -90,6 +92,7 @@ impl Jit {
         };
         let (bytes, attempts, stores) = (finished.code.len(), finished.attempts, finished.stores);
         let Some(code) = self.units.install(region, finished) else { return Prepared::Full };
+        placed::note(Placed { start: self.units.start_of(code).0 as usize, len: bytes, pc: region.pc });
         let is_new = self.compiled.insert((region.pc, region.rounding));
         *(if is_new { &mut self.stats.regions } else { &mut self.stats.again }) += 1;
         self.stats.count_region(region, bytes);
