@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 /// What a NaN in a floating-point value is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Nan {
-    /// There is none.
+    /// There is none but the canonical one.
     Never,
     /// It stands for the canonical one.
     Any,
@@ -161,6 +161,7 @@ impl Floats {
         let bits = if is_bits { region.as_const(inst.args[0]) } else { None };
         match inst.op {
             op if is_arithmetic(op) => Nan::Any,
+            op if is_fused(op) => Nan::Never,
             _ if self.is_copy(inst) => Nan::Never,
             Op::BitsF64 => never_if(bits.is_some_and(|bits| !f64::from_bits(bits as u64).is_nan())),
             Op::BitsF32 => never_if(bits.is_some_and(|bits| !f32::from_bits(bits as u32).is_nan())),
@@ -251,8 +252,13 @@ pub(crate) fn single_of(region: &Region, v: Value) -> Option<u32> {
 /// Arithmetic whose result, if it is a NaN, is the canonical one in RISC-V and any in the host (unprivileged manual,
 /// "NaN Generation and Propagation").
 fn is_arithmetic(op: Op) -> bool {
-    use Op::{CvtF32F64, CvtF64F32, FaddD, FaddS, FdivD, FdivS, FmaD, FmaS, FmsD, FmsS, FmulD, FmulS};
-    use Op::{FnmaD, FnmaS, FnmsD, FnmsS, FsqrtD, FsqrtS, FsubD, FsubS};
+    use Op::{CvtF32F64, CvtF64F32, FaddD, FaddS, FdivD, FdivS, FmulD, FmulS, FsqrtD, FsqrtS, FsubD, FsubS};
     matches!(op, FaddS | FaddD | FsubS | FsubD | FmulS | FmulD | FdivS | FdivD | FsqrtS | FsqrtD)
-        || matches!(op, FmaS | FmaD | FmsS | FmsD | FnmsS | FnmsD | FnmaS | FnmaD | CvtF32F64 | CvtF64F32)
+        || matches!(op, CvtF32F64 | CvtF64F32)
+}
+
+/// Fused multiply-add, whose NaNs are looked at when they arise: they are canonical.
+fn is_fused(op: Op) -> bool {
+    use Op::{FmaD, FmaS, FmsD, FmsS, FnmaD, FnmaS, FnmsD, FnmsS};
+    matches!(op, FmaS | FmaD | FmsS | FmsD | FnmsS | FnmsD | FnmaS | FnmaD)
 }

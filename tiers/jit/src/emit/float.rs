@@ -285,6 +285,21 @@ impl Emitter<'_, '_> {
         true
     }
 
+    /// The result of a fused multiply-add, or the exact one where that is a NaN: of zero times infinity plus a quiet NaN
+    /// the host says nothing, and RISC-V that it is invalid (unprivileged manual, "Single-Precision Floating-Point
+    /// Computational Instructions").
+    fn fused(&mut self, inst: &Inst, value: ir::Value) -> ir::Value {
+        let (special, done) = (self.cold_block(), self.block_like());
+        self.b.append_block_param(done, self.b.func.dfg.value_type(value));
+        let is_nan = self.b.ins().fcmp(FloatCC::Unordered, value, value);
+        self.b.ins().brif(is_nan, special, &[], done, &[BlockArg::Value(value)]);
+        let saved = self.aside(special);
+        let exact = self.exact(inst);
+        self.b.ins().jump(done, &[BlockArg::Value(exact)]);
+        self.back(done, saved);
+        self.b.block_params(done)[0]
+    }
+
     /// Minimum and maximum where the operands are ordered and differ: `-0` is less than `+0` otherwise.
     fn least(&mut self, inst: &Inst) -> bool {
         let code = match inst.op {
@@ -375,7 +390,10 @@ impl Emitter<'_, '_> {
                 let minus_addend = matches!(inst.op, Op::FmsS | Op::FmsD | Op::FnmaS | Op::FnmaD);
                 let a = if minus_product { self.b.ins().fneg(a) } else { a };
                 let c = if minus_addend { self.b.ins().fneg(c) } else { c };
-                self.b.ins().fma(a, b, c)
+                let value = self.b.ins().fma(a, b, c);
+                let value = self.fused(inst, value);
+                self.define(inst.result, value);
+                return true;
             }
             Op::CvtF32S64 | Op::CvtF64S64 => {
                 let value = self.b.ins().fcvt_from_sint(ty, a);
