@@ -35,6 +35,43 @@ pub fn target_block(edge: &Edge) -> Option<Block> {
     }
 }
 
+/// An edge from one block of a region to another.
+pub struct Within<'a> {
+    /// Where it comes from.
+    pub from: Block,
+    /// Where it leads.
+    pub to: Block,
+    /// What it passes to the target's parameters.
+    pub args: &'a [Value],
+    /// It leads back in a loop, to the loop's head.
+    pub is_back: bool,
+}
+
+/// The edges between the blocks of `order`, a reverse postorder.
+pub fn edges_within<'a>(region: &'a Region, order: &[Block]) -> Vec<Within<'a>> {
+    let mut place = vec![usize::MAX; region.blocks.len()];
+    for (at, block) in order.iter().enumerate() {
+        place[block.index()] = at;
+    }
+    let mut within = Vec::new();
+    for &from in order {
+        for edge in edges(&region.blocks[from.index()].term).into_iter().flatten() {
+            if let Target::Block(to, args) = &edge.target {
+                let is_back = place[from.index()] >= place[to.index()];
+                within.push(Within { from, to: *to, args, is_back });
+            }
+        }
+    }
+    within
+}
+
+/// By block, whether it is the head of a loop: an edge leads back to it.
+pub fn loop_heads(region: &Region, within: &[Within<'_>]) -> Vec<bool> {
+    let mut heads = vec![false; region.blocks.len()];
+    within.iter().filter(|edge| edge.is_back).for_each(|edge| heads[edge.to.index()] = true);
+    heads
+}
+
 /// Calls `f` for each value that a terminator uses, block arguments included, in the order they are printed.
 pub fn for_each_term_value(term: &mut Term, mut f: impl FnMut(&mut Value)) {
     match term {

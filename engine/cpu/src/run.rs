@@ -81,8 +81,9 @@ pub unsafe fn run_shared(
     let mut below = false;
     loop {
         let key = Key { pc: state.pc, rounding: RoundingClass::of(state.frm) };
+        let passes = std::mem::take(&mut below);
         let compiled = match translations.compiled_code(key, memory) {
-            Ok(compiled) => compiled.filter(|_| !std::mem::take(&mut below)),
+            Ok(compiled) => compiled.filter(|_| !passes),
             Err(why) => return untranslatable(why, memory),
         };
         let exit = if let Some(code) = compiled {

@@ -1,6 +1,7 @@
 //! Redundant loads: within a block, a load from where the block loaded or stored before is the value known, if nothing in
 //! between may write or orders memory. It cannot fault: the access before it did not.
 
+use super::replace_uses;
 use crate::ir::{InstId, Region, Value};
 use crate::op::{Effects, Op};
 use std::collections::HashMap;
@@ -53,15 +54,5 @@ pub fn remove_redundant_loads(region: &mut Region) {
         return;
     }
     // A use in another block may have been seen before its definition.
-    let resolve = |v: &mut Value| {
-        while let Some(&to) = replacement.get(v) {
-            *v = to;
-        }
-    };
-    for data in &mut region.blocks {
-        for id in &data.insts {
-            region.insts[id.index()].args.iter_mut().for_each(resolve);
-        }
-        crate::cfg::for_each_term_value(&mut data.term, resolve);
-    }
+    replace_uses(region, &replacement);
 }

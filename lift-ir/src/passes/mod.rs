@@ -18,7 +18,9 @@ pub use sets::remove_dead_sets;
 pub use simplify::Simplifier;
 pub use unbox::unbox_once;
 
-use crate::ir::Region;
+use crate::cfg;
+use crate::ir::{Region, Value};
+use std::collections::HashMap;
 
 /// All passes, in the order in which each finds most to do: registers are promoted across blocks, so that folding and
 /// loads see through them; sets go when fewer loads may fault.
@@ -31,4 +33,19 @@ pub fn optimise(region: &mut Region, simplifier: &mut Simplifier) {
     remove_redundant_loads(region);
     remove_dead_sets(region);
     remove_dead_code(region);
+}
+
+/// Makes every use of a value one of what replaces it.
+fn replace_uses(region: &mut Region, replacement: &HashMap<Value, Value>) {
+    let resolve = |v: &mut Value| {
+        while let Some(&to) = replacement.get(v) {
+            *v = to;
+        }
+    };
+    for data in &mut region.blocks {
+        for id in &data.insts {
+            region.insts[id.index()].args.iter_mut().for_each(resolve);
+        }
+        cfg::for_each_term_value(&mut data.term, resolve);
+    }
 }

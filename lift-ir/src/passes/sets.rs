@@ -64,23 +64,11 @@ fn step(set: &mut u64, op: Op, imm: i64) {
 
 /// The blocks that control goes from into a loop from before it.
 fn ways_into_loops(region: &Region, order: &[Block]) -> Vec<bool> {
-    let mut place = vec![usize::MAX; region.blocks.len()];
-    for (at, block) in order.iter().enumerate() {
-        place[block.index()] = at;
-    }
-    let edges = || {
-        order.iter().flat_map(|&from| {
-            let within = cfg::edges(&region.blocks[from.index()].term).into_iter().flatten();
-            within.filter_map(move |edge| Some((from, cfg::target_block(edge)?)))
-        })
-    };
-    let mut is_head = vec![false; region.blocks.len()];
-    edges()
-        .filter(|(from, to)| place[from.index()] >= place[to.index()])
-        .for_each(|(_, to)| is_head[to.index()] = true);
+    let within = cfg::edges_within(region, order);
+    let heads = cfg::loop_heads(region, &within);
     let mut into = vec![false; region.blocks.len()];
-    for (from, to) in edges() {
-        into[from.index()] |= is_head[to.index()] && place[from.index()] < place[to.index()];
+    for edge in within.iter().filter(|edge| !edge.is_back && heads[edge.to.index()]) {
+        into[edge.from.index()] = true;
     }
     into
 }

@@ -1,6 +1,6 @@
 //! Singles are taken out of their NaN boxes once: where the box is made, so that loops have the single.
 
-use crate::cfg;
+use super::replace_uses;
 use crate::ir::{InstId, Region, Value};
 use crate::op::Op;
 use std::collections::{BTreeMap, HashMap};
@@ -46,17 +46,7 @@ pub fn unbox_once(region: &mut Region) {
     if replacement.is_empty() {
         return;
     }
-    let resolve = |v: &mut Value| {
-        if let Some(&to) = replacement.get(v) {
-            *v = to;
-        }
-    };
-    for block in &mut region.blocks {
-        for id in &block.insts {
-            region.insts[id.index()].args.iter_mut().for_each(resolve);
-        }
-        cfg::for_each_term_value(&mut block.term, resolve);
-    }
+    replace_uses(region, &replacement);
 }
 
 #[cfg(test)]

@@ -147,9 +147,7 @@ fn resolve(function: &Function, accesses: &mut [Access], counted: &Counted) {
         later.entry(function.dfg.resolve_aliases(from.root)).or_default().push((value, from.spent));
     }
     let real = |source: &mut Source| {
-        if let Source::Label(label) = source
-            && *label != u32::MAX
-        {
+        if let Source::Label(label) = source {
             *label = function.dfg.resolve_aliases(Value::from_u32(*label)).as_u32();
         }
     };
@@ -222,7 +220,7 @@ impl Finder<'_> {
             }
             let base = match access.base {
                 Ok(register) => Base::Register(register),
-                Err((_, _, Source::Label(u32::MAX))) => Base::Stored,
+                Err((_, _, Source::Nowhere)) => Base::Stored,
                 Err((v, form, source)) => {
                     match find(source).map(|place| (form, place)).or_else(|| self.find(v, at, COMPUTED_DEPTH)) {
                         Some((form, place)) => Base::Place(form, place),
@@ -283,7 +281,7 @@ impl Finder<'_> {
 fn find(ranges: &ValueLabelsRanges, source: Source, at: u32) -> Option<Place> {
     let label = match source {
         Source::Const(value) => return Some(Place::Const(value)),
-        Source::Label(u32::MAX) => return None,
+        Source::Nowhere => return None,
         Source::Label(label) => ValueLabel::from_u32(label),
     };
     let range = ranges.get(&label)?.iter().find(|range| range.start <= at && at < range.end)?;

@@ -32,6 +32,8 @@ pub(crate) enum Source {
     Label(u32),
     /// Known.
     Const(u64),
+    /// In no place that is known.
+    Nowhere,
 }
 
 /// An access, before code is made.
@@ -315,7 +317,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
     fn early_stores(&self, block: Block) -> [u32; REGISTERS] {
         let data = &self.region.blocks[block.index()];
         let within = cfg::edges(&data.term).into_iter().flatten().filter_map(cfg::target_block);
-        let kept = within.map(|to| self.plan.at_start[to.index()].dirty).reduce(|a, b| a | b).unwrap_or(0);
+        let kept = within.map(|to| self.plan.at_start[to.index()].dirty).fold(0, |all, dirty| all | dirty);
         let mut last = [u32::MAX; REGISTERS];
         for (at, id) in data.insts.iter().enumerate() {
             if let Some(r) = set_register(&self.region.insts[id.index()]).filter(|r| kept >> r & 1 == 0) {
@@ -584,7 +586,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
                 self.put_register(r, v);
                 self.registers.dirty &= !(1 << r);
             } else {
-                let nowhere = (Form::Whole, Source::Label(u32::MAX));
+                let nowhere = (Form::Whole, Source::Nowhere);
                 let (form, source) = if is_put_off { nowhere } else { self.source(v) };
                 dirty.push((r as u8, v, form, source));
             }
@@ -597,7 +599,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
                 // No register has it any more, and neither has a place.
                 let value = self.get(base);
                 self.store_state(value, state_offset(offset_of!(State, scratch) + 8 * BASE_SLOT));
-                Err((base, Form::Whole, Source::Label(u32::MAX)))
+                Err((base, Form::Whole, Source::Nowhere))
             }
             (None, (form, source)) => Err((base, form, source)),
         };

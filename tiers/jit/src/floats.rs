@@ -4,7 +4,8 @@
 //! RISC-V's arithmetic gives the canonical NaN (unprivileged manual, "NaN Generation and Propagation"), the host's any. A
 //! value is made canonical where that shows: where it is stored, or its bits are looked at.
 
-use friscy_lift_ir::{Block, Inst, Op, Region, Target, Type, Value, cfg};
+use friscy_lift_ir::cfg::{self, Within};
+use friscy_lift_ir::{Block, Inst, Op, Region, Type, Value};
 use rustc_hash::FxHashMap;
 
 /// What a NaN in a floating-point value is.
@@ -36,21 +37,14 @@ pub(crate) struct Floats {
     held: FxHashMap<Value, Held>,
 }
 
-/// An edge within the region.
-struct Within<'a> {
-    to: Block,
-    args: &'a [Value],
-    /// It leads back in a loop.
-    is_back: bool,
-}
-
 impl Floats {
     pub(crate) fn new(region: &Region, order: &[Block]) -> Floats {
-        let edges = edges(region, order);
-        let held = held(region, order, &edges);
+        let edges = cfg::edges_within(region, order);
+        let heads = cfg::loop_heads(region, &edges);
+        let held = held(region, order, &edges, &heads);
         let mut guarded = vec![false; region.values.len()];
-        for edge in edges.iter().filter(|edge| edge.is_back) {
-            region.blocks[edge.to.index()].params.iter().for_each(|v| guarded[v.index()] = true);
+        for (block, _) in region.blocks.iter().zip(&heads).filter(|(_, is_head)| **is_head) {
+            block.params.iter().for_each(|v| guarded[v.index()] = true);
         }
         let mut floats = Floats { nans: Vec::new(), held };
         loop {
@@ -89,7 +83,7 @@ impl Floats {
 
     /// The same: it is to be a NaN-boxed single.
     pub(crate) fn guards_box(&self, region: &Region, param: Value, arg: Value) -> bool {
-        self.held(param) == Held::Single && self.held(arg) != Held::Single && single_of(region, arg).is_none()
+        self.held(param) == Held::Single && self.held(arg) != Held::Single && !is_box(region, arg)
     }
 
     /// Whether an instruction's result is its first operand, as that is held.
@@ -176,22 +170,6 @@ fn never_if(is_never: bool) -> Nan {
     if is_never { Nan::Never } else { Nan::Exact }
 }
 
-fn edges<'a>(region: &'a Region, order: &[Block]) -> Vec<Within<'a>> {
-    let mut place = vec![usize::MAX; region.blocks.len()];
-    for (at, block) in order.iter().enumerate() {
-        place[block.index()] = at;
-    }
-    let mut within = Vec::new();
-    for &from in order {
-        for edge in cfg::edges(&region.blocks[from.index()].term).into_iter().flatten() {
-            if let Target::Block(to, args) = &edge.target {
-                within.push(Within { to: *to, args, is_back: place[from.index()] >= place[to.index()] });
-            }
-        }
-    }
-    within
-}
-
 /// The parameters of an edge's target, each with what comes to it.
 fn pairs<'a>(region: &'a Region, edge: &'a Within<'_>) -> impl Iterator<Item = (Value, Value)> + use<'a> {
     region.blocks[edge.to.index()].params.iter().copied().zip(edge.args.iter().copied())
@@ -199,7 +177,7 @@ fn pairs<'a>(region: &'a Region, edge: &'a Within<'_>) -> impl Iterator<Item = (
 
 /// The parameters that are not held as the region has them: what comes to them, but for what comes from before a loop, is
 /// made from what they are held as, and that is made from them.
-fn held(region: &Region, order: &[Block], edges: &[Within<'_>]) -> FxHashMap<Value, Held> {
+fn held(region: &Region, order: &[Block], edges: &[Within<'_>], heads: &[bool]) -> FxHashMap<Value, Held> {
     let mut held = FxHashMap::default();
     for inst in order.iter().flat_map(|block| &region.blocks[block.index()].insts) {
         let inst = &region.insts[inst.index()];
@@ -212,8 +190,6 @@ fn held(region: &Region, order: &[Block], edges: &[Within<'_>]) -> FxHashMap<Val
             held.insert(inst.args[0], as_what);
         }
     }
-    let mut in_loops = vec![false; region.blocks.len()];
-    edges.iter().filter(|edge| edge.is_back).for_each(|edge| in_loops[edge.to.index()] = true);
     loop {
         let before = held.len();
         for edge in edges {
@@ -221,10 +197,10 @@ fn held(region: &Region, order: &[Block], edges: &[Within<'_>]) -> FxHashMap<Val
                 let Some(&as_what) = held.get(&param) else { continue };
                 let fits = match (as_what, region.def(arg)) {
                     (Held::Double, Some(inst)) => matches!(inst.op, Op::Iconst | Op::BitsI64),
-                    (_, Some(inst)) => inst.op == Op::Box || single_of(region, arg).is_some(),
+                    (_, Some(_)) => is_box(region, arg),
                     (_, None) => held.get(&arg) == Some(&as_what),
                 };
-                let from_before = in_loops[edge.to.index()] && !edge.is_back;
+                let from_before = heads[edge.to.index()] && !edge.is_back;
                 if !fits && !from_before {
                     held.remove(&param);
                 }
@@ -236,17 +212,16 @@ fn held(region: &Region, order: &[Block], edges: &[Within<'_>]) -> FxHashMap<Val
     }
 }
 
-/// The bits of the single in a NaN-boxed value that is known, or zero if the value is a box whose single is not.
+/// Whether a value is known to be a NaN-boxed single.
+fn is_box(region: &Region, v: Value) -> bool {
+    region.def(v).is_some_and(|inst| inst.op == Op::Box) || single_of(region, v).is_some()
+}
+
+/// The bits of the single in a NaN-boxed constant.
 pub(crate) fn single_of(region: &Region, v: Value) -> Option<u32> {
-    let inst = region.def(v)?;
-    match inst.op {
-        Op::Box => Some(0),
-        Op::BitsF64 => {
-            let bits = region.as_const(inst.args[0])? as u64;
-            (bits >> 32 == 0xffff_ffff).then_some(bits as u32)
-        }
-        _ => None,
-    }
+    let inst = region.def(v).filter(|inst| inst.op == Op::BitsF64)?;
+    let bits = region.as_const(inst.args[0])? as u64;
+    (bits >> 32 == 0xffff_ffff).then_some(bits as u32)
 }
 
 /// Arithmetic whose result, if it is a NaN, is the canonical one in RISC-V and any in the host (unprivileged manual,

@@ -77,9 +77,9 @@ impl Emitter<'_, '_> {
                     let (out, on) = (self.cold_block(), self.b.create_block());
                     let empty = self.is_empty(fuel);
                     self.b.ins().brif(empty, out, &[], on, &[]);
-                    let window = self.aside(out);
+                    let saved = self.aside(out);
                     self.branch(&branch, &registers, true)?;
-                    self.back(on, window);
+                    self.back(on, saved);
                 }
                 self.branch(&branch, &registers, false)?;
             }
@@ -203,7 +203,7 @@ impl Emitter<'_, '_> {
         self.b.ins().brif(condition, then_to, &then_args, else_to, &else_args);
         for (made, edge) in made.into_iter().zip(edges) {
             let Some(block) = made else { continue };
-            let window = self.aside(block);
+            let saved = self.aside(block);
             if edge.preempt && is_empty {
                 self.flush(registers);
                 let pc = match &edge.target {
@@ -215,7 +215,7 @@ impl Emitter<'_, '_> {
             } else {
                 self.follow(edge, fuel, registers, false)?;
             }
-            (self.window, self.is_aside) = window;
+            (self.window, self.is_aside) = saved;
             self.forget_made();
         }
         Ok(())
@@ -254,9 +254,9 @@ impl Emitter<'_, '_> {
         let (out, on) = (self.cold_block(), self.b.create_block());
         let empty = self.is_empty(fuel);
         self.b.ins().brif(empty, out, &[], on, &[]);
-        let window = self.aside(out);
+        let saved = self.aside(out);
         self.exit(exit::word(exit::FUEL, 0), target, fuel);
-        self.back(on, window);
+        self.back(on, saved);
     }
 
     /// Leaves for `target` if the stack is used up.
@@ -393,11 +393,11 @@ impl Emitter<'_, '_> {
                     let (out, on) = (self.cold_block(), self.b.create_block());
                     let empty = self.is_empty(fuel);
                     self.b.ins().brif(empty, out, &[], on, &[]);
-                    let window = self.aside(out);
+                    let saved = self.aside(out);
                     self.flush(registers);
                     let pc = self.constant(pc as i64);
                     self.exit(exit::word(exit::FUEL, 0), pc, fuel);
-                    self.back(on, window);
+                    self.back(on, saved);
                 }
                 self.guard(*to, args, fuel, registers);
                 for r in crate::plan::bits(self.to_store(*to, registers)) {
@@ -458,7 +458,7 @@ impl Emitter<'_, '_> {
         let low = self.b.ins().band(address, mask);
         let (out, on) = (self.cold_block(), self.b.create_block());
         self.b.ins().brif(low, out, &[], on, &[]);
-        let window = self.aside(out);
+        let saved = self.aside(out);
         self.b.set_srcloc(SourceLoc::default());
         let registers = self.registers.clone();
         self.flush(&registers);
@@ -466,7 +466,7 @@ impl Emitter<'_, '_> {
         let fuel = self.retire(u32::from(guest_index));
         let pc = self.constant(pc as i64);
         self.exit(exit::word(exit::MISALIGNED, 0), pc, fuel);
-        self.back(on, window);
+        self.back(on, saved);
     }
 
     /// Notes a comparison's byte, and makes its value.

@@ -267,7 +267,7 @@ impl Emitter<'_, '_> {
             let unordered = self.b.ins().fcmp(FloatCC::Unordered, a, b);
             let (out, on) = (self.cold_block(), self.b.create_block());
             self.b.ins().brif(unordered, out, &[], on, &[]);
-            let window = self.aside(out);
+            let saved = self.aside(out);
             let at = state_offset(offset_of!(State, fflags));
             if let Some(before) = before {
                 let before = self.get(before);
@@ -278,7 +278,7 @@ impl Emitter<'_, '_> {
                 self.store_state(flags, at);
             }
             self.b.ins().jump(on, &[]);
-            self.back(on, window);
+            self.back(on, saved);
         }
         let condition = self.b.ins().fcmp(code, a, b);
         self.compared(inst.result, condition);
@@ -312,14 +312,14 @@ impl Emitter<'_, '_> {
         self.b.append_block_param(done, self.b.func.dfg.value_type(a));
         let is_plain = self.b.ins().fcmp(FloatCC::OrderedNotEqual, a, b);
         self.b.ins().brif(is_plain, differ, &[], special, &[]);
-        let window = self.aside(special);
+        let saved = self.aside(special);
         let exact = self.exact(inst);
         self.b.ins().jump(done, &[BlockArg::Value(exact)]);
         self.b.switch_to_block(differ);
         let first = self.b.ins().fcmp(code, a, b);
         let value = self.b.ins().select(first, a, b);
         self.b.ins().jump(done, &[BlockArg::Value(value)]);
-        self.back(done, window);
+        self.back(done, saved);
         let result = self.b.block_params(done)[0];
         self.define(inst.result, result);
         true
@@ -345,13 +345,13 @@ impl Emitter<'_, '_> {
         let (near, far, done) = (self.b.create_block(), self.cold_block(), self.b.create_block());
         self.b.append_block_param(done, types::I64);
         self.b.ins().brif(fits, near, &[], far, &[]);
-        let window = self.aside(far);
+        let saved = self.aside(far);
         let exact = self.exact(inst);
         self.b.ins().jump(done, &[BlockArg::Value(exact)]);
         self.b.switch_to_block(near);
         let quick = self.b.ins().fcvt_to_sint_sat(types::I64, value);
         self.b.ins().jump(done, &[BlockArg::Value(quick)]);
-        self.back(done, window);
+        self.back(done, saved);
         let result = self.b.block_params(done)[0];
         self.define(inst.result, result);
         true
@@ -431,12 +431,10 @@ impl Emitter<'_, '_> {
         let (out, on) = (self.cold_block(), self.block_like());
         let params = [0; 2].map(|_| self.b.append_block_param(on, ty));
         self.b.ins().brif(is_nan, out, &[], on, &values.map(BlockArg::Value));
-        self.b.switch_to_block(out);
-        let was_aside = std::mem::replace(&mut self.is_aside, true);
+        let saved = self.aside(out);
         let canonical = values.map(|value| self.canonical(value));
-        self.is_aside = was_aside;
         self.b.ins().jump(on, &canonical.map(BlockArg::Value));
-        self.b.switch_to_block(on);
+        self.back(on, saved);
         params
     }
 
