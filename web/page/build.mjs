@@ -17,4 +17,15 @@ await build({
   legalComments: 'linked',
   logLevel: 'warning',
 });
+// The runner for node, which no bundle has.
+await build({
+  entryPoints: [`${here}../bench/run.mjs`],
+  outdir: out,
+  outExtension: { '.js': '.mjs' },
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  logLevel: 'warning',
+});
 await copyFile(`${here}src/index.html`, `${out}/index.html`);

@@ -13,6 +13,9 @@ const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
 /** The folder of the optimised commands. */
 export const programs = process.env.FRISCY_PROGRAMS ?? join(target, 'release');
 
+/** The folder of the web runtime. */
+export const assets = process.env.FRISCY_WEB_ASSETS ?? join(target, 'web-assets');
+
 /** Where screenshots go. */
 export const shots = fileURLToPath(new URL('out', import.meta.url));
 
