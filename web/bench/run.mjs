@@ -6,56 +6,29 @@
 // there are any, replace the arguments of its command. What the program prints goes to standard output, with the line
 // ends that it wrote; standard input is typed, and its end is ^D. The status is the program's, 128 and the signal that
 // killed it, or 125 if friscy failed. `--time` tells what the program took by itself, see clock.mjs. node 20.12 or later.
-import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { join, relative, resolve } from 'node:path';
+import { FAILED, Printer, fileOf, parse } from './bundle.mjs';
 import { Clock } from './clock.mjs';
 
-const FAILED = 125;
-
-const words = process.argv.slice(2);
-const timed = words[0] === '--time';
-if (timed) words.shift();
-const [bundle, ...args] = words;
-if (!bundle) {
-  console.error('usage: node run.mjs [--time] BUNDLE [ARG…]');
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 12)) {
+  console.error(`node 20.12 or later is needed, this is ${process.versions.node}: its V8 has no tail calls`);
   process.exit(FAILED);
 }
 
+const { timed, folder, args } = parse('run.mjs');
+const printer = new Printer();
+let clock;
+
 /** Answers what lies in the bundle's folder as a server would. */
 async function fetchFile(url) {
-  let bytes;
   try {
-    bytes = await readFile(new URL(url));
+    return new Response(await fileOf(folder, relative(folder, fileURLToPath(url)), args));
   } catch (error) {
     return new Response(null, { status: 404, statusText: error.code });
   }
-  if (args.length > 0 && new URL(url).pathname.endsWith('/manifest.json')) {
-    const manifest = JSON.parse(bytes);
-    manifest.entry.argv.splice(1, Infinity, ...args);
-    bytes = JSON.stringify(manifest);
-  }
-  return new Response(bytes);
 }
-
-/** Undoes what the terminal does to output: it puts a carriage return before each line feed. */
-class Printer {
-  #held = false;
-
-  print(bytes, then) {
-    const text = Buffer.concat([this.#held ? Buffer.from('\r') : Buffer.alloc(0), bytes]);
-    this.#held = text.at(-1) === 0x0d;
-    const whole = this.#held ? text.subarray(0, -1) : text;
-    process.stdout.write(whole.toString('latin1').replaceAll('\r\n', '\n'), 'latin1', then);
-  }
-
-  end(then) {
-    process.stdout.write(this.#held ? '\r' : '', then);
-  }
-}
-
-const printer = new Printer();
-let clock;
 
 function end(status) {
   printer.end(() => process.exit(status));
@@ -86,10 +59,20 @@ function send(message) {
   globalThis.onmessage({ data: message });
 }
 
+/**
+ * As in browsers, each message is a task of its own. node's channels hand over as many as a thousand in a row, and what
+ * V8 has compiled, timers and input would wait for so many slices.
+ */
+class Channel {
+  port1 = { onmessage: undefined };
+  port2 = { postMessage: (data) => setImmediate(() => this.port1.onmessage?.({ data })) };
+}
+
 // A worker's global scope, as far as ours needs it.
 Object.assign(globalThis, {
   self: globalThis,
-  location: pathToFileURL(join(resolve(bundle), 'worker.js')),
+  MessageChannel: Channel,
+  location: pathToFileURL(join(resolve(folder), 'worker.js')),
   fetch: fetchFile,
   postMessage: receive,
 });

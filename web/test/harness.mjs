@@ -38,6 +38,14 @@ export function program(name) {
   return path;
 }
 
+/** Starts a browser. */
+export function launch() {
+  return chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+  });
+}
+
 /** Packs a root file system, serves it and starts a browser. */
 export class Site {
   /** `image` is a tar or a folder; `command` is the program and its arguments, a shell if there are none. */
@@ -53,10 +61,7 @@ export class Site {
       lines.once('line', resolve);
       site.server.once('exit', (status) => reject(new Error(`friscy serve ended with ${status}`)));
     });
-    site.browser = await chromium.launch({
-      executablePath: '/usr/bin/chromium',
-      args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-    });
+    site.browser = await launch();
     return site;
   }
 
