@@ -1,7 +1,7 @@
 //! The kernels: small C programs, compiled for guest and host.
 
 use crate::contender::{Baseline, Contender, Entry, Field};
-use crate::places::{Places, run, workspace};
+use crate::places::{Places, node, run, workspace};
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::fs;
@@ -73,6 +73,12 @@ impl Build {
                 Build { suffix: "clang-scalar", compiler: "clang", flags: &["-fno-vectorize", "-fno-slp-vectorize"] }
             }
             Baseline::Qemu => GUEST,
+            // The stack is as large as Linux gives it.
+            Baseline::Wasm | Baseline::WasmTiered => Build {
+                suffix: "wasm",
+                compiler: "clang",
+                flags: &["--target=wasm32-wasi", "-Wl,-z,stack-size=8388608"],
+            },
         }
     }
 
@@ -87,6 +93,24 @@ impl Build {
         run(command.args(["-O2", "-o"]).arg(&program).args(self.flags).arg(source).arg("-lm"))?;
         Ok(program)
     }
+}
+
+/// Whether programs can be compiled for WASI: compilers and libraries are of many packages.
+pub fn wasi(built: &Path) -> bool {
+    let source = built.join("empty.c");
+    let text = "int main(void)\n{\n    return 0;\n}\n";
+    fs::write(&source, text).is_ok() && Build::of(Baseline::Wasm).compile(&source, built).is_ok()
+}
+
+/// Who runs a program that was compiled for WASI.
+fn in_wasi(baseline: Baseline, program: &Path) -> Entry {
+    let flags: &[&str] = match baseline {
+        Baseline::Wasm => &["--no-liftoff", "--no-wasm-lazy-compilation"],
+        _ => &[],
+    };
+    let runner = workspace().join("web/bench/wasi.mjs");
+    let (runner, program) = (runner.to_string_lossy(), program.to_string_lossy());
+    Entry::new(Contender::Other(baseline), &[&[&*node()], flags, &[&*runner, "--time", &*program]].concat())
 }
 
 /// A kernel's source.
@@ -123,11 +147,12 @@ impl Kernel {
         Ok(kernels)
     }
 
-    /// Compiles it for all who take part in it, and answers their commands, native code's first.
+    /// Compiles it for all who take part in it, and answers their commands, native code's first. `scale` is how much of
+    /// its work it does.
     ///
     /// # Errors
     /// If a compiler is missing or fails.
-    pub fn entries(&self, places: &Places, field: &Field) -> Result<Vec<Entry>> {
+    pub fn entries(&self, places: &Places, field: &Field, scale: f64) -> Result<Vec<Entry>> {
         let guest = GUEST.compile(&self.source, &places.built)?;
         let mut entries = Vec::new();
         for &baseline in &field.baselines {
@@ -137,13 +162,22 @@ impl Kernel {
                     entries.push(Entry::new(contender, &[crate::places::QEMU, &guest.to_string_lossy()]));
                 }
                 Baseline::Fma if self.group != Group::Floating => {}
+                Baseline::Wasm | Baseline::WasmTiered if self.group == Group::System => {}
+                Baseline::Wasm | Baseline::WasmTiered => {
+                    entries.push(in_wasi(baseline, &Build::of(baseline).compile(&self.source, &places.built)?));
+                }
                 _ => {
                     let program = Build::of(baseline).compile(&self.source, &places.built)?;
                     entries.push(Entry::new(contender, &[&program.to_string_lossy()]));
                 }
             }
         }
-        entries.extend(field.tiers.iter().map(|&tier| places.friscy(tier, &guest, &[])));
+        for &tier in &field.tiers {
+            entries.push(if tier.is_web() { places.web(tier, &guest)? } else { places.friscy(tier, &guest, &[]) });
+        }
+        if scale != 1.0 {
+            entries.iter_mut().for_each(|entry| entry.command.push(scale.to_string()));
+        }
         Ok(entries)
     }
 }

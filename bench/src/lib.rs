@@ -1,5 +1,5 @@
-//! Measures friscy beside native code and qemu-user, in the same run. It knows commands and their times; what happens
-//! inside of them it must never know.
+//! Measures friscy, and its web engine, beside native code, qemu-user and wasm, in the same run. It knows commands and
+//! their times; what happens inside of them it must never know.
 //!
 //! Kernels are the same C source for guest and host (`bench/kernels`, a folder for each group). Each round runs every
 //! contender once, one after the other, so that what else the machine does meets all alike; figures are medians over

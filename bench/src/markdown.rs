@@ -1,9 +1,9 @@
 //! A report as tables in Markdown.
 
-use crate::contender::{Contender, NATIVE, SCALAR};
+use crate::contender::{Contender, NATIVE, SCALAR, WASM};
 use crate::kernels::Group;
 use crate::measure::Figure;
-use crate::report::{Geomean, KernelRow, Report, StartRow};
+use crate::report::{Geomean, KernelRow, Report, Speed, StartRow};
 use crate::sevenzip::RatingRow;
 use std::fmt::Write;
 
@@ -13,14 +13,24 @@ pub fn report(report: &Report) -> String {
     let mut text = format!(
         "{machine}, {cores} cores; medians of {rounds} rounds (starts {start_rounds}), smallest and largest in brackets\n"
     );
+    if report.scale != 1.0 {
+        text += &format!("\nEach kernel did {} of its work.\n", report.scale);
+    }
+    if let Some(node) = &report.node {
+        text += &format!(
+            "\nWhat V8 runs ({node}) is timed from the program's first instruction to its exit, all threads together: \
+             what V8 compiles meanwhile is in it; node's or Chromium's start, loading and what is compiled before are not. \
+             Wasm is `clang -O2` for wasm32-wasi, optimised by V8 before it starts; tiered is as V8 does by itself.\n"
+        );
+    }
     for note in &report.notes {
         text += &format!("\n{note}\n");
     }
-    let floating: Vec<&KernelRow> = report.kernels.iter().filter(|row| row.group == Group::Floating).collect();
-    text += &kernels(&report.kernels.iter().collect::<Vec<_>>(), &report.geomeans, NATIVE);
-    if floating.iter().any(|row| row.speeds.iter().any(|speed| speed.percent_of_scalar.is_some())) {
-        text += &kernels(&floating, &report.geomeans, SCALAR);
-    }
+    let all: Vec<&KernelRow> = report.kernels.iter().collect();
+    let floating: Vec<&KernelRow> = all.iter().copied().filter(|row| row.group == Group::Floating).collect();
+    text += &kernels(&all, &report.geomeans, NATIVE);
+    text += &kernels(&floating, &report.geomeans, SCALAR);
+    text += &kernels(&all, &report.geomeans, WASM);
     text += &starts(&report.starts);
     text += &ratings(&report.sevenzip);
     text
@@ -54,33 +64,38 @@ fn percent(figure: Figure) -> String {
     format!("{:.1} [{:.1}–{:.1}]", figure.median, figure.min, figure.max)
 }
 
-/// Kernels in percent of a base, and the means against it.
+/// Kernels in percent of a base, and the means against it; nothing if nobody was compared with it.
 fn kernels(rows: &[&KernelRow], means: &[Geomean], base: Contender) -> String {
-    if rows.is_empty() {
+    let compared = |speed: &&Speed| speed.contender != base && speed.percent(base).is_some();
+    let rows: Vec<&KernelRow> =
+        rows.iter().copied().filter(|row| row.speeds.iter().any(|speed| compared(&speed))).collect();
+    let columns = columns(rows.iter().flat_map(|row| &row.speeds).filter(compared).map(|speed| speed.contender));
+    if columns.is_empty() {
         return String::new();
     }
-    let seen = rows.iter().flat_map(|row| &row.speeds).map(|speed| speed.contender);
-    let mut columns = columns(seen);
-    columns.retain(|&contender| contender != base);
-    let of = if base == NATIVE { "native" } else { "scalar native" };
-    let fixed = ["kernel".to_owned(), "native, s".to_owned()];
+    let of = match base {
+        SCALAR => "scalar native",
+        WASM => "wasm",
+        _ => "native",
+    };
+    let seconds = |row: &KernelRow| {
+        let speed = row.speeds.iter().find(|speed| base == WASM && speed.contender == WASM);
+        speed.map_or(row.native_seconds, |speed| speed.seconds)
+    };
+    let fixed = ["kernel", if base == WASM { "wasm, s" } else { "native, s" }].map(String::from);
     let titles = columns.iter().map(|contender| format!("{}, % of {of}", contender.title()));
     let mut text = head(fixed.into_iter().chain(titles).collect());
     let mut group = None;
-    for row in rows {
+    for row in &rows {
         if group != Some(row.group) {
             group = Some(row.group);
             let name = format!("*{}*", row.group.folder());
             text += &line([name].into_iter().chain(vec![String::new(); columns.len() + 1]));
         }
-        let fixed = [row.name.clone(), format!("{:.3}", row.native_seconds.median)];
+        let fixed = [row.name.clone(), format!("{:.3}", seconds(row).median)];
         let cells = columns.iter().map(|&contender| {
             let speed = row.speeds.iter().find(|speed| speed.contender == contender);
-            let figure = speed.and_then(|speed| match base {
-                NATIVE => Some(speed.percent_of_native),
-                _ => speed.percent_of_scalar,
-            });
-            figure.map(percent).unwrap_or_default()
+            speed.and_then(|speed| speed.percent(base)).map(percent).unwrap_or_default()
         });
         text += &line(fixed.into_iter().chain(cells));
     }
@@ -164,7 +179,7 @@ fn ratings(rows: &[RatingRow]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::example;
+    use crate::report::tests::{example, example_in_v8};
 
     #[test]
     fn tables_have_a_column_for_each_contender() {
@@ -194,5 +209,26 @@ clang is not measured
 | static hello | 200 [200–200] (100) | 2.0 [2.0–2.0] (1.0) |
 ";
         assert_eq!(report(&example()), want);
+    }
+
+    #[test]
+    fn what_v8_runs_has_a_table_of_its_own() {
+        let want = "
+| kernel | native, s | friscy, % of native | friscy in V8, % of native | wasm, % of native |
+|---|---|---|---|---|
+| *integer* |  |  |  |  |
+| sort | 1.000 | 25.0 [25.0–25.0] | 12.5 [12.5–12.5] | 50.0 [50.0–50.0] |
+| **geomean, integer** |  | **25.0** | **12.5** | **50.0** |
+| geomean, integer without calls and interpreters |  | 25.0 | 12.5 | 50.0 |
+
+| kernel | wasm, s | friscy in V8, % of wasm |
+|---|---|---|
+| *integer* |  |  |
+| sort | 2.000 | 25.0 [25.0–25.0] |
+| **geomean, integer, of wasm** |  | **25.0** |
+";
+        let text = report(&example_in_v8());
+        assert!(text.ends_with(want), "{text}");
+        assert!(text.contains("(node 20, V8 11)"), "{text}");
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::contender::Entry;
 use anyhow::{Context, Result, bail};
-use serde::Serialize;
-use std::io::Read;
+use serde::{Deserialize, Serialize};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
 use std::time::Instant;
 
 /// One run of a command.
@@ -17,6 +18,39 @@ pub struct Run {
     pub cpu_seconds: f64,
     /// From its start to its exit, in seconds.
     pub wall_seconds: f64,
+    /// What the program in it took by itself, if the command tells.
+    pub program: Option<Times>,
+}
+
+impl Run {
+    /// Processor seconds of the program: from its first instruction to its exit if that was told, else of the command.
+    pub fn program_seconds(&self) -> f64 {
+        self.program.map_or(self.cpu_seconds, |program| program.cpu_seconds)
+    }
+
+    /// Seconds that passed besides the program's, if those were told.
+    pub fn outside_seconds(&self) -> Option<f64> {
+        self.program.map(|program| self.wall_seconds - program.wall_seconds)
+    }
+}
+
+/// What a program took from its first instruction to its exit, without what starts first: node, loading, compiling.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+pub struct Times {
+    /// Seconds.
+    pub wall_seconds: f64,
+    /// Processor seconds of all threads.
+    pub cpu_seconds: f64,
+}
+
+impl Times {
+    /// How a line of standard error begins that tells them, as `web/bench/clock.mjs` writes it.
+    const MARK: &str = "program-time ";
+
+    /// From such a line.
+    fn parse(line: &str) -> Option<Times> {
+        serde_json::from_str(line.strip_prefix(Times::MARK)?).ok()
+    }
 }
 
 /// Median, smallest and largest of several values.
@@ -62,7 +96,7 @@ pub fn alternate(entries: &[Entry], plan: Plan) -> Result<Vec<Vec<Run>>> {
     for round in 0..plan.rounds + extra {
         let mut expected: Option<Vec<u8>> = None;
         for (entry, runs) in entries.iter().zip(&mut runs) {
-            let run = once(&entry.command)?;
+            let run = once(entry)?;
             let expected = expected.get_or_insert_with(|| run.output.clone());
             if plan.same_output && run.output != *expected {
                 bail!(
@@ -81,23 +115,43 @@ pub fn alternate(entries: &[Entry], plan: Plan) -> Result<Vec<Vec<Run>>> {
     Ok(runs)
 }
 
-/// Runs a command and accounts for it.
-fn once(words: &[String]) -> Result<Run> {
+/// Runs an entry's command and accounts for it.
+fn once(entry: &Entry) -> Result<Run> {
+    let words = &entry.command;
+    let tells = entry.contender.in_v8();
     let start = Instant::now();
     let mut child = Command::new(&words[0])
         .args(&words[1..])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
+        .stderr(if tells { Stdio::piped() } else { Stdio::inherit() })
         .spawn()
         .with_context(|| format!("{} cannot be run", words[0]))?;
+    let told = child.stderr.take().map(|errors| thread::spawn(|| listen(errors)));
     let mut output = Vec::new();
     child.stdout.take().context("the output is piped")?.read_to_end(&mut output)?;
     let (status, cpu_seconds) = wait(child.id())?;
     let wall_seconds = start.elapsed().as_secs_f64();
+    let program = told.and_then(|thread| thread.join().ok()).flatten();
     if !status.success() {
         bail!("{}: {status}", words.join(" "));
     }
-    Ok(Run { output, cpu_seconds, wall_seconds })
+    if tells && program.is_none() {
+        bail!("{}: it does not tell its time", words.join(" "));
+    }
+    Ok(Run { output, cpu_seconds, wall_seconds, program })
+}
+
+/// Passes on what a command writes to standard error, but for the times that it tells.
+fn listen(errors: impl Read) -> Option<Times> {
+    let mut told = None;
+    for line in BufReader::new(errors).lines().map_while(Result::ok) {
+        match Times::parse(&line) {
+            Some(times) => told = Some(times),
+            None => eprintln!("{line}"),
+        }
+    }
+    told
 }
 
 /// Waits for a child; returns its status and the processor time that it took, in seconds.
@@ -124,6 +178,28 @@ mod tests {
         assert_eq!(Figure::of([3.0, 1.0, 2.0]), Some(Figure { median: 2.0, min: 1.0, max: 3.0 }));
         assert_eq!(Figure::of([4.0, 1.0]), Some(Figure { median: 2.5, min: 1.0, max: 4.0 }));
         assert_eq!(Figure::of([]), None);
+    }
+
+    #[test]
+    fn times_are_told_among_other_lines() {
+        let errors = "a warning\nprogram-time {\"wall_seconds\":2.5,\"cpu_seconds\":1}\n";
+        let times = Times { wall_seconds: 2.5, cpu_seconds: 1.0 };
+        assert_eq!(listen(errors.as_bytes()), Some(times));
+        assert_eq!(listen(&b"program-time soon\n"[..]), None);
+        let run = Run { cpu_seconds: 1.5, ..Run::default() };
+        assert_eq!(run.program_seconds(), 1.5);
+        assert_eq!(Run { program: Some(times), ..run }.program_seconds(), 1.0);
+    }
+
+    #[test]
+    fn who_must_tell_its_time_and_does_not_fails() {
+        let plan = Plan { rounds: 1, warm_up: false, same_output: true };
+        let v8 = Contender::Friscy(Tier::V8);
+        let error = alternate(&[Entry::new(v8, &["true"])], plan).expect_err("it is silent");
+        assert_eq!(error.to_string(), "true: it does not tell its time");
+        let line = "program-time {\"wall_seconds\":2,\"cpu_seconds\":1}";
+        let runs = alternate(&[Entry::new(v8, &["sh", "-c", &format!("echo '{line}' >&2")])], plan).expect("it tells");
+        assert_eq!(runs[0][0].program.map(|times| times.wall_seconds), Some(2.0));
     }
 
     #[test]

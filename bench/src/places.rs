@@ -9,6 +9,10 @@ use std::process::Command;
 
 /// Names the folder of the optimised programs.
 const PROGRAMS: &str = "FRISCY_PROGRAMS";
+/// Names the folder of the web runtime.
+const ASSETS: &str = "FRISCY_WEB_ASSETS";
+/// Names the program `node`, where it is another than the search path has.
+const NODE: &str = "FRISCY_NODE";
 /// Names the root file system, a folder or a tar.
 const ROOTFS: &str = "FRISCY_ROOTFS";
 /// The referee, and the baseline for starts.
@@ -18,11 +22,34 @@ pub const QEMU: &str = "qemu-riscv64-static";
 pub struct Places {
     /// The program `friscy`.
     pub friscy: PathBuf,
+    /// What runs a program under node, if it was built.
+    pub web: Option<Web>,
     /// Folder of what the bench compiles.
     pub built: PathBuf,
     /// The root file system as a folder, if one was named.
     pub rootfs: Option<PathBuf>,
 }
+
+/// What runs a program in friscy's web engine.
+pub struct Web {
+    /// The program `friscy-pack`.
+    pack: PathBuf,
+    /// The folder of the web runtime.
+    assets: PathBuf,
+}
+
+impl Web {
+    /// In the folder of the optimised programs, with the runtime where it is named, or beside that folder.
+    fn find(programs: &Path) -> Option<Web> {
+        let beside = || Some(programs.parent()?.join("web-assets"));
+        let assets = env::var_os(ASSETS).map(PathBuf::from).or_else(beside)?;
+        let pack = programs.join("friscy-pack");
+        (pack.is_file() && assets.join(RUNNER).is_file()).then_some(Web { pack, assets })
+    }
+}
+
+/// The web runtime's runner for node.
+const RUNNER: &str = "run.mjs";
 
 /// The root of the workspace.
 pub fn workspace() -> PathBuf {
@@ -47,7 +74,7 @@ impl Places {
         let built = workspace().join("target/friscy/bench");
         fs::create_dir_all(&built).with_context(|| format!("{} cannot be made", built.display()))?;
         let rootfs = env::var_os(ROOTFS).map(|path| unpacked(Path::new(&path))).transpose()?;
-        Ok(Places { friscy, built, rootfs })
+        Ok(Places { friscy, web: Web::find(&programs), built, rootfs })
     }
 
     /// A sentence about a missing root file system, for those who measure what is in it.
@@ -56,13 +83,26 @@ impl Places {
         self.rootfs.is_none().then_some(note)
     }
 
+    /// Entry of friscy's web engine for a guest's static program, which is packed for it.
+    ///
+    /// # Errors
+    /// If it cannot be packed.
+    pub fn web(&self, tier: Tier, program: &Path) -> Result<Entry> {
+        let Web { pack, assets } = self.web.as_ref().context("the web runtime was not built")?;
+        let bundle = program.with_extension("bundle");
+        run(Command::new(pack).arg("-q").arg("--assets").arg(assets).arg("-o").arg(&bundle).arg(program))?;
+        let runner = match tier {
+            Tier::Chromium => workspace().join("web/bench/chromium.mjs"),
+            _ => assets.join(RUNNER),
+        };
+        let (runner, bundle) = (runner.to_string_lossy(), bundle.to_string_lossy());
+        Ok(Entry::new(Contender::Friscy(tier), &[&node(), &runner, "--time", &bundle]))
+    }
+
     /// friscy's entry for a guest's program: an image, and the command in it where it is more than a program.
     pub fn friscy(&self, tier: Tier, image: &Path, command: &[&str]) -> Entry {
         let (friscy, image) = (self.friscy.to_string_lossy(), image.to_string_lossy());
-        let flags: &[&str] = match tier {
-            Tier::Jit => &[],
-            Tier::Interp => &["--tier", "interp"],
-        };
+        let flags: &[&str] = if tier == Tier::Interp { &["--tier", "interp"] } else { &[] };
         let words = [&[&*friscy, "run"], flags, &[&*image], command].concat();
         Entry::new(Contender::Friscy(tier), &words)
     }
@@ -92,7 +132,19 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Whether the search path has a program of that name.
+/// The program that is node.
+pub fn node() -> String {
+    env::var(NODE).unwrap_or_else(|_| String::from("node"))
+}
+
+/// The version of node and of V8 in it, if there is one.
+pub fn node_version() -> Option<String> {
+    let versions = "const { node, v8 } = process.versions; console.log(`node ${node}, V8 ${v8}`)";
+    let output = Command::new(node()).args(["-e", versions]).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Whether there is a program of that path, or the search path has one of that name.
 pub fn installed(name: &str) -> bool {
     env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(name).is_file()))
 }

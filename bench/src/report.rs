@@ -1,6 +1,6 @@
 //! What was measured, as JSON has it and Markdown shows it.
 
-use crate::contender::{Contender, Entry, NATIVE, SCALAR};
+use crate::contender::{Contender, Entry, NATIVE, SCALAR, WASM};
 use crate::kernels::Group;
 use crate::measure::{Figure, Run};
 use crate::sevenzip::RatingRow;
@@ -18,8 +18,12 @@ pub struct Report {
     pub machine: String,
     /// How many of its cores there are.
     pub cores: usize,
+    /// Versions of node and V8, if V8 runs somebody.
+    pub node: Option<String>,
     /// How often each kernel was run, and 7-Zip.
     pub rounds: u32,
+    /// How much of its work each kernel did.
+    pub scale: f64,
     /// How often each start was timed.
     pub start_rounds: u32,
     /// What was not measured, and why.
@@ -36,7 +40,7 @@ pub struct Report {
 
 impl Report {
     /// An empty one about this machine.
-    pub fn new(rounds: u32, notes: Vec<String>) -> Report {
+    pub fn new(rounds: u32, scale: f64, node: Option<String>, notes: Vec<String>) -> Report {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let machine = field(&cpuinfo, "model name").unwrap_or("unknown").to_owned();
         let cores = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
@@ -44,7 +48,9 @@ impl Report {
         Report {
             machine,
             cores,
+            node,
             rounds,
+            scale,
             start_rounds: rounds.max(MIN_STARTS),
             notes,
             kernels,
@@ -84,19 +90,28 @@ pub struct KernelRow {
 pub struct Speed {
     /// Who ran it.
     pub contender: Contender,
-    /// Processor seconds.
+    /// Processor seconds: where V8 runs it, from the program's first instruction to its exit, of all threads, so with
+    /// what V8 compiles meanwhile.
     pub seconds: Figure,
+    /// Where V8 runs it, the seconds that pass besides: node's or Chromium's start and end, loading, and what is compiled
+    /// before.
+    pub outside_seconds: Option<Figure>,
     /// Speed in percent of native code's, over the rounds' ratios.
     pub percent_of_native: Figure,
     /// Speed in percent of native code's without vectors, for kernels about floating point where that was measured.
     pub percent_of_scalar: Option<Figure>,
+    /// Speed in percent of what is compiled straight to wasm, where V8 runs both.
+    pub percent_of_wasm: Option<Figure>,
 }
 
 impl Speed {
-    /// The median against a base, if it was measured.
-    pub fn percent(&self, base: Contender) -> Option<f64> {
-        let figure = if base == SCALAR { self.percent_of_scalar } else { Some(self.percent_of_native) };
-        figure.map(|figure| figure.median)
+    /// Against a base, if it was measured.
+    pub fn percent(&self, base: Contender) -> Option<Figure> {
+        match base {
+            SCALAR => self.percent_of_scalar,
+            WASM => self.percent_of_wasm,
+            _ => Some(self.percent_of_native),
+        }
     }
 }
 
@@ -112,16 +127,19 @@ impl KernelRow {
         };
         let native = of(NATIVE).context("native code was not run")?;
         let scalar = if group == Group::Floating { of(SCALAR) } else { None };
+        let wasm = |contender: Contender| if contender.in_v8() && contender != WASM { of(WASM) } else { None };
         let mut speeds = Vec::new();
         for (entry, runs) in entries.iter().zip(runs).filter(|(entry, _)| entry.contender != NATIVE) {
             speeds.push(Speed {
                 contender: entry.contender,
-                seconds: cpu_seconds(runs).context("nothing was run")?,
+                seconds: program_seconds(runs).context("nothing was run")?,
+                outside_seconds: Figure::of(runs.iter().filter_map(Run::outside_seconds)),
                 percent_of_native: percent(native, runs).context("nothing was run")?,
                 percent_of_scalar: scalar.and_then(|scalar| percent(scalar, runs)),
+                percent_of_wasm: wasm(entry.contender).and_then(|wasm| percent(wasm, runs)),
             });
         }
-        let native_seconds = cpu_seconds(native).context("nothing was run")?;
+        let native_seconds = program_seconds(native).context("nothing was run")?;
         Ok(KernelRow { name: name.to_owned(), group, native_seconds, speeds })
     }
 }
@@ -130,10 +148,14 @@ fn cpu_seconds(runs: &[Run]) -> Option<Figure> {
     Figure::of(runs.iter().map(|run| run.cpu_seconds))
 }
 
+fn program_seconds(runs: &[Run]) -> Option<Figure> {
+    Figure::of(runs.iter().map(Run::program_seconds))
+}
+
 /// Speeds in percent of the base's, round by round.
 fn percent(base: &[Run], runs: &[Run]) -> Option<Figure> {
     // The clock's own resolution keeps ratios finite.
-    let seconds = |run: &Run| run.cpu_seconds.max(1e-6);
+    let seconds = |run: &Run| run.program_seconds().max(1e-6);
     Figure::of(base.iter().zip(runs).map(|(base, run)| seconds(base) / seconds(run) * 100.0))
 }
 
@@ -153,7 +175,7 @@ pub struct Geomean {
 }
 
 /// The means: name, whether it is a headline, groups, base. Calls and interpreters are integer code.
-const MEANS: [(&str, bool, &[Group], Contender); 9] = [
+const MEANS: [(&str, bool, &[Group], Contender); 14] = [
     ("integer", true, &[Group::Integer, Group::Calls, Group::Interpreters], NATIVE),
     ("floating point", true, &[Group::Floating], NATIVE),
     ("floating point, of scalar", true, &[Group::Floating], SCALAR),
@@ -163,6 +185,11 @@ const MEANS: [(&str, bool, &[Group], Contender); 9] = [
     ("memory", false, &[Group::Memory], NATIVE),
     ("system calls", false, &[Group::System], NATIVE),
     ("the C library's functions", false, &[Group::Libc], NATIVE),
+    ("integer, of wasm", true, &[Group::Integer, Group::Calls, Group::Interpreters], WASM),
+    ("floating point, of wasm", true, &[Group::Floating], WASM),
+    ("calls, of wasm", false, &[Group::Calls], WASM),
+    ("interpreters, of wasm", false, &[Group::Interpreters], WASM),
+    ("memory, of wasm", false, &[Group::Memory], WASM),
 ];
 
 /// All means over the rows, mean by mean, for each contender that ran one of their kernels.
@@ -178,7 +205,7 @@ pub fn geomeans(rows: &[KernelRow]) -> Vec<Geomean> {
         for &contender in &contenders {
             let rows = rows.iter().filter(|row| groups.contains(&row.group));
             let speeds = rows.flat_map(|row| &row.speeds).filter(|speed| speed.contender == contender);
-            if let Some(percent) = geomean(speeds.filter_map(|speed| speed.percent(base))) {
+            if let Some(percent) = geomean(speeds.filter_map(|speed| Some(speed.percent(base)?.median))) {
                 means.push(Geomean { of, headline, contender, base, percent });
             }
         }
@@ -234,11 +261,12 @@ impl StartRow {
 pub(crate) mod tests {
     use super::*;
     use crate::contender::{Baseline, Tier};
+    use crate::measure::Times;
 
     const JIT: Contender = Contender::Friscy(Tier::Jit);
 
     fn runs(seconds: &[f64]) -> Vec<Run> {
-        let run = |&seconds: &f64| Run { output: Vec::new(), cpu_seconds: seconds, wall_seconds: seconds * 2.0 };
+        let run = |&seconds: &f64| Run { cpu_seconds: seconds, wall_seconds: seconds * 2.0, ..Run::default() };
         seconds.iter().map(run).collect()
     }
 
@@ -256,7 +284,9 @@ pub(crate) mod tests {
         Report {
             machine: String::from("a processor"),
             cores: 2,
+            node: None,
             rounds: 2,
+            scale: 1.0,
             start_rounds: 11,
             notes: vec![String::from("clang is not measured")],
             geomeans: geomeans(&kernels),
@@ -278,6 +308,31 @@ pub(crate) mod tests {
         let speed = row.speeds.last().expect("friscy's");
         assert_eq!(speed.percent_of_native, Figure { median: 37.5, min: 25.0, max: 50.0 });
         assert_eq!(speed.percent_of_scalar, Some(Figure { median: 75.0, min: 50.0, max: 100.0 }));
+    }
+
+    /// A report of a kernel that V8 runs too.
+    pub(crate) fn example_in_v8() -> Report {
+        let v8 = Contender::Friscy(Tier::V8);
+        let entries = [NATIVE, WASM, JIT, v8].map(|who| Entry::new(who, &["x"]));
+        let told = |cpu_seconds| {
+            let program = Some(Times { wall_seconds: cpu_seconds, cpu_seconds });
+            vec![Run { cpu_seconds: cpu_seconds + 0.5, wall_seconds: cpu_seconds + 0.5, program, ..Run::default() }]
+        };
+        let runs = [runs(&[1.0]), told(2.0), runs(&[4.0]), told(8.0)];
+        let kernels = vec![KernelRow::new("sort", Group::Integer, &entries, &runs).expect("all were run")];
+        let (geomeans, node) = (geomeans(&kernels), Some(String::from("node 20, V8 11")));
+        Report { node, notes: Vec::new(), kernels, geomeans, starts: Vec::new(), ..example() }
+    }
+
+    #[test]
+    fn what_v8_runs_counts_from_its_first_instruction() {
+        let report = example_in_v8();
+        let [wasm, jit, v8] = &report.kernels[0].speeds[..] else { panic!("three of them") };
+        let one = |median| Some(Figure { median, min: median, max: median });
+        assert_eq!((Some(v8.seconds), v8.outside_seconds), (one(8.0), one(0.5)));
+        assert_eq!((Some(v8.percent_of_native), v8.percent_of_wasm), (one(12.5), one(25.0)));
+        assert_eq!((Some(wasm.percent_of_native), wasm.percent_of_wasm), (one(50.0), None));
+        assert_eq!((jit.outside_seconds, jit.percent_of_wasm), (None, None));
     }
 
     #[test]

@@ -166,7 +166,8 @@ Tot:              99   1434   1429
     fn ratings_are_compared_with_the_native_one() {
         let half = OUTPUT.replace("1434   1429", "1434    714.5");
         let entries = [NATIVE, Contender::Friscy(Tier::Jit)].map(|who| Entry::new(who, &["7zz"]));
-        let run = |output: &str, cpu_seconds| Run { output: output.into(), cpu_seconds, wall_seconds: 8.0 };
+        let run =
+            |output: &str, cpu_seconds| Run { output: output.into(), cpu_seconds, wall_seconds: 8.0, program: None };
         let runs = [vec![run(OUTPUT, 8.0)], vec![run(&half, 4.0)]];
         let rows = rows(&entries, &runs).expect("both have ratings");
         assert_eq!(rows[1].percent_of_native.map(|figure| figure.median), Some(50.0));

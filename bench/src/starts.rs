@@ -47,7 +47,7 @@ fn hello(places: &Places, field: &Field) -> Result<Start> {
     fs::write(&source, "#include <stdio.h>\nint main(void)\n{\n    puts(\"hello\");\n    return 0;\n}\n")?;
     let guest = GUEST.compile(&source, &places.built)?;
     let host = STATIC.compile(&source, &places.built)?;
-    let mut entries: Vec<Entry> = field.tiers.iter().map(|&tier| places.friscy(tier, &guest, &[])).collect();
+    let mut entries: Vec<Entry> = field.native_tiers().map(|tier| places.friscy(tier, &guest, &[])).collect();
     if field.has(Baseline::Qemu) {
         entries.push(Entry::new(Contender::Other(Baseline::Qemu), &[QEMU, &guest.to_string_lossy()]));
     }
@@ -60,7 +60,7 @@ pub(crate) fn inside(places: &Places, field: &Field, command: &[&str]) -> Vec<En
     let (Some(rootfs), Some((program, arguments))) = (&places.rootfs, command.split_first()) else {
         return Vec::new();
     };
-    let mut entries: Vec<Entry> = field.tiers.iter().map(|&tier| places.friscy(tier, rootfs, command)).collect();
+    let mut entries: Vec<Entry> = field.native_tiers().map(|tier| places.friscy(tier, rootfs, command)).collect();
     if field.has(Baseline::Qemu) {
         let program = rootfs.join(program.trim_start_matches('/'));
         let (rootfs, program) = (rootfs.to_string_lossy(), program.to_string_lossy());

@@ -20,10 +20,13 @@ pub enum Need {
     Node,
     /// Rust's standard library for wasm32.
     Wasm,
+    /// A C compiler and library for wasm32-wasi.
+    Wasi,
 }
 
 /// Everything.
-pub const ALL: [Need; 6] = [Need::Rootfs, Need::Guests, Need::Images, Need::Browser, Need::Node, Need::Wasm];
+pub const ALL: [Need; 7] =
+    [Need::Rootfs, Need::Guests, Need::Images, Need::Browser, Need::Node, Need::Wasm, Need::Wasi];
 
 /// What builds the demonstration.
 pub const DEMO: [Need; 3] = [Need::Rootfs, Need::Node, Need::Wasm];
@@ -51,6 +54,7 @@ impl Need {
                     &["nodejs", "npm"]
                 }
             }
+            Need::Wasi => &["clang", "lld", "wasi-libc", "libclang-rt-dev-wasm32"],
             Need::Wasm => {
                 if wasm_toolchain().is_some() {
                     &[]
