@@ -16,6 +16,11 @@ export const programs = process.env.FRISCY_PROGRAMS ?? join(target, 'release');
 /** The folder of the web runtime. */
 export const assets = process.env.FRISCY_WEB_ASSETS ?? join(target, 'web-assets');
 
+const [major, minor] = process.versions.node.split('.').map(Number);
+
+/** Why this node cannot run the engine, if so. */
+export const oldNode = major > 20 || (major === 20 && minor >= 12) ? false : 'the V8 of this node has no tail calls';
+
 /** Where screenshots go. */
 export const shots = fileURLToPath(new URL('out', import.meta.url));
 

@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { assets, program } from './harness.mjs';
+import { assets, oldNode, program } from './harness.mjs';
 
 const SOURCE = `
 #include <stdio.h>
@@ -45,9 +45,6 @@ int main(int argc, char **argv)
 }
 `;
 
-const [major, minor] = process.versions.node.split('.').map(Number);
-const skip = major > 20 || (major === 20 && minor >= 12) ? false : 'the V8 of this node has no tail calls';
-
 let dir;
 before(() => {
   dir = mkdtempSync(join(tmpdir(), 'friscy-run-'));
@@ -66,15 +63,15 @@ function run(args, input = '', runner = join(assets, 'run.mjs')) {
   return { stdout, stderr, status };
 }
 
-test('a program prints and ends as it does elsewhere', { skip }, () => {
+test('a program prints and ends as it does elsewhere', { skip: oldNode }, () => {
   assert.deepEqual(run([join(dir, 'bundle')]), { stdout: '2\n\r\nhalf packed\r', stderr: '', status: 42 });
 });
 
-test('arguments replace those of the bundle', { skip }, () => {
+test('arguments replace those of the bundle', { skip: oldNode }, () => {
   assert.deepEqual(run([join(dir, 'bundle'), 'a b', 'c']), { stdout: '3\n\r\nhalf a b c\r', stderr: '', status: 43 });
 });
 
-test('input is typed', { skip }, () => {
+test('input is typed', { skip: oldNode }, () => {
   // The terminal echoes it, as early as it comes.
   const { stdout, status } = run([join(dir, 'bundle'), 'read'], 'one\n');
   assert.match(stdout, /half read\r/);
@@ -82,14 +79,14 @@ test('input is typed', { skip }, () => {
   assert.equal(status, 42);
 });
 
-test('input reaches a program that is busy', { skip }, async () => {
+test('input reaches a program that is busy', { skip: oldNode }, async () => {
   const child = spawn(process.execPath, [join(assets, 'run.mjs'), join(dir, 'bundle'), 'busy'], { timeout: 60_000 });
   child.stdout.once('data', () => child.stdin.write('\n'));
   const [status] = await once(child, 'exit');
   assert.equal(status, 0);
 });
 
-test('a signal is in the status', { skip }, () => {
+test('a signal is in the status', { skip: oldNode }, () => {
   assert.equal(run([join(dir, 'bundle'), 'abort']).status, 128 + 6);
 });
 
@@ -100,14 +97,14 @@ test('Chromium gives the same', () => {
   assert.equal(run([join(dir, 'bundle'), 'abort'], '', chromium).status, 128 + 6);
 });
 
-test('the time is told', { skip }, () => {
+test('the time is told', { skip: oldNode }, () => {
   const { stderr } = run(['--time', join(dir, 'bundle')]);
   const time = JSON.parse(/^program-time (\{.*\})\n$/.exec(stderr)[1]);
   assert.deepEqual(Object.keys(time), ['wall_seconds', 'cpu_seconds']);
   assert.ok(time.wall_seconds > 0 && time.cpu_seconds > 0 && time.wall_seconds < 30, stderr);
 });
 
-test('what is wrong is told', { skip }, () => {
+test('what is wrong is told', { skip: oldNode }, () => {
   const { stdout, stderr, status } = run([join(dir, 'nothing')]);
   assert.deepEqual({ stdout, status }, { stdout: '', status: 125 });
   assert.match(stderr, /^There is no bundle here\. file:.*nothing\/manifest\.json: 404 ENOENT\n$/);
