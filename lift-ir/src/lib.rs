@@ -10,6 +10,7 @@ pub mod ir;
 pub mod lift;
 pub mod op;
 pub mod passes;
+pub mod registers;
 pub mod sem;
 pub mod text;
 pub mod verify;

@@ -7,7 +7,7 @@ mod memory;
 
 use crate::fault::Form;
 use crate::floats::{Held, single_of};
-use crate::plan::{ELSEWHERE, Plan, REGISTERS, Registers, set_register};
+use crate::plan::{ELSEWHERE, Plan};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::{Ieee32, Offset32};
 use cranelift_codegen::ir::{
@@ -15,6 +15,7 @@ use cranelift_codegen::ir::{
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::FunctionBuilder;
+use friscy_lift_ir::registers::{REGISTERS, Registers, set_register};
 use friscy_lift_ir::{Block, Inst, InstId, Op, Region, Target, Term, Type, Value, cfg};
 use friscy_seam::State;
 use friscy_seam::access::STATE_BELOW;

@@ -3,11 +3,11 @@
 use super::{Emitted, Emitter, Fuel, state_offset};
 use crate::fault::{CANONICAL_NAN_32, CANONICAL_NAN_64};
 use crate::host::{exit, word};
-use crate::plan::Registers;
 use crate::units::{LINES, MAX_ENTRIES};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::Offset32;
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, MemFlagsData, SourceLoc, types};
+use friscy_lift_ir::registers::{Registers, bits};
 use friscy_lift_ir::{Block, Cond, Edge, ExitKind, JumpKind, Op, Target, Term, Value};
 use friscy_seam::{EXIT_KINDS, State};
 use std::mem::offset_of;
@@ -167,7 +167,7 @@ impl Emitter<'_, '_> {
         for edge in [then, els] {
             if let (true, Target::Block(to, _)) = (edge.preempt, &edge.target) {
                 let stored = self.to_store(*to, &registers);
-                for r in crate::plan::bits(stored) {
+                for r in bits(stored) {
                     self.put_register(r, registers.value[r]);
                 }
                 registers.dirty &= !stored;
@@ -400,7 +400,7 @@ impl Emitter<'_, '_> {
                     self.back(on, saved);
                 }
                 self.guard(*to, args, fuel, registers);
-                for r in crate::plan::bits(self.to_store(*to, registers)) {
+                for r in bits(self.to_store(*to, registers)) {
                     self.put_register(r, registers.value[r]);
                 }
                 let values = self.block_args(*to, args, fuel);
