@@ -55,7 +55,7 @@ pub fn build(image: &Image, options: &RunOptions, terminal: Box<dyn Terminal>) -
     let cpu = match options.tier {
         TierChoice::Interp => NativeCpu::new(Box::new(make_tier)),
         TierChoice::Jit => {
-            let make_compiler = || Box::new(Jit::in_background(MAX_COMPILED_BYTES)) as Box<dyn Tier>;
+            let make_compiler = Rc::new(|| Box::new(Jit::in_background(MAX_COMPILED_BYTES)) as Box<dyn Tier>);
             let policy = Policy { hot: options.jit_threshold, ..Policy::default() };
             NativeCpu::with_compiler(Box::new(make_tier), make_compiler, policy)
         }

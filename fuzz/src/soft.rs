@@ -3,25 +3,43 @@
 use crate::compare::Executor;
 use crate::memory::{Model, Object, PAGES};
 use friscy_boundary::{MemError, PAGE_SIZE, Ran, Regs, WINDOW_SIZE};
-use friscy_cpu::soft::{Committed, SoftSpace};
-use friscy_cpu::{RunMemory, Stop, Translations, Translator, load, run, store};
+use friscy_cpu::soft::{Committed, PAGE_BYTES, SoftSpace};
+use friscy_cpu::{Policy, RunMemory, Stop, Translations, Translator, load, run, store};
 use friscy_interp::Interp;
 use friscy_seam::{State, Tier};
+use friscy_wasm::{Wasm, Wasmtime};
+use std::cell::RefCell;
+use std::ptr::NonNull;
+use std::rc::Rc;
 
-/// The interpreter with and without handlers of pairs.
+/// The interpreter with and without handlers of pairs, and with the tier that makes wasm above it.
 pub fn executors(memory: &Model, room: usize) -> Vec<Box<dyn Executor>> {
     vec![
-        Box::new(OnSpace::new("checked interp", Box::new(Interp::new(room)), memory)),
-        Box::new(OnSpace::new("checked interp without pairs", Box::new(Interp::without_pairs(room)), memory)),
+        Box::new(OnSpace::interpreted("checked interp", Interp::new(room), memory)),
+        Box::new(OnSpace::interpreted("checked interp without pairs", Interp::without_pairs(room), memory)),
+        Box::new(OnSpace::compiled("wasm", Interp::new(room), memory)),
     ]
 }
 
 /// A whole window, of which the host gives what is touched.
-struct Whole(Vec<u8>);
+struct Whole {
+    window: *mut u8,
+    pages: NonNull<u8>,
+    /// What holds both, if nobody else does.
+    _held: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Whole {
+    fn new() -> Whole {
+        let (mut window, mut pages) = (vec![0; WINDOW_SIZE as usize], vec![0; PAGE_BYTES]);
+        let at = (window.as_mut_ptr(), NonNull::from(&mut pages[0]));
+        Whole { window: at.0, pages: at.1, _held: Some((window, pages)) }
+    }
+}
 
 impl Committed for Whole {
     fn window(&self) -> *mut u8 {
-        self.0.as_ptr().cast_mut()
+        self.window
     }
 
     fn ensure(&mut self, _: u64) -> Result<(), MemError> {
@@ -31,33 +49,62 @@ impl Committed for Whole {
     fn size(&self) -> u64 {
         WINDOW_SIZE
     }
+
+    fn pages(&self) -> NonNull<u8> {
+        self.pages
+    }
 }
 
 struct OnSpace {
     name: &'static str,
-    space: SoftSpace<Whole>,
-    state: Box<State>,
+    // The tiers go before the memory that they may have.
     translations: Translations,
+    space: SoftSpace<Whole>,
+    state: *mut State,
+    _own_state: Option<Box<State>>,
     translator: Translator,
 }
 
 impl OnSpace {
-    fn new(name: &'static str, tier: Box<dyn Tier>, memory: &Model) -> OnSpace {
-        let mut space = SoftSpace::new(Whole(vec![0; WINDOW_SIZE as usize]));
-        for page in PAGES {
-            let end = match page.object {
-                Object::None => None,
-                Object::Page => Some(page.addr + PAGE_SIZE),
-                Object::Beyond => Some(page.addr),
-            };
-            let _ = space.map(page.addr..page.addr + PAGE_SIZE, page.prot, end).expect("a page can be mapped");
-            if page.object != Object::Beyond {
-                let _ = space.poke(page.addr, memory.page(page.addr)).expect("a mapped page can be written");
-            }
-        }
-        let state = State::new(space.window(), space.pages());
-        OnSpace { name, space, state, translations: Translations::new(tier), translator: Translator::default() }
+    fn interpreted(name: &'static str, tier: Interp, memory: &Model) -> OnSpace {
+        let mut space = filled(Whole::new(), memory);
+        let mut state = State::new(space.window(), space.pages());
+        let translations = Translations::new(Box::new(tier));
+        let translator = Translator::default();
+        OnSpace { name, translations, space, state: &raw mut *state, _own_state: Some(state), translator }
     }
+
+    /// With the tier that makes wasm, in whose memory all is.
+    fn compiled(name: &'static str, tier: Interp, memory: &Model) -> OnSpace {
+        let host = Wasmtime::new().expect("wasmtime gives a memory");
+        let pages = NonNull::new(host.pages()).expect("an address");
+        let mut space = filled(Whole { window: host.window(), pages, _held: None }, memory);
+        let state = host.state();
+        // SAFETY: the host's memory has room for a state there, of which nobody else knows.
+        unsafe { state.write(State::initial(space.window(), space.pages())) };
+        let host = RefCell::new(Some(host));
+        let make = move || -> Box<dyn Tier> { Box::new(Wasm::new(host.take().expect("one tier is made"), 1 << 20)) };
+        let policy = Policy { slice: 8, hot: 2 };
+        let translations = Translations::new(Box::new(tier)).with_compiler(Rc::new(make), policy);
+        OnSpace { name, translations, space, state, _own_state: None, translator: Translator::default() }
+    }
+}
+
+/// A space with the pages of all programs.
+fn filled(memory: Whole, model: &Model) -> SoftSpace<Whole> {
+    let mut space = SoftSpace::new(memory);
+    for page in PAGES {
+        let end = match page.object {
+            Object::None => None,
+            Object::Page => Some(page.addr + PAGE_SIZE),
+            Object::Beyond => Some(page.addr),
+        };
+        let _ = space.map(page.addr..page.addr + PAGE_SIZE, page.prot, end).expect("a page can be mapped");
+        if page.object != Object::Beyond {
+            let _ = space.poke(page.addr, model.page(page.addr)).expect("a mapped page can be written");
+        }
+    }
+    space
 }
 
 impl Executor for OnSpace {
@@ -66,14 +113,16 @@ impl Executor for OnSpace {
     }
 
     fn run(&mut self, regs: &mut Regs, fuel: u64) -> Option<Ran> {
-        load(&mut self.state, regs, fuel);
+        // SAFETY: the state is this executor's, or in the memory that its tier has.
+        let state = unsafe { &mut *self.state };
+        load(state, regs, fuel);
         loop {
             // SAFETY: the state was made with this space's window and page bytes; nothing but the guest changes code, and
             // what it changes is forgotten at `fence.i`; accesses are checked, so that no host fault occurs.
-            let stop = unsafe { run(&mut self.state, &mut self.translations, &self.space, &mut self.translator) };
+            let stop = unsafe { run(state, &mut self.translations, &self.space, &mut self.translator) };
             match stop {
                 Stop::Exit(exit) => {
-                    let retired = store(&self.state, regs, fuel);
+                    let retired = store(state, regs, fuel);
                     return Some(Ran { exit, retired });
                 }
                 Stop::FenceI => {

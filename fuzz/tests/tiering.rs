@@ -8,6 +8,7 @@ use friscy_interp::Interp;
 use friscy_isa::assemble;
 use friscy_jit::Jit;
 use friscy_seam::Tier;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 const CODE: u64 = 0x2_0000;
@@ -68,7 +69,7 @@ fn by_thread() -> Box<dyn Tier> {
 
 #[test]
 fn a_hot_loop_is_compiled() {
-    let mut guest = Guest::new(at_once);
+    let mut guest = Guest::new(Rc::new(at_once));
     assert_eq!(guest.run(10), (55, 1));
     assert_eq!(guest.compiled(), 0);
     assert_eq!(guest.run(1000), (500_500, 1));
@@ -79,7 +80,7 @@ fn a_hot_loop_is_compiled() {
 
 #[test]
 fn a_thread_compiles_while_the_guest_runs() {
-    let mut guest = Guest::new(by_thread);
+    let mut guest = Guest::new(Rc::new(by_thread));
     let end = Instant::now() + Duration::from_secs(60);
     while guest.compiled() == 0 {
         assert!(Instant::now() < end, "nothing was compiled");
@@ -91,7 +92,7 @@ fn a_thread_compiles_while_the_guest_runs() {
 /// The function is part of what is compiled, and has never run, when it changes.
 #[test]
 fn code_that_changed_before_it_ran_is_not_what_was_compiled() {
-    let both: [(MakeCompiler, bool); 2] = [(at_once, true), (by_thread, false)];
+    let both: [(MakeCompiler, bool); 2] = [(Rc::new(at_once), true), (Rc::new(by_thread), false)];
     for (make, at_once) in both {
         let mut guest = Guest::new(make);
         for value in 2..40 {
@@ -116,7 +117,7 @@ fn code_that_changed_before_it_ran_is_not_what_was_compiled() {
 /// Translations go with the address space that had them; what they counted stays.
 #[test]
 fn counts_outlive_translations() {
-    let mut guest = Guest::new(at_once);
+    let mut guest = Guest::new(Rc::new(at_once));
     let watch = guest.cpu.watch();
     assert_eq!(watch.stats(), Default::default());
     guest.run(1000);

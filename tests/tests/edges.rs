@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("friscy-seam", &["friscy-lift-ir"]),
     ("friscy-interp", &["friscy-seam", "friscy-lift-ir", "friscy-fp"]),
     ("friscy-jit", &["friscy-seam", "friscy-lift-ir", "friscy-fp"]),
+    ("friscy-wasm", &["friscy-seam", "friscy-lift-ir", "friscy-fp"]),
     ("friscy-boundary", &[]),
     ("friscy-cpu", &["friscy-boundary", "friscy-seam", "friscy-lift-ir"]),
     ("friscy-abi", &[]),
@@ -27,7 +28,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("friscy-image", &["friscy-vfs"]),
     ("friscy-pack", &["friscy-image", "friscy-vfs"]),
     ("friscy-web-messages", &["friscy-boundary"]),
-    ("friscy-web-cpu", &["friscy-boundary", "friscy-cpu", "friscy-interp", "friscy-seam", "friscy-web-messages"]),
+    (
+        "friscy-web-cpu",
+        &["friscy-boundary", "friscy-cpu", "friscy-interp", "friscy-seam", "friscy-wasm", "friscy-web-messages"],
+    ),
     (
         "friscy-web-kernel",
         &[
@@ -68,6 +72,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "friscy-jit",
             "friscy-lift-ir",
             "friscy-seam",
+            "friscy-wasm",
         ],
     ),
     (

@@ -9,6 +9,9 @@ fn main() {
             "--import-memory",
             "--initial-memory=268435456",
             "--max-memory=4294967296",
+            // Compiled code puts itself into the table.
+            "--export-table",
+            "--growable-table",
             // The glue asserts that no frame is live when it copies the memory.
             "--export=__stack_pointer",
             // Names stay, line tables go.

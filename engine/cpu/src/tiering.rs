@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 /// What makes a tier for hot code.
-pub type MakeCompiler = fn() -> Box<dyn Tier>;
+pub type MakeCompiler = Rc<dyn Fn() -> Box<dyn Tier>>;
 
 /// When code is compiled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -210,7 +210,7 @@ impl Upper {
             blocks
         });
         (function.pages, function.layout, function.wanted) = (pages.clone(), layout, 0);
-        match self.tier.get_or_insert_with(self.make).prepare(region) {
+        match self.tier.get_or_insert_with(|| (self.make)()).prepare(region) {
             Prepared::Ready(code) => Some(Taken { pages, entries: self.enter(number, code) }),
             Prepared::Pending => {
                 function.pending = true;

@@ -473,6 +473,13 @@ impl Translations {
         }
     }
 
+    /// Forgets what the compiled tier has.
+    pub fn clear_compiled(&mut self) {
+        if let Some(upper) = &mut self.upper {
+            upper.clear();
+        }
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.codes.clear();
@@ -480,9 +487,7 @@ impl Translations {
         self.order.clear();
         self.tier.clear();
         self.clears += 1;
-        if let Some(upper) = &mut self.upper {
-            upper.clear();
-        }
+        self.clear_compiled();
     }
 }
 

@@ -1,15 +1,20 @@
 //! What the glue calls. Everything is plain numbers; addresses are those of this instance's memory.
 
+use crate::compiler::{self, FIXED, Page};
 use crate::{Instance, WINDOW_BASE, heap};
 use friscy_boundary::{MemError, PAGE_SIZE, WINDOW_SIZE};
-use friscy_cpu::soft::Committed;
+use friscy_cpu::soft::{Committed, USED};
 use friscy_interp::Interp;
+use friscy_seam::Tier;
 use friscy_seam::access::page;
+use friscy_wasm::Wasm;
 use friscy_web_messages::decode;
 use std::cell::UnsafeCell;
+use std::ptr::NonNull;
+use std::rc::Rc;
 
-/// The bit of a page byte that says that the page may not be zero (`friscy_cpu::soft::Run::bits`).
-const USED: u8 = 128;
+/// The most bytes of wasm that an address space's compiled code may have.
+const MAX_COMPILED_BYTES: usize = 16 << 20;
 
 /// Log2 of wasm's page size.
 const WASM_PAGE_BITS: u32 = 16;
@@ -37,6 +42,10 @@ impl Committed for Window {
         let all = (core::arch::wasm32::memory_size(0) as u64) << WASM_PAGE_BITS;
         all - WINDOW_BASE as u64
     }
+
+    fn pages(&self) -> NonNull<u8> {
+        FIXED.pages()
+    }
 }
 
 /// Everything of the instance that lives from one call to the next.
@@ -61,10 +70,30 @@ fn globals() -> &'static mut Globals {
     unsafe { &mut *GLOBALS.0.get() }
 }
 
-/// Sets the instance up in a memory that is zero above the static data.
+/// Sets the instance up in a memory that is zero above the static data. Slots of the table from `base_slot` on are for
+/// compiled code, which may use fused multiply-adds if `fused` is not 0 ([`probe`]).
 #[unsafe(no_mangle)]
-extern "C" fn init() {
-    globals().instance = Some(Instance::new(Window, Box::new(Interp::new(heap::CODE_BYTES))));
+extern "C" fn init(base_slot: u32, fused: u32) {
+    compiler::set_up(base_slot, fused != 0);
+    let make = || -> Box<dyn Tier> { Box::new(Wasm::new(Page, MAX_COMPILED_BYTES)) };
+    let tier = Box::new(Interp::new(heap::CODE_BYTES));
+    // SAFETY: the place of the state is there for as long as the memory, and nobody else uses it.
+    globals().instance = Some(unsafe { Instance::new(Window, FIXED.state(), tier, Rc::new(make)) });
+}
+
+/// Forgets what was compiled, since the address space is another instance's now, whose table has none of it.
+#[unsafe(no_mangle)]
+extern "C" fn detach() {
+    compiler::reset();
+    if let Some(instance) = &mut globals().instance {
+        instance.detach();
+    }
+}
+
+/// How many regions were compiled.
+#[unsafe(no_mangle)]
+extern "C" fn compiled() -> u32 {
+    globals().instance.as_mut().map_or(0, |instance| instance.compiled() as u32)
 }
 
 /// The end of the instance's own data in use, but for translated code.

@@ -2,16 +2,17 @@
 
 use friscy_boundary::{Exit, Ran, Regs, WINDOW_SIZE};
 use friscy_cpu::soft::{Committed, SoftSpace};
-use friscy_cpu::{Changed, RunMemory, Stop, Translations, Translator, load, run, store};
+use friscy_cpu::{Changed, MakeCompiler, Policy, RunMemory, Stop, Translations, Translator, load, run, store};
 use friscy_seam::{State, Tier};
 use friscy_web_messages::{MAX_BYTES, Reply, Request, encode};
 use std::borrow::Cow;
 use std::ops::Range;
+use std::ptr::NonNull;
 
 /// An address space and everything that runs it.
 pub struct Instance<M: Committed> {
     space: SoftSpace<M>,
-    state: Box<State>,
+    state: NonNull<State>,
     translations: Translations,
     translator: Translator,
     /// Guest memory on its way out.
@@ -19,14 +20,19 @@ pub struct Instance<M: Committed> {
 }
 
 impl<M: Committed> Instance<M> {
-    /// An empty address space in `memory`, all bytes of which are zero; `tier` runs it.
-    pub fn new(memory: M, tier: Box<dyn Tier>) -> Instance<M> {
+    /// An empty address space in `memory`, all bytes of which are zero; `tier` runs it, and what `compiler` makes runs what
+    /// is hot.
+    ///
+    /// # Safety
+    /// There is room for a state at `state`, which outlives the instance, and which only what the tiers run uses beside it.
+    pub unsafe fn new(memory: M, state: NonNull<State>, tier: Box<dyn Tier>, compiler: MakeCompiler) -> Instance<M> {
         let mut space = SoftSpace::new(memory);
-        let state = State::new(space.window(), space.pages());
+        // SAFETY: the caller's promise.
+        unsafe { state.write(State::initial(space.window(), space.pages())) };
         Instance {
             space,
             state,
-            translations: Translations::new(tier),
+            translations: Translations::new(tier).with_compiler(compiler, Policy::default()),
             translator: Translator::default(),
             bytes: Vec::new(),
         }
@@ -40,6 +46,16 @@ impl<M: Committed> Instance<M> {
     /// The most bytes of translated code there have been at once.
     pub fn code_written(&mut self) -> usize {
         self.translations.tier().most_code_bytes()
+    }
+
+    /// Forgets what was compiled: another instance has it.
+    pub fn detach(&mut self) {
+        self.translations.clear_compiled();
+    }
+
+    /// How many regions were compiled.
+    pub fn compiled(&mut self) -> u64 {
+        self.translations.compiled().0
     }
 
     /// Does what a request asks; returns the encoded reply.
@@ -128,15 +144,17 @@ impl<M: Committed> Instance<M> {
     }
 
     fn run(&mut self, regs: &mut Regs, fuel: u64) -> Ran {
-        load(&mut self.state, regs, fuel);
+        // SAFETY: the promise made at construction.
+        let state = unsafe { &mut *self.state.as_ptr() };
+        load(state, regs, fuel);
         loop {
             // SAFETY: the state was made with this space's window and page bytes; every change of executable pages
             // forgets their translations; wasm accesses are checked, so there is no handler to install.
-            let stop = unsafe { run(&mut self.state, &mut self.translations, &self.space, &mut self.translator) };
+            let stop = unsafe { run(state, &mut self.translations, &self.space, &mut self.translator) };
             match stop {
                 Stop::Exit(Exit::Poisoned) => return Ran { exit: Exit::Poisoned, retired: 0 },
                 Stop::Exit(exit) => {
-                    let retired = store(&self.state, regs, fuel);
+                    let retired = store(state, regs, fuel);
                     return Ran { exit, retired };
                 }
                 Stop::FenceI => {

@@ -1,10 +1,12 @@
 //! The wasm32 instance that runs one address space.
 //!
 //! Its memory holds its own data below [`WINDOW_BASE`] and the guest's window from there on. It knows the engine and
-//! the interpreter; it must never know files, processes or objects. Nothing of a guest lives in wasm globals or tables,
+//! the tiers; it must never know files, processes or objects. Nothing of a guest lives in wasm globals or tables,
 //! so that a copy of the memory is a copy of the address space (fork, park, restore: the glue's).
 #![warn(missing_docs)]
 
+#[cfg(target_arch = "wasm32")]
+mod compiler;
 #[cfg(target_arch = "wasm32")]
 mod exports;
 #[cfg(target_arch = "wasm32")]

@@ -3,20 +3,24 @@
 
 use crate::{Glue, WebCpu};
 use friscy_boundary::{Backing, Cpu, Mapping, MemError, MmId, ObjectId, Prot};
-use friscy_cpu::soft::{Committed, SoftSpace};
+use friscy_cpu::soft::{Committed, PAGE_BYTES, SoftSpace};
 use friscy_web_messages::{Reply, Request, decode, encode};
 use std::collections::BTreeMap;
+use std::ptr::NonNull;
 
 const A: u64 = 0x1_0000;
 const PAGE: u64 = 4096;
 const LIMIT: u64 = 1 << 20;
 
 /// A window of which one megabyte can be committed.
-struct Buffer(Vec<u8>);
+struct Buffer {
+    bytes: Vec<u8>,
+    pages: Vec<u8>,
+}
 
 impl Committed for Buffer {
     fn window(&self) -> *mut u8 {
-        self.0.as_ptr().cast_mut()
+        self.bytes.as_ptr().cast_mut()
     }
 
     fn ensure(&mut self, end: u64) -> Result<(), MemError> {
@@ -26,10 +30,14 @@ impl Committed for Buffer {
     fn size(&self) -> u64 {
         LIMIT
     }
+
+    fn pages(&self) -> NonNull<u8> {
+        NonNull::from(&self.pages[0])
+    }
 }
 
 fn empty() -> SoftSpace<Buffer> {
-    SoftSpace::new(Buffer(vec![0; LIMIT as usize]))
+    SoftSpace::new(Buffer { bytes: vec![0; LIMIT as usize], pages: vec![0; PAGE_BYTES] })
 }
 
 #[derive(Default)]

@@ -22,8 +22,29 @@ const MAX_PARKED_BYTES = 2 ** 31;
 /** What a cpu instance exports. */
 interface CpuExports {
   __stack_pointer: WebAssembly.Global;
-  /** Sets the instance up; called once on a fresh memory. */
-  init(): void;
+  __indirect_function_table: WebAssembly.Table;
+  /**
+   * Sets the instance up; called once on a fresh memory. Slots from `baseSlot` on are for compiled code, which may
+   * multiply and add in one if `fused` is not 0.
+   */
+  init(baseSlot: number, fused: number): void;
+  /** Where the module is that tells whether the browser multiplies and adds in one, and its length in bytes. */
+  probe(): number;
+  probe_len(): number;
+  /** Takes the next module that is to be instantiated; returns its length in bytes, 0 if there is none. */
+  offered(): number;
+  offered_module(): number;
+  offered_number(): number;
+  /** How many slots the table needs for it. */
+  offered_slots(): number;
+  /** Says that a module's functions are in the table, or (0) that the browser refused it. */
+  installed(number: number, done: number): void;
+  /** Forgets what was compiled: the table has none of it. */
+  detach(): void;
+  /** How many regions were compiled. */
+  compiled(): number;
+  /** The exact implementation of floating-point ops, for compiled code. */
+  float: WebAssembly.ExportValue;
   /** The end of the instance's own data in use, but for code; the bytes from there to {@link code_base} are zero. */
   high_water(): number;
   /** Where translated code is; it ends before the window. */
@@ -45,6 +66,9 @@ interface CpuExports {
 /** A part of a memory: where it begins, and its length in bytes. */
 type Part = [at: number, len: number];
 
+/** Whether the browser multiplies and adds in one, once that is known. */
+let fused: boolean | undefined;
+
 /** A memory and the instance in it. */
 class Slot {
   readonly memory = new WebAssembly.Memory({ initial: PAGES_BELOW_WINDOW, maximum: ALL_PAGES });
@@ -58,11 +82,16 @@ class Slot {
   space = 0;
   /** When it was last used. */
   used = 0;
+  /** Where slots for compiled code begin. */
+  private readonly baseSlot: number;
+  /** Changes when another address space takes the place, so that what is compiled for one does not come to another. */
+  private tenancy = 0;
 
   constructor(module: WebAssembly.Module) {
     const instance = new WebAssembly.Instance(module, { env: { memory: this.memory } });
     this.exports = instance.exports as unknown as CpuExports;
-    this.exports.init();
+    this.baseSlot = this.exports.__indirect_function_table.length;
+    this.exports.init(this.baseSlot, this.fuses() ? 1 : 0);
     this.stackTop = this.exports.__stack_pointer.value as number;
     this.pristine = this.bytes.slice(this.stackTop, this.highWater);
   }
@@ -103,6 +132,48 @@ class Slot {
   load(parked: Parked): void {
     this.reach(parked.reduce((end, { at, bytes }) => Math.max(end, at + bytes.length), 0));
     for (const { at, bytes } of parked) this.bytes.set(bytes, at);
+    this.exports.detach();
+  }
+
+  /** Whether the browser multiplies and adds in one. */
+  private fuses(): boolean {
+    fused ??= this.probe();
+    return fused;
+  }
+
+  private probe(): boolean {
+    const at = this.exports.probe() >>> 0;
+    const bytes = this.bytes.slice(at, at + this.exports.probe_len());
+    if (!WebAssembly.validate(bytes)) return false;
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes));
+    return (exports.fused as () => number)() === 1;
+  }
+
+  /** Compiles the modules that are offered, while the interpreter goes on. */
+  compile(): void {
+    for (let len = this.exports.offered(); len > 0; len = this.exports.offered()) {
+      const at = this.exports.offered_module() >>> 0;
+      const number = this.exports.offered_number();
+      const slots = this.exports.offered_slots();
+      const { tenancy } = this;
+      void WebAssembly.compile(this.bytes.slice(at, at + len)).then(
+        (module) => {
+          if (this.tenancy === tenancy) this.install(module, number, slots);
+        },
+        (error: unknown) => {
+          console.error('the browser refused compiled code:', error);
+          if (this.tenancy === tenancy) this.exports.installed(number, 0);
+        },
+      );
+    }
+  }
+
+  private install(module: WebAssembly.Module, number: number, slots: number): void {
+    const { float, __indirect_function_table: table } = this.exports;
+    if (table.length < slots) table.grow(slots - table.length);
+    // It puts its functions into the table.
+    new WebAssembly.Instance(module, { friscy: { memory: this.memory, table, float } });
+    this.exports.installed(number, 1);
   }
 
   /** Makes this wiped slot a copy of another one. */
@@ -111,12 +182,16 @@ class Slot {
     this.reach(parts.reduce((end, [at, len]) => Math.max(end, at + len), 0));
     const [source, target] = [from.bytes, this.bytes];
     for (const [at, len] of parts) target.set(source.subarray(at, at + len), at);
+    this.exports.detach();
   }
 
   /** Leaves the memory as a fresh instance has it. */
   wipe(): void {
     for (const [at, len] of this.parts()) this.bytes.fill(0, at, at + len);
     this.bytes.set(this.pristine, this.stackTop);
+    const table = this.exports.__indirect_function_table;
+    for (let slot = this.baseSlot; slot < table.length; slot++) table.set(slot, null);
+    this.tenancy += 1;
     this.space = 0;
   }
 
@@ -143,6 +218,8 @@ interface Space {
 
 /** Counters for tests and for the curious. */
 export interface PoolStats {
+  /** Regions compiled in the address spaces that have a memory. */
+  compiled: number;
   memories: number;
   spaces: number;
   parks: number;
@@ -178,7 +255,8 @@ export class Pool {
   }
 
   stats(): PoolStats {
-    return { memories: this.slots.length, spaces: this.spaces.size, parks: this.parks, forks: this.forks };
+    const compiled = this.slots.reduce((sum, slot) => sum + slot.exports.compiled(), 0);
+    return { compiled, memories: this.slots.length, spaces: this.spaces.size, parks: this.parks, forks: this.forks };
   }
 
   /** Makes an empty address space; 0 when there is no memory for it. */
@@ -237,6 +315,7 @@ export class Pool {
       if (!slot) return POISONED;
       slot.bytes.set(from, slot.exports.request(from.length) >>> 0);
       const len = slot.exports.handle();
+      slot.compile();
       const reply = slot.exports.reply() >>> 0;
       return slot.bytes.subarray(reply, reply + len);
     } catch (error) {

@@ -30,7 +30,7 @@ impl Sharing {
     }
 
     fn finish(&self, translations: Translations) -> Rc<RefCell<Translations>> {
-        let Some((make, policy)) = self.make_compiler else { return Rc::new(RefCell::new(translations)) };
+        let Some((make, policy)) = self.make_compiler.clone() else { return Rc::new(RefCell::new(translations)) };
         let mut translations = translations.with_compiler(make, policy);
         translations.set_sink(self.watch.sink());
         let translations = Rc::new(RefCell::new(translations));

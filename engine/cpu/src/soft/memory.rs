@@ -6,6 +6,7 @@ use crate::translate::{Changed, CodeMemory};
 use friscy_boundary::{CopyFault, MemError, PAGE_SIZE, Prot, WINDOW_SIZE};
 use friscy_seam::access::page;
 use std::ops::Range;
+use std::ptr::NonNull;
 
 /// The host memory that holds the window.
 pub trait Committed {
@@ -20,6 +21,10 @@ pub trait Committed {
 
     /// How many bytes of the window exist.
     fn size(&self) -> u64;
+
+    /// Where the page bytes are to be: [`PAGE_BYTES`] of them, which are 0 at first. They never move, and nobody but
+    /// translated code uses them beside the space.
+    fn pages(&self) -> NonNull<u8>;
 }
 
 /// An address space with a byte of permissions a page. Ranges are page-aligned, not empty and within the window.
@@ -33,7 +38,9 @@ pub struct SoftSpace<M: Committed> {
 impl<M: Committed> SoftSpace<M> {
     /// An empty space over `memory`, all bytes of which are zero.
     pub fn new(memory: M) -> SoftSpace<M> {
-        SoftSpace { memory, pages: Pages::new() }
+        // SAFETY: what `Committed::pages` promises; translated code does not run while the space does something.
+        let pages = unsafe { Pages::at_address(memory.pages()) };
+        SoftSpace { memory, pages }
     }
 
     /// Where guest address 0 is.

@@ -10,4 +10,4 @@ mod pages;
 mod tests;
 
 pub use memory::{Committed, SoftSpace};
-pub use pages::USED;
+pub use pages::{PAGE_BYTES, USED};

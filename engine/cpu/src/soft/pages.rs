@@ -3,6 +3,7 @@
 use friscy_boundary::{PAGE_SIZE, Prot, WINDOW_SIZE};
 use friscy_seam::access::page;
 use std::ops::Range;
+use std::ptr::NonNull;
 
 /// The bit of a page byte that says that the page may differ from zero, as one does that is dirty. It stays when the
 /// page is unmapped, so that the page is zeroed when it is mapped again.
@@ -37,27 +38,44 @@ pub(super) struct Run {
     pub bits: u8,
 }
 
-/// One byte a page of the window.
-pub(super) struct Pages(Box<[u8]>);
+/// How many page bytes there are: one for each page that 32 bits can name, so that code may look at any of them.
+pub const PAGE_BYTES: usize = 1 << 20;
+
+/// How many of them are of the window; the others are always 0, unmapped.
+const PAGES: usize = (WINDOW_SIZE / PAGE_SIZE) as usize;
+
+/// One byte a page.
+pub(super) struct Pages(NonNull<u8>);
 
 impl Pages {
-    pub fn new() -> Pages {
-        Pages(vec![0; (WINDOW_SIZE / PAGE_SIZE) as usize].into_boxed_slice())
+    /// The page bytes at an address, all of them 0, which translated code uses too.
+    ///
+    /// # Safety
+    /// There are [`PAGE_BYTES`] bytes, which nobody else uses while a method runs and which outlive this.
+    pub unsafe fn at_address(bytes: NonNull<u8>) -> Pages {
+        Pages(bytes)
     }
 
     pub fn as_mut_ptr(&mut self) -> *mut u8 {
-        self.0.as_mut_ptr()
+        self.0.as_ptr()
+    }
+
+    fn all(&self) -> &[u8] {
+        // SAFETY: the promise made at construction.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr(), PAGES) }
     }
 
     /// The byte of the page that holds `addr`; 0, unmapped, beyond the window.
     pub fn at(&self, addr: u64) -> u8 {
-        usize::try_from(addr / PAGE_SIZE).ok().and_then(|page| self.0.get(page)).copied().unwrap_or(0)
+        usize::try_from(addr / PAGE_SIZE).ok().and_then(|page| self.all().get(page)).copied().unwrap_or(0)
     }
 
     /// The bytes of the pages in `range`.
     pub fn in_range(&mut self, range: &Range<u64>) -> &mut [u8] {
         let pages = (range.start / PAGE_SIZE) as usize..range.end.div_ceil(PAGE_SIZE) as usize;
-        self.0.get_mut(pages).unwrap_or_default()
+        // SAFETY: the promise made at construction; no other reference to them outlives a method.
+        let all = unsafe { std::slice::from_raw_parts_mut(self.0.as_ptr(), PAGES) };
+        all.get_mut(pages).unwrap_or_default()
     }
 
     /// Whether a page in `range` can be executed.
@@ -76,8 +94,8 @@ impl Pages {
     pub fn runs(&self, range: Range<u64>, mask: u8, wanted: impl Fn(u8) -> bool) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
         let first = (range.start / PAGE_SIZE) as usize;
-        let end = (range.end.div_ceil(PAGE_SIZE) as usize).min(self.0.len());
-        for (index, &byte) in self.0.get(first..end).unwrap_or_default().iter().enumerate() {
+        let end = (range.end.div_ceil(PAGE_SIZE) as usize).min(PAGES);
+        for (index, &byte) in self.all().get(first..end).unwrap_or_default().iter().enumerate() {
             if !wanted(byte) {
                 continue;
             }

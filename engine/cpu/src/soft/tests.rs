@@ -4,6 +4,7 @@ use super::*;
 use crate::{Changed, CodeMemory, RunMemory};
 use friscy_boundary::{CopyFault, MemError, Prot};
 use std::ops::Range;
+use std::ptr::NonNull;
 
 const PAGE: u64 = 4096;
 const A: u64 = 0x10000;
@@ -12,6 +13,7 @@ const LIMIT: u64 = 1 << 20;
 /// A window of which one megabyte can be committed.
 struct Buffer {
     bytes: Vec<u8>,
+    pages: Vec<u8>,
     size: u64,
 }
 
@@ -31,10 +33,14 @@ impl Committed for Buffer {
     fn size(&self) -> u64 {
         self.size
     }
+
+    fn pages(&self) -> NonNull<u8> {
+        NonNull::from(&self.pages[0])
+    }
 }
 
 fn space() -> SoftSpace<Buffer> {
-    SoftSpace::new(Buffer { bytes: vec![0; LIMIT as usize], size: 0 })
+    SoftSpace::new(Buffer { bytes: vec![0; LIMIT as usize], pages: vec![0; PAGE_BYTES], size: 0 })
 }
 
 fn pages(first: u64, count: u64) -> Range<u64> {

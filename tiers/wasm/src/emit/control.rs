@@ -1,0 +1,370 @@
+//! Ways into a function, between its blocks, and out of it.
+
+use super::{CONTEXT, Emitted, Emitter, FUEL, Label, at, types};
+use crate::layout::{LINES, context, exit};
+use crate::plan::come_back;
+use crate::structure::{Node, Seq};
+use friscy_lift_ir::registers::{Registers, bits};
+use friscy_lift_ir::{Block, Cond, Edge, JumpKind, Target, Term, Value};
+use friscy_seam::{EXIT_KINDS, State};
+use std::mem::offset_of;
+use wasm_encoder::{BlockType, ValType};
+
+impl Emitter<'_> {
+    /// Emits a sequence: each item behind the end of the block that branches to it leave.
+    pub(super) fn sequence(&mut self, seq: &Seq) -> Emitted<()> {
+        let mut open: Vec<usize> = Vec::new();
+        for (place, item) in seq.items.iter().enumerate() {
+            while open.last() == Some(&place) {
+                open.pop();
+                self.labels.pop();
+                self.s().end();
+            }
+            for to in (place + 1..seq.items.len()).rev().filter(|&to| seq.items[to].first_from == Some(place)) {
+                open.push(to);
+                self.labels.push(Label::Node(seq.items[to].head));
+                self.s().block(BlockType::Empty);
+            }
+            match &item.body {
+                Some(body) => {
+                    self.s().loop_(BlockType::Empty);
+                    self.labels.push(Label::Node(item.head));
+                    self.sequence(body)?;
+                    self.labels.pop();
+                    self.s().unreachable().end();
+                }
+                None if item.head < self.region.blocks.len() => self.block(Block(item.head as u32))?,
+                None => self.dispatch(item.head)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes from a node to another.
+    fn go(&mut self, from: Node, to: Node) -> Emitted<()> {
+        let (to, number) = self.plan.structure.way(from, to);
+        if let (Some(number @ 1..), Some(selector)) = (number, self.selector) {
+            self.s().i32_const(number as i32).local_set(selector);
+        }
+        let depth = self.depth(Label::Node(to))?;
+        self.s().br(depth);
+        Ok(())
+    }
+
+    /// Whether getting from a node to another is no more than a branch.
+    fn is_direct(&self, from: Node, to: Node) -> bool {
+        !matches!(self.plan.structure.way(from, to), (_, Some(1..)))
+    }
+
+    /// A dispatcher: the function's first code, or the head of a loop that is entered at several places.
+    fn dispatch(&mut self, node: Node) -> Emitted<()> {
+        let dispatcher = self.plan.structure.dispatcher(node).ok_or("a node that is nothing")?;
+        let targets = dispatcher.targets.clone();
+        let (&main, rest) = targets.split_first().ok_or("a dispatcher without targets")?;
+        if rest.is_empty() {
+            return self.go(node, main);
+        }
+        let selector = self.temp(ValType::I32);
+        if node == self.region.blocks.len() {
+            self.s().local_get(CONTEXT).i32_const(context::NUMBER).i32_and().local_set(selector);
+        } else {
+            let told = self.selector.ok_or("a dispatcher without a selector")?;
+            self.s().local_get(told).local_set(selector).i32_const(0).local_set(told);
+        }
+        // Seldom anything but the main target.
+        if self.is_direct(node, main) {
+            let (to, _) = self.plan.structure.way(node, main);
+            let depth = self.depth(Label::Node(to))?;
+            self.s().local_get(selector).i32_eqz();
+            self.hint(1);
+            self.s().br_if(depth);
+        }
+        let by_way: Vec<Node> = targets.iter().copied().filter(|&to| !self.is_direct(node, to)).collect();
+        for _ in &by_way {
+            self.s().block(BlockType::Empty);
+            self.labels.push(Label::Other);
+        }
+        let mut depths = Vec::new();
+        for &to in &targets {
+            let depth = match by_way.iter().position(|&other| other == to) {
+                Some(place) => place as u32,
+                None => self.depth(Label::Node(self.plan.structure.way(node, to).0))?,
+            };
+            depths.push(depth);
+        }
+        let first = depths[0];
+        self.s().local_get(selector).br_table(depths, first);
+        for to in by_way {
+            self.s().end();
+            self.labels.pop();
+            self.go(node, to)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn terminator(&mut self, block: Block) -> Emitted<()> {
+        let data = &self.region.blocks[block.index()];
+        let registers = self.registers.clone();
+        let spent = self.spent + i64::from(data.retired);
+        match &data.term {
+            Term::Exit { kind, pc } => {
+                self.flush(&registers)?;
+                let number = EXIT_KINDS.iter().position(|known| known == kind).unwrap_or(0);
+                self.put_pc(*pc);
+                self.leave(exit::word(exit::KIND, number as u64), spent);
+            }
+            Term::Jump(edge) => self.follow(block, edge, spent, &registers)?,
+            Term::Branch { cond, args, then, els } => {
+                let plain = |edge: &Edge| match &edge.target {
+                    Target::Block(to, args) if !edge.preempt && args.is_empty() => {
+                        let counts = spent != 0 && self.plan.joins[to.index()];
+                        let stores = self.plan.to_store(*to, &registers) != 0;
+                        (!counts && !stores && self.is_direct(block.index(), to.index())).then_some(*to)
+                    }
+                    _ => None,
+                };
+                // A plain edge is a branch that is taken or not.
+                let (cond, plain_to, other) = match (plain(then), plain(els)) {
+                    (Some(to), _) => (*cond, Some(to), els),
+                    (None, Some(to)) => (cond.negate(), Some(to), then),
+                    (None, None) => (*cond, None, els),
+                };
+                self.condition(cond, *args)?;
+                if let Some(to) = plain_to {
+                    self.spent_at_start[to.index()] = spent;
+                    let (to, _) = self.plan.structure.way(block.index(), to.index());
+                    let depth = self.depth(Label::Node(to))?;
+                    self.s().br_if(depth);
+                } else {
+                    self.s().if_(BlockType::Empty);
+                    self.labels.push(Label::Other);
+                    self.follow(block, then, spent, &registers)?;
+                    self.labels.pop();
+                    self.s().end();
+                }
+                self.follow(block, other, spent, &registers)?;
+            }
+            Term::Call { pc, .. } => {
+                self.flush(&registers)?;
+                self.count(spent);
+                self.check_fuel_for(*pc);
+                let next = self.next_context();
+                self.check_depth(next, |e| {
+                    e.s().i64_const(*pc as i64);
+                });
+                let cell = self.cell(*pc)?;
+                self.s().local_get(next).i32_const(0).i32_load(at(u64::from(cell) + 4, 2)).i32_or();
+                self.s().local_get(FUEL);
+                self.s().i32_const(0).i32_load(at(u64::from(cell), 2)).call_indirect(0, types::CODE);
+                self.come_back(block, &registers)?;
+            }
+            Term::Indirect { base, disp, kind } => {
+                let target = self.temp(ValType::I64);
+                self.get(*base)?;
+                self.s().i64_const(i64::from(*disp)).i64_add().i64_const(!1).i64_and().local_set(target);
+                self.flush(&registers)?;
+                self.count(spent);
+                self.check_fuel(|e| {
+                    e.s().local_get(target);
+                });
+                match kind {
+                    JumpKind::Call if come_back(self.region, block, &registers).is_some() => {
+                        let next = self.next_context();
+                        self.check_depth(next, |e| {
+                            e.s().local_get(target);
+                        });
+                        let line = self.look_up(target);
+                        let cache = u64::from(self.links.cache);
+                        self.s().local_get(next).local_get(line).i32_load(at(cache + 12, 2)).i32_or();
+                        self.s().local_get(FUEL).local_get(line).i32_load(at(cache + 8, 2));
+                        self.s().call_indirect(0, types::CODE);
+                        self.come_back(block, &registers)?;
+                    }
+                    JumpKind::Jump => {
+                        let line = self.look_up(target);
+                        let cache = u64::from(self.links.cache);
+                        self.same_depth();
+                        self.s().local_get(line).i32_load(at(cache + 12, 2)).i32_or();
+                        self.s().local_get(FUEL).local_get(line).i32_load(at(cache + 8, 2));
+                        self.s().return_call_indirect(0, types::CODE);
+                    }
+                    _ => {
+                        self.s().local_get(target).local_get(FUEL).return_();
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what was retired off fuel.
+    fn count(&mut self, spent: i64) {
+        if spent != 0 {
+            self.s().local_get(FUEL).i64_const(spent).i64_sub().local_set(FUEL);
+        }
+    }
+
+    /// Pushes this function's context without its number.
+    fn same_depth(&mut self) {
+        self.s().local_get(CONTEXT).i32_const(!context::NUMBER).i32_and();
+    }
+
+    /// The context of a callee, without a number.
+    fn next_context(&mut self) -> u32 {
+        let next = self.temp(ValType::I32);
+        self.same_depth();
+        self.s().i32_const(context::CALL).i32_add().local_set(next);
+        next
+    }
+
+    /// Leaves for the address that `target` pushes if too many calls are active.
+    fn check_depth(&mut self, next: u32, target: impl Fn(&mut Self)) {
+        self.s().local_get(next).i32_const(context::MAX_CALLS << context::BITS).i32_ge_u();
+        self.seldom();
+        target(self);
+        self.s().local_get(FUEL).return_().end();
+    }
+
+    /// Leaves for `target`, with everything in the state but pc and fuel, if fuel is used up.
+    fn check_fuel(&mut self, target: impl Fn(&mut Self)) {
+        self.s().local_get(FUEL).i64_const(0).i64_le_s();
+        self.seldom();
+        self.s().i32_const(0);
+        target(self);
+        let pc = at(self.layout.field(offset_of!(State, pc)), 3);
+        self.s().i64_store(pc);
+        self.leave(exit::word(exit::FUEL, 0), 0);
+        self.s().end();
+    }
+
+    fn check_fuel_for(&mut self, pc: u64) {
+        self.check_fuel(|e| {
+            e.s().i64_const(pc as i64);
+        });
+    }
+
+    fn put_pc(&mut self, pc: u64) {
+        let to = at(self.layout.field(offset_of!(State, pc)), 3);
+        self.s().i32_const(0).i64_const(pc as i64).i64_store(to);
+    }
+
+    /// Returns an exit; the state has everything but fuel.
+    fn leave(&mut self, word: u64, spent: i64) {
+        self.s().i64_const(word as i64).local_get(FUEL);
+        if spent != 0 {
+            self.s().i64_const(spent).i64_sub();
+        }
+        self.s().return_();
+    }
+
+    /// Leaves for the tier below.
+    pub(super) fn leave_below(&mut self, registers: &Registers, spent: i64, pc: u64) -> Emitted<()> {
+        self.flush(registers)?;
+        self.put_pc(pc);
+        self.leave(exit::word(exit::BELOW, 0), spent);
+        Ok(())
+    }
+
+    fn cell(&self, pc: u64) -> Emitted<u32> {
+        self.links.cells.get(&pc).copied().ok_or("a place without a cell")
+    }
+
+    /// Goes on after a call: at the return site if that is where the callee returned to, else out.
+    fn come_back(&mut self, block: Block, registers: &Registers) -> Emitted<()> {
+        let (return_pc, site) = come_back(self.region, block, registers).ok_or("a call that does not return")?;
+        let Some(site) = site else {
+            self.s().return_();
+            return Ok(());
+        };
+        let pc = self.temp(ValType::I64);
+        self.s().local_set(FUEL).local_tee(pc).i64_const(return_pc as i64).i64_ne();
+        self.seldom();
+        self.s().local_get(pc).local_get(FUEL).return_().end();
+        self.go(block.index(), site.index())
+    }
+
+    /// Finds the line of `target` in the jump cache, or leaves.
+    fn look_up(&mut self, target: u32) -> u32 {
+        let line = self.temp(ValType::I32);
+        let cache = u64::from(self.links.cache);
+        // Lines have 16 bytes; bits 10:1 of the address name one.
+        self.s().local_get(target).i32_wrap_i64().i32_const(3).i32_shl();
+        self.s().i32_const(((LINES - 1) << 4) as i32).i32_and().local_tee(line).i64_load(at(cache, 3));
+        self.s().local_get(target).i64_ne();
+        self.seldom();
+        self.s().local_get(target).local_get(FUEL).return_().end();
+        line
+    }
+
+    /// Goes along an edge; if it is a preemption point, only if there is fuel.
+    fn follow(&mut self, from: Block, edge: &Edge, spent: i64, registers: &Registers) -> Emitted<()> {
+        match &edge.target {
+            Target::Block(to, args) => {
+                let data = &self.region.blocks[to.index()];
+                if edge.preempt || self.plan.joins[to.index()] {
+                    self.count(spent);
+                } else {
+                    self.spent_at_start[to.index()] = spent;
+                }
+                if edge.preempt {
+                    self.s().local_get(FUEL).i64_const(0).i64_le_s();
+                    self.seldom();
+                    self.flush(registers)?;
+                    self.put_pc(data.pc);
+                    self.leave(exit::word(exit::FUEL, 0), 0);
+                    self.s().end();
+                    if !self.plan.joins[to.index()] {
+                        self.spent_at_start[to.index()] = 0;
+                    }
+                }
+                for r in bits(self.plan.to_store(*to, registers)) {
+                    self.store_register(r, registers.value[r])?;
+                }
+                let moved: Vec<(Value, Value)> =
+                    data.params.iter().copied().zip(args.iter().copied()).filter(|(param, arg)| param != arg).collect();
+                for &(_, arg) in &moved {
+                    self.get(arg)?;
+                }
+                for &(param, _) in moved.iter().rev() {
+                    self.set(param);
+                }
+                self.go(from.index(), to.index())
+            }
+            Target::Pc(pc) => {
+                self.flush(registers)?;
+                self.count(spent);
+                if edge.preempt {
+                    self.check_fuel_for(*pc);
+                }
+                let cell = u64::from(self.cell(*pc)?);
+                self.same_depth();
+                self.s().i32_const(0).i32_load(at(cell + 4, 2)).i32_or();
+                self.s().local_get(FUEL).i32_const(0).i32_load(at(cell, 2)).return_call_indirect(0, types::CODE);
+                Ok(())
+            }
+        }
+    }
+
+    /// Pushes whether a branch is taken, as 32 bits.
+    fn condition(&mut self, cond: Cond, args: [Value; 2]) -> Emitted<()> {
+        let [a, b] = args;
+        if self.region.as_const(b) == Some(0) && matches!(cond, Cond::Eq | Cond::Ne) {
+            self.truth(a)?;
+            if cond == Cond::Eq {
+                self.s().i32_eqz();
+            }
+            return Ok(());
+        }
+        self.get(a)?;
+        self.get(b)?;
+        match cond {
+            Cond::Eq => self.s().i64_eq(),
+            Cond::Ne => self.s().i64_ne(),
+            Cond::LtS => self.s().i64_lt_s(),
+            Cond::GeS => self.s().i64_ge_s(),
+            Cond::LtU => self.s().i64_lt_u(),
+            Cond::GeU => self.s().i64_ge_u(),
+        };
+        Ok(())
+    }
+}

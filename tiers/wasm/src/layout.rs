@@ -1,0 +1,94 @@
+//! Where compiled code finds things in the memory that it shares with the instance that runs it.
+
+use friscy_seam::State;
+use std::mem::offset_of;
+
+/// Addresses in the memory, which do not change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Layout {
+    /// The guest's address 0. What lies 64 KiB below it, nobody uses.
+    pub window: u32,
+    /// The state.
+    pub state: u32,
+    /// The page bytes ([`friscy_seam::access::page`]), one for each of the 2^20 pages that 32 bits can name.
+    pub pages: u32,
+}
+
+impl Layout {
+    /// Where a guest register is: integer registers are numbered 0 to 31, floating-point ones 32 to 63.
+    pub(crate) fn register(&self, r: usize) -> u64 {
+        let first = if r < 32 { offset_of!(State, x) } else { offset_of!(State, f) };
+        self.field(first + 8 * (r & 31))
+    }
+
+    /// Where a field of the state is.
+    pub(crate) fn field(&self, offset: usize) -> u64 {
+        u64::from(self.state) + offset as u64
+    }
+}
+
+/// What the engine that runs the code has beyond wasm's second version with tail calls.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Features {
+    /// `f64x2.relaxed_madd` and `f32x4.relaxed_madd` are there, and round once.
+    pub fused: bool,
+}
+
+/// What compiled code returns in place of a guest address, which is even: bit 0 is set, the kind is in bits 7:1, a number
+/// in the bits above.
+pub(crate) mod exit {
+    /// A place that may be linked, by its number.
+    pub(crate) const SITE: u64 = 0;
+    /// Fuel is used up; the pc is in the state.
+    pub(crate) const FUEL: u64 = 1;
+    /// Another tier has to go on at the state's pc.
+    pub(crate) const BELOW: u64 = 2;
+    /// The region ended in the exit kind whose number is above.
+    pub(crate) const KIND: u64 = 3;
+
+    /// An exit's word.
+    pub(crate) const fn word(kind: u64, number: u64) -> u64 {
+        number << 8 | kind << 1 | 1
+    }
+}
+
+/// The first parameter of compiled code: the number of the entry, or of a site, in the bits below, and how many calls are
+/// active in those above.
+pub(crate) mod context {
+    /// Bits of the number.
+    pub(crate) const BITS: u32 = 20;
+    /// One call.
+    pub(crate) const CALL: i32 = 1 << BITS;
+    /// The number.
+    pub(crate) const NUMBER: i32 = CALL - 1;
+    /// The most active calls: a browser's worker overflows its stack at some 2,000 frames of ten parameters.
+    pub(crate) const MAX_CALLS: i32 = 400;
+}
+
+/// A line of the jump cache: where compiled code for a guest address is.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Line {
+    /// Guest address, or [`NO_PC`].
+    pub(crate) pc: u64,
+    /// Slot of the table.
+    pub(crate) slot: u32,
+    /// Number of the entry.
+    pub(crate) entry: u32,
+}
+
+/// Lines of a jump cache; the line of an address is in bits 10:1 of it.
+pub(crate) const LINES: usize = 1024;
+
+/// No guest address: they are even.
+pub(crate) const NO_PC: u64 = 1;
+
+/// What a place jumps or calls through.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Cell {
+    /// Slot of the table.
+    pub(crate) slot: u32,
+    /// Number of the entry; of the site, where it leads out.
+    pub(crate) number: u32,
+}

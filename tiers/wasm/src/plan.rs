@@ -1,0 +1,213 @@
+//! What is worked out of a region before code is made.
+
+use crate::structure::{Node, Structure};
+use friscy_lift_ir::op::Effects;
+use friscy_lift_ir::registers::{self, Registers};
+use friscy_lift_ir::{Block, JumpKind, Op, Region, Target, Term, Value, cfg};
+
+/// How deep an expression may be that is made where it is used.
+const MAX_DEPTH: u8 = 24;
+
+pub(crate) struct Plan {
+    /// Reachable blocks, in reverse postorder.
+    pub(crate) order: Vec<Block>,
+    /// Entries, block 0 first.
+    pub(crate) entries: Vec<Block>,
+    /// The registers at each block's start, and at its end.
+    pub(crate) at_start: Vec<Registers>,
+    at_end: Vec<Registers>,
+    /// Whether control may come to each block by more than one edge.
+    pub(crate) joins: Vec<bool>,
+    /// The immediate dominator of each block.
+    pub(crate) dominators: Vec<Option<Block>>,
+    /// Which values need a local.
+    pub(crate) kept: Vec<bool>,
+    /// Which of them are used in other blocks too.
+    pub(crate) escapes: Vec<bool>,
+    /// The block that makes each value, by its number.
+    pub(crate) home: Vec<u32>,
+    pub(crate) structure: Structure,
+}
+
+impl Plan {
+    /// Works a region out.
+    pub(crate) fn new(region: &Region, max_entries: usize) -> Plan {
+        let mut order = Vec::new();
+        cfg::reverse_postorder(region, &mut cfg::Scratch::default(), &mut order);
+        let entries: Vec<Block> = (0..region.blocks.len())
+            .filter(|&at| at == 0 || region.blocks[at].entry)
+            .take(max_entries)
+            .map(|at| Block(at as u32))
+            .collect();
+        let at_start = registers::at_starts(region, &order);
+        let at_end = ends(region, &order, &at_start);
+        let mut edges = vec![0; region.blocks.len()];
+        for within in cfg::edges_within(region, &order) {
+            edges[within.to.index()] += 1;
+        }
+        let joins = region.blocks.iter().zip(edges).enumerate();
+        let joins = joins.map(|(at, (data, edges))| at == 0 || data.entry || edges != 1).collect();
+        let successors = (0..region.blocks.len()).map(|at| successors(region, Block(at as u32), &at_end[at])).collect();
+        let structure = Structure::new(successors, entries.iter().map(|block| block.index()).collect());
+        let dominators = cfg::dominators(region).0;
+        let count = region.values.len();
+        let mut plan = Plan {
+            order,
+            entries,
+            at_start,
+            at_end,
+            joins,
+            dominators,
+            kept: vec![false; count],
+            escapes: vec![false; count],
+            home: vec![u32::MAX; count],
+            structure,
+        };
+        plan.count_uses(region);
+        plan
+    }
+
+    /// Registers that the state lacks at the end of an edge's source, and that its target expects in the state.
+    pub(crate) fn to_store(&self, to: Block, registers: &Registers) -> u64 {
+        registers.dirty & !self.at_start[to.index()].dirty
+    }
+
+    /// Finds out which values need a local: those that are used more than once or elsewhere, and those that cannot be made
+    /// where they are used.
+    fn count_uses(&mut self, region: &Region) {
+        let mut uses = vec![0u32; region.values.len()];
+        let mut home = std::mem::take(&mut self.home);
+        for &block in &self.order {
+            let data = &region.blocks[block.index()];
+            let results = data.insts.iter().map(|id| region.insts[id.index()].result);
+            for v in data.params.iter().copied().chain(results).filter(|v| *v != Value::NONE) {
+                home[v.index()] = block.0;
+            }
+        }
+        let home = home;
+        let mut used = |v: Value, block: Block, escapes: &mut Vec<bool>| {
+            uses[v.index()] += 1;
+            if home[v.index()] != block.0 {
+                escapes[v.index()] = true;
+            }
+        };
+        for &block in &self.order {
+            let data = &region.blocks[block.index()];
+            for id in &data.insts {
+                let inst = &region.insts[id.index()];
+                if matches!(inst.op, Op::SetX | Op::SetF) {
+                    // No use, but a way out may store it.
+                    self.escapes[inst.args[0].index()] |= home[inst.args[0].index()] != block.0;
+                    continue;
+                }
+                for v in inst.args.into_iter().filter(|v| *v != Value::NONE) {
+                    used(v, block, &mut self.escapes);
+                }
+            }
+            cfg::for_each_term_value_ref(&data.term, |v| used(v, block, &mut self.escapes));
+            let end = &self.at_end[block.index()];
+            let flushed = match &data.term {
+                Term::Call { .. } | Term::Indirect { .. } | Term::Exit { .. } => end.dirty,
+                term => cfg::edges(term).into_iter().flatten().fold(0, |all, edge| match edge.target {
+                    Target::Block(to, _) => all | end.dirty & !self.at_start[to.index()].dirty,
+                    Target::Pc(_) => end.dirty,
+                }),
+            };
+            registers::bits(flushed).for_each(|r| used(end.value[r], block, &mut self.escapes));
+            // What an exit may store.
+            for registers in [&self.at_start[block.index()], end] {
+                for r in registers.dirty() {
+                    let v = registers.value[r];
+                    if home[v.index()] != block.0 {
+                        self.escapes[v.index()] = true;
+                    }
+                }
+            }
+        }
+        self.home = home;
+        let mut depth = vec![0u8; region.values.len()];
+        for &block in &self.order {
+            for id in &region.blocks[block.index()].insts {
+                let inst = &region.insts[id.index()];
+                let v = inst.result;
+                if v == Value::NONE {
+                    continue;
+                }
+                let deepest = inst.args.iter().filter(|v| **v != Value::NONE).map(|v| depth[v.index()]).max();
+                depth[v.index()] = deepest.unwrap_or(0) + 1;
+                let is_inline = is_inline(inst.op);
+                self.kept[v.index()] = inst.op != Op::Iconst
+                    && (!is_inline || uses[v.index()] > 1 || self.escapes[v.index()] || depth[v.index()] > MAX_DEPTH);
+                if self.kept[v.index()] || inst.op == Op::Iconst {
+                    depth[v.index()] = 0;
+                }
+            }
+        }
+    }
+}
+
+/// Whether an op may be made where its value is used, once or more often.
+fn is_inline(op: Op) -> bool {
+    op.info().effects == Effects::NONE
+}
+
+/// The registers at each block's end.
+fn ends(region: &Region, order: &[Block], at_start: &[Registers]) -> Vec<Registers> {
+    let mut ends = at_start.to_vec();
+    for block in order {
+        for id in &region.blocks[block.index()].insts {
+            let inst = &region.insts[id.index()];
+            ends[block.index()].step(inst.op, inst.imm, inst.args[0], inst.result);
+        }
+    }
+    ends
+}
+
+/// Where control may go within the function from a block: along its edges, or to where its call comes back.
+fn successors(region: &Region, block: Block, end: &Registers) -> Vec<Node> {
+    let term = &region.blocks[block.index()].term;
+    match come_back(region, block, end) {
+        Some((_, site)) => site.into_iter().map(Block::index).collect(),
+        None => {
+            let mut to: Vec<Node> =
+                cfg::edges(term).into_iter().flatten().filter_map(cfg::target_block).map(Block::index).collect();
+            to.dedup();
+            to
+        }
+    }
+}
+
+/// If a block ends in a call: the address to which it returns, and the block there.
+pub(crate) fn come_back(region: &Region, block: Block, end: &Registers) -> Option<(u64, Option<Block>)> {
+    let data = &region.blocks[block.index()];
+    let pc = match &data.term {
+        Term::Call { return_pc, .. } => *return_pc,
+        Term::Indirect { kind: JumpKind::Call, .. } => {
+            let last = data.pc + u64::from(*data.guest_offsets.last()?);
+            let constant = |r: usize| {
+                let v = end.value[r];
+                if v == Value::NONE { None } else { region.as_const(v).map(|pc| pc as u64) }
+            };
+            [1, 5].into_iter().filter_map(constant).find(|&pc| pc == last + 2 || pc == last + 4)?
+        }
+        _ => return None,
+    };
+    let site = region.blocks.iter().position(|block| block.entry && block.pc == pc);
+    Some((pc, site.map(|at| Block(at as u32))))
+}
+
+/// Whether an op reads or writes the guest's memory, so that it may have to leave.
+pub(crate) fn is_access(op: Op) -> bool {
+    op.info().effects.contains(Effects::FAULT)
+}
+
+/// Whether an op changes what must not be done twice: what follows may not go back to before it.
+pub(crate) fn is_lasting(op: Op) -> bool {
+    let effects = op.info().effects;
+    let reads_flags = matches!(op, Op::GetFflags | Op::GetFrm);
+    effects.contains(Effects::WRITE)
+        || effects.contains(Effects::ORDER)
+        || reads_flags
+        || effects.contains(Effects::FP_ENV) && effects.contains(Effects::SET)
+        || matches!(op, Op::SetFflags)
+}
