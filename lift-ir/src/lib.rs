@@ -6,6 +6,7 @@
 
 pub mod cfg;
 pub mod eval;
+pub mod held;
 pub mod ir;
 pub mod lift;
 pub mod op;

@@ -5,6 +5,7 @@
 //! something lasting was done. So one way out serves several accesses.
 
 mod control;
+mod convert;
 mod float;
 mod integer;
 mod memory;
@@ -12,6 +13,7 @@ mod memory;
 use crate::layout::{Features, Layout};
 use crate::plan::{Plan, is_access, is_lasting};
 use crate::structure::Node;
+use friscy_lift_ir::held::Held;
 use friscy_lift_ir::op::Effects;
 use friscy_lift_ir::registers::Registers;
 use friscy_lift_ir::{Block, Inst, InstId, Op, Region, Target, Term, Type, Value, cfg};
@@ -28,6 +30,8 @@ pub(crate) struct Body {
     pub(crate) code: Vec<u8>,
     /// How likely branches among them are, by their places in the code.
     pub(crate) hints: Vec<BranchHint>,
+    /// Whether it calls functions of [`crate::exactness`].
+    pub(crate) asks_exactness: bool,
 }
 
 /// Why a region was not compiled.
@@ -117,11 +121,14 @@ pub(crate) struct Emitter<'a> {
     region: &'a Region,
     plan: &'a Plan,
     links: &'a Links,
+    /// The function's own slot in the table.
+    slot: u32,
     layout: Layout,
     features: Features,
     code: Vec<u8>,
     /// Branches that are seldom taken (0), or mostly (1): where they are in the code.
     hints: Vec<BranchHint>,
+    asks_exactness: bool,
     locals: Locals,
     /// The locals of values.
     places: Vec<Option<u32>>,
@@ -163,6 +170,7 @@ impl<'a> Emitter<'a> {
         region: &'a Region,
         plan: &'a Plan,
         links: &'a Links,
+        slot: u32,
         layout: Layout,
         features: Features,
     ) -> Emitter<'a> {
@@ -171,10 +179,12 @@ impl<'a> Emitter<'a> {
             region,
             plan,
             links,
+            slot,
             layout,
             features,
             code: Vec::new(),
             hints: Vec::new(),
+            asks_exactness: false,
             locals: Locals { types: Vec::new(), taken: Vec::new(), free: Vec::new() },
             places: vec![None; region.values.len()],
             labels: Vec::new(),
@@ -200,7 +210,7 @@ impl<'a> Emitter<'a> {
         let structure = &self.plan.structure;
         self.sequence(&structure.seq)?;
         self.s().unreachable().end();
-        Ok(Body { locals: self.locals.types, code: self.code, hints: self.hints })
+        Ok(Body { locals: self.locals.types, code: self.code, hints: self.hints, asks_exactness: self.asks_exactness })
     }
 
     fn s(&mut self) -> InstructionSink<'_> {
@@ -320,7 +330,11 @@ impl<'a> Emitter<'a> {
         if let Some(place) = self.places[v.index()] {
             return place;
         }
-        let ty = type_of(self.region.values[v.index()].ty);
+        let ty = match self.plan.held(v) {
+            Held::Plain => type_of(self.region.values[v.index()].ty),
+            Held::Double => ValType::F64,
+            Held::Single => ValType::F32,
+        };
         let is_param = matches!(self.region.values[v.index()].def, friscy_lift_ir::Def::Param(..));
         let place =
             if self.plan.escapes[v.index()] || is_param { self.locals.add(ty) } else { self.locals.add_for_block(ty) };
@@ -336,6 +350,15 @@ impl<'a> Emitter<'a> {
 
     /// Pushes `v`.
     fn get(&mut self, v: Value) -> Emitted<()> {
+        match self.plan.held(v) {
+            Held::Plain => {}
+            Held::Double => return self.bits(v),
+            Held::Single => {
+                self.bits(v)?;
+                self.s().f64_reinterpret_i64();
+                return Ok(());
+            }
+        }
         if let Some(place) = self.places[v.index()] {
             self.s().local_get(place);
             return Ok(());
@@ -349,6 +372,12 @@ impl<'a> Emitter<'a> {
             return Err("a value that is nowhere");
         }
         self.compute(&inst)
+    }
+
+    /// Pushes `v` as what it is held as.
+    fn get_held(&mut self, v: Value) {
+        let place = self.place(v);
+        self.s().local_get(place);
     }
 
     /// The instruction that makes `v`, if it is made where it is used.
@@ -388,7 +417,8 @@ impl<'a> Emitter<'a> {
     fn store_register(&mut self, r: usize, v: Value) -> Emitted<()> {
         self.s().i32_const(0);
         let to = at(self.layout.register(r), 3);
-        let is_made_of_bits = self.inline(v).is_some_and(|inst| matches!(inst.op, Op::Box | Op::BitsF64));
+        let is_made_of_bits = self.plan.held(v) == Held::Single
+            || self.inline(v).is_some_and(|inst| matches!(inst.op, Op::Box | Op::BitsF64));
         if self.region.values[v.index()].ty == Type::F64 && !is_made_of_bits {
             self.get(v)?;
             self.s().f64_store(to);

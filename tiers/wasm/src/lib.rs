@@ -9,6 +9,7 @@
 #![warn(missing_docs)]
 
 mod emit;
+mod exactness;
 mod host;
 mod layout;
 mod module;
@@ -30,11 +31,12 @@ use friscy_lift_ir::eval::evaluate_float;
 use friscy_lift_ir::{Op, Region, RoundingClass};
 use friscy_seam::{Code, EXIT_KINDS, Exit, Prepared, Site, State, Tier, TierStats};
 use layout::exit;
-use module::{Compiled, first_functions, module};
+use module::{Compiled, FIRST_SLOT, first_functions, module};
 use plan::Plan;
 use rustc_hash::FxHashSet;
+use std::collections::BTreeSet;
 use std::ops::Range;
-use units::{MAX_ENTRIES, Units};
+use units::{MAX_ENTRIES, Unit, Units};
 
 /// How many bytes of functions make a module.
 const BATCH_BYTES: usize = 16 << 10;
@@ -100,12 +102,16 @@ impl<H: Host> Wasm<H> {
     fn emit(&mut self, region: &Region) -> Result<Emitted<(Compiled, Waiting)>, Prepared> {
         let Some(links) = self.units.links(region, &mut self.host) else { return Err(Prepared::Full) };
         let plan = Plan::new(region, MAX_ENTRIES);
-        let emitter = Emitter::new(region, &plan, &links, self.host.layout(), self.host.features());
+        let slot = self.units.slot();
+        let own = self.host.base_slot() + slot;
+        let emitter = Emitter::new(region, &plan, &links, own, self.host.layout(), self.host.features());
         let body = match emitter.emit() {
             Ok(body) => body,
-            Err(why) => return Ok(Err(why)),
+            Err(why) => {
+                self.units.free_slot(slot);
+                return Ok(Err(why));
+            }
         };
-        let slot = self.units.slot();
         let bytes = body.code.len();
         let compiled = Compiled { slot, body, ty: emit::types::CODE };
         let entries = plan.entries.iter().map(|block| region.blocks[block.index()].pc).collect();
@@ -133,7 +139,7 @@ impl<H: Host> Wasm<H> {
         }
         let number = self.next_module;
         self.next_module += 1;
-        match self.host.install(number, module(&functions, base), base + self.units.slots()) {
+        match self.host.install(number, module(&functions, base, self.host.features()), base + self.units.slots()) {
             Installed::Pending => self.installing.push((number, waiting)),
             installed => {
                 let done = installed == Installed::Ready;
@@ -157,7 +163,8 @@ impl<H: Host> Wasm<H> {
         self.stats.attempts += 1;
         self.bytes += waiting.bytes;
         self.most_bytes = self.most_bytes.max(self.bytes);
-        Some(self.units.add(waiting.slot, waiting.entries, waiting.span))
+        let unit = Unit { slot: waiting.slot, entries: waiting.entries, span: waiting.span, alive: true };
+        Some(self.units.add(unit, waiting.rounding, self.host.base_slot()))
     }
 
     fn refuse(&mut self, why: &'static str) -> Prepared {
@@ -341,4 +348,21 @@ fn quick(op: Op, rm: Rm, [a, b, c]: [u64; 3], flags: &mut u32) -> Option<u64> {
         Op::FnmaS => fast::fnma_f32(s, t, u, rm, flags)?.into(),
         _ => return None,
     })
+}
+
+/// Makes a module of one region, to be looked at: its function is the first one behind those that it may ask about
+/// exactness. Guest address 0 is at 0x1000_0000 of the memory, the state at 0x1_0000, page bytes at 0x10_0000; what reaches
+/// other code, at made-up addresses from 0x20_0000 on.
+///
+/// # Errors
+/// Why the region cannot be compiled.
+pub fn inspect(region: &Region, features: Features) -> Result<Vec<u8>, &'static str> {
+    let layout = Layout { window: 0x1000_0000, state: 0x1_0000, pages: 0x10_0000 };
+    let targets: BTreeSet<u64> = emit::targets(region).collect();
+    let cells = (0x20_4000..).step_by(size_of::<layout::Cell>());
+    let links = emit::Links { cells: targets.into_iter().zip(cells).collect(), cache: 0x20_0000 };
+    let plan = Plan::new(region, MAX_ENTRIES);
+    let body = Emitter::new(region, &plan, &links, FIRST_SLOT, layout, features).emit()?;
+    let compiled = Compiled { slot: FIRST_SLOT, body, ty: emit::types::CODE };
+    Ok(module(&[compiled], 0, features))
 }

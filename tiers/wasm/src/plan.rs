@@ -1,9 +1,11 @@
 //! What is worked out of a region before code is made.
 
 use crate::structure::{Node, Structure};
+use friscy_lift_ir::held::{self, Held};
 use friscy_lift_ir::op::Effects;
 use friscy_lift_ir::registers::{self, Registers};
 use friscy_lift_ir::{Block, JumpKind, Op, Region, Target, Term, Value, cfg};
+use std::collections::BTreeMap;
 
 /// How deep an expression may be that is made where it is used.
 const MAX_DEPTH: u8 = 24;
@@ -27,6 +29,8 @@ pub(crate) struct Plan {
     /// The block that makes each value, by its number.
     pub(crate) home: Vec<u32>,
     pub(crate) structure: Structure,
+    /// Parameters that are not held as the region has them.
+    held: BTreeMap<Value, Held>,
 }
 
 impl Plan {
@@ -42,12 +46,18 @@ impl Plan {
         let at_start = registers::at_starts(region, &order);
         let at_end = ends(region, &order, &at_start);
         let mut edges = vec![0; region.blocks.len()];
-        for within in cfg::edges_within(region, &order) {
-            edges[within.to.index()] += 1;
-        }
+        let within = cfg::edges_within(region, &order);
+        within.iter().for_each(|edge| edges[edge.to.index()] += 1);
+        let held = held::held(region, &order, &within, &cfg::loop_heads(region, &within));
         let joins = region.blocks.iter().zip(edges).enumerate();
         let joins = joins.map(|(at, (data, edges))| at == 0 || data.entry || edges != 1).collect();
-        let successors = (0..region.blocks.len()).map(|at| successors(region, Block(at as u32), &at_end[at])).collect();
+        let blocks = region.blocks.len();
+        let may_return_to_entry = entries.len() > 1;
+        let successors = (0..blocks).map(|at| match region.blocks[at].term {
+            Term::Indirect { kind: JumpKind::Jump, .. } if may_return_to_entry => vec![blocks],
+            _ => successors(region, Block(at as u32), &at_end[at]),
+        });
+        let successors = successors.collect();
         let structure = Structure::new(successors, entries.iter().map(|block| block.index()).collect());
         let dominators = cfg::dominators(region).0;
         let count = region.values.len();
@@ -62,9 +72,15 @@ impl Plan {
             escapes: vec![false; count],
             home: vec![u32::MAX; count],
             structure,
+            held,
         };
         plan.count_uses(region);
         plan
+    }
+
+    /// What a value is held as.
+    pub(crate) fn held(&self, v: Value) -> Held {
+        self.held.get(&v).copied().unwrap_or(Held::Plain)
     }
 
     /// Registers that the state lacks at the end of an edge's source, and that its target expects in the state.
@@ -86,6 +102,7 @@ impl Plan {
         }
         let home = home;
         let mut used = |v: Value, block: Block, escapes: &mut Vec<bool>| {
+            let v = inside(region, v);
             uses[v.index()] += 1;
             if home[v.index()] != block.0 {
                 escapes[v.index()] = true;
@@ -97,10 +114,12 @@ impl Plan {
                 let inst = &region.insts[id.index()];
                 if matches!(inst.op, Op::SetX | Op::SetF) {
                     // No use, but a way out may store it.
-                    self.escapes[inst.args[0].index()] |= home[inst.args[0].index()] != block.0;
+                    let v = inside(region, inst.args[0]);
+                    self.escapes[v.index()] |= home[v.index()] != block.0;
                     continue;
                 }
-                for v in inst.args.into_iter().filter(|v| *v != Value::NONE) {
+                // A box is made where it is used, of what is in it.
+                for v in inst.args.into_iter().filter(|v| *v != Value::NONE && inst.op != Op::Box) {
                     used(v, block, &mut self.escapes);
                 }
             }
@@ -117,7 +136,7 @@ impl Plan {
             // What an exit may store.
             for registers in [&self.at_start[block.index()], end] {
                 for r in registers.dirty() {
-                    let v = registers.value[r];
+                    let v = inside(region, registers.value[r]);
                     if home[v.index()] != block.0 {
                         self.escapes[v.index()] = true;
                     }
@@ -136,13 +155,21 @@ impl Plan {
                 let deepest = inst.args.iter().filter(|v| **v != Value::NONE).map(|v| depth[v.index()]).max();
                 depth[v.index()] = deepest.unwrap_or(0) + 1;
                 let is_inline = is_inline(inst.op);
-                self.kept[v.index()] = inst.op != Op::Iconst
+                self.kept[v.index()] = !matches!(inst.op, Op::Iconst | Op::Box)
                     && (!is_inline || uses[v.index()] > 1 || self.escapes[v.index()] || depth[v.index()] > MAX_DEPTH);
                 if self.kept[v.index()] || inst.op == Op::Iconst {
                     depth[v.index()] = 0;
                 }
             }
         }
+    }
+}
+
+/// The single that is in a box, or the value itself.
+fn inside(region: &Region, v: Value) -> Value {
+    match region.def(v) {
+        Some(inst) if inst.op == Op::Box => inst.args[0],
+        _ => v,
     }
 }
 

@@ -38,10 +38,11 @@ pub(crate) struct Structure {
 }
 
 impl Structure {
-    /// Structures a graph of blocks with these successors, which is entered at `entries`.
+    /// Structures a graph of blocks with these successors, which is entered at `entries`. The node behind the blocks is the
+    /// function's entry, to which control may go back.
     pub(crate) fn new(successors: Vec<Vec<Node>>, entries: Vec<Node>) -> Structure {
         let blocks = successors.len();
-        let mut builder = Builder { successors, dispatchers: Vec::new(), hops: Vec::new() };
+        let mut builder = Builder { root: blocks, successors, dispatchers: Vec::new(), hops: Vec::new() };
         let root = builder.add_dispatcher(entries);
         let nodes = builder.reachable(root);
         let mut seq = builder.sequence(nodes, None);
@@ -71,6 +72,7 @@ impl Structure {
 }
 
 struct Builder {
+    root: Node,
     /// Where control goes from each node, with the detours by dispatchers.
     successors: Vec<Vec<Node>>,
     dispatchers: Vec<Dispatcher>,
@@ -132,6 +134,8 @@ impl Builder {
         debug_assert!(outer.is_none_or(|outer| !inside[outer]));
         let head = match entered[..] {
             [head] => head,
+            // Nothing comes from outside of it: the function's entry is in it.
+            [] => self.root,
             _ => {
                 let main = entered.first().copied().unwrap_or(component[0]);
                 let dispatcher = self.add_dispatcher(entered.clone());
@@ -306,7 +310,7 @@ mod tests {
         while let Some(node) = stack.pop() {
             if !expected.contains(&node) {
                 expected.push(node);
-                stack.extend(&successors[node]);
+                stack.extend(successors[node].iter().filter(|to| **to < successors.len()));
             }
         }
         expected.sort_unstable();
@@ -364,6 +368,8 @@ mod tests {
         check(&[vec![1, 2], vec![2], vec![1, 3], vec![]], &[0]);
         check(&[vec![1], vec![2, 4], vec![3], vec![1], vec![]], &[0, 2, 3]);
         check(&[vec![0]], &[0]);
+        // Back to the function's entry.
+        check(&[vec![1], vec![4, 2], vec![3], vec![2, 4]], &[0, 3]);
     }
 
     #[test]
@@ -377,7 +383,9 @@ mod tests {
         };
         for _ in 0..3000 {
             let count = 1 + next(14);
-            let successors: Vec<Vec<Node>> = (0..count).map(|_| (0..next(3)).map(|_| next(count)).collect()).collect();
+            let back = next(2);
+            let successors: Vec<Vec<Node>> =
+                (0..count).map(|_| (0..next(3)).map(|_| next(count + back)).collect()).collect();
             let mut entries: Vec<Node> = (0..1 + next(3)).map(|_| next(count)).collect();
             entries.sort_unstable();
             entries.dedup();

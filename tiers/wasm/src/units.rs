@@ -22,12 +22,12 @@ const ENTRY_BITS: u32 = 10;
 pub(crate) const MAX_ENTRIES: usize = (1 << ENTRY_BITS) - 1;
 
 /// A compiled region.
-struct Unit {
-    slot: u32,
+pub(crate) struct Unit {
+    pub(crate) slot: u32,
     /// Guest addresses of its entries, by number.
-    entries: Vec<u64>,
-    span: Range<u64>,
-    alive: bool,
+    pub(crate) entries: Vec<u64>,
+    pub(crate) span: Range<u64>,
+    pub(crate) alive: bool,
 }
 
 /// A place that code jumps or calls through.
@@ -35,6 +35,7 @@ struct Place {
     target: u64,
     /// Entry of the region that has it.
     from: u64,
+    rounding: RoundingClass,
     /// The unit it leads to.
     unit: Option<u32>,
 }
@@ -46,6 +47,8 @@ pub(crate) struct Units {
     places: Vec<Place>,
     cells: Vec<NonNull<Cell>>,
     by_target: FxHashMap<(RoundingClass, u64, u64), u32>,
+    /// The places that were ever linked, by where they lead.
+    linked: FxHashMap<(RoundingClass, u64), Vec<u32>>,
     caches: [Option<NonNull<Line>>; 3],
     free_slots: Vec<u32>,
     slots: u32,
@@ -88,7 +91,7 @@ impl Units {
                 if number as usize / CELLS == self.cells.len() {
                     self.cells.push(host.room(CELLS * size_of::<Cell>())?.cast());
                 }
-                self.places.push(Place { target, from, unit: None });
+                self.places.push(Place { target, from, rounding, unit: None });
                 self.by_target.insert((rounding, from, target), number);
                 self.set_cell(number, Cell { slot: host.base_slot() + LEAVE_SLOT, number });
                 number
@@ -118,10 +121,30 @@ impl Units {
         Some(Links { cells, cache: self.cache(region.rounding, host)? })
     }
 
-    /// Makes a region's code known.
-    pub(crate) fn add(&mut self, slot: u32, entries: Vec<u64>, span: Range<u64>) -> Code {
-        self.units.push(Unit { slot, entries, span, alive: true });
-        Code((self.units.len() as u32 - 1) << ENTRY_BITS)
+    /// Makes a region's code known. What led to earlier code for its entries leads to this: jumps within a function are
+    /// quick while all of them find the same code.
+    pub(crate) fn add(&mut self, unit: Unit, rounding: RoundingClass, base: u32) -> Code {
+        let (number, slot) = (self.units.len() as u32, unit.slot);
+        for (entry, &pc) in unit.entries.iter().enumerate() {
+            let entry = entry as u32;
+            if let Some(cache) = self.caches[rounding as usize] {
+                // SAFETY: as in `set_cell`; the place is one of the cache's.
+                unsafe {
+                    let line = cache.add((pc >> 1) as usize % LINES);
+                    if line.read().pc == pc {
+                        line.write(Line { pc, slot: base + slot, entry });
+                    }
+                }
+            }
+            let to = Cell { slot: base + slot, number: entry };
+            for place in self.linked.get(&(rounding, pc)).into_iter().flatten() {
+                // SAFETY: as in `set_cell`.
+                unsafe { self.cell_of(*place).write(to) };
+                self.places[*place as usize].unit = Some(number);
+            }
+        }
+        self.units.push(unit);
+        Code(number << ENTRY_BITS)
     }
 
     /// The entries of the region that `code` is of, with the code that enters there.
@@ -150,7 +173,12 @@ impl Units {
 
     pub(crate) fn link(&mut self, site: Site, code: Code, base: u32) {
         let (slot, number) = self.start_of(code);
-        self.places[site.0 as usize].unit = Some(code.0 >> ENTRY_BITS);
+        let place = &mut self.places[site.0 as usize];
+        place.unit = Some(code.0 >> ENTRY_BITS);
+        let linked = self.linked.entry((place.rounding, place.target)).or_default();
+        if !linked.contains(&site.0) {
+            linked.push(site.0);
+        }
         self.set_cell(site.0, Cell { slot: base + slot, number });
     }
 
@@ -188,6 +216,9 @@ impl Units {
             let place = &mut self.places[number as usize];
             if place.unit.is_some_and(|unit| dead.binary_search(&unit).is_ok()) {
                 place.unit = None;
+                if let Some(linked) = self.linked.get_mut(&(place.rounding, place.target)) {
+                    linked.retain(|other| *other != number);
+                }
                 self.set_cell(number, Cell { slot: base + LEAVE_SLOT, number });
             }
         }
@@ -200,6 +231,7 @@ impl Units {
         self.units.clear();
         self.places.clear();
         self.by_target.clear();
+        self.linked.clear();
         self.free_slots.clear();
         self.slots = 0;
         self.forget_indirect();

@@ -4,8 +4,9 @@ use super::{CONTEXT, Emitted, Emitter, FUEL, Label, at, types};
 use crate::layout::{LINES, context, exit};
 use crate::plan::come_back;
 use crate::structure::{Node, Seq};
+use friscy_lift_ir::held::{self, Held};
 use friscy_lift_ir::registers::{Registers, bits};
-use friscy_lift_ir::{Block, Cond, Edge, JumpKind, Target, Term, Value};
+use friscy_lift_ir::{Block, Cond, Edge, JumpKind, Op, Target, Term, Value};
 use friscy_seam::{EXIT_KINDS, State};
 use std::mem::offset_of;
 use wasm_encoder::{BlockType, ValType};
@@ -185,6 +186,17 @@ impl Emitter<'_> {
                         let cache = u64::from(self.links.cache);
                         self.same_depth();
                         self.s().local_get(line).i32_load(at(cache + 12, 2)).i32_or();
+                        if self.plan.entries.len() > 1 {
+                            // Mostly a jump table's, which lead to entries of this function.
+                            self.s().local_set(CONTEXT);
+                            let slot = self.slot as i32;
+                            self.s().local_get(line).i32_load(at(cache + 8, 2)).i32_const(slot).i32_eq();
+                            self.s().if_(BlockType::Empty);
+                            self.labels.push(Label::Other);
+                            self.go(block.index(), self.region.blocks.len())?;
+                            self.labels.pop();
+                            self.s().end().local_get(CONTEXT);
+                        }
                         self.s().local_get(FUEL).local_get(line).i32_load(at(cache + 8, 2));
                         self.s().return_call_indirect(0, types::CODE);
                     }
@@ -322,8 +334,19 @@ impl Emitter<'_> {
                 }
                 let moved: Vec<(Value, Value)> =
                     data.params.iter().copied().zip(args.iter().copied()).filter(|(param, arg)| param != arg).collect();
-                for &(_, arg) in &moved {
-                    self.get(arg)?;
+                for &(param, arg) in &moved {
+                    let is_boxed = held::is_box(self.region, arg) || self.plan.held(arg) == Held::Single;
+                    if self.plan.held(param) == Held::Single && !is_boxed {
+                        self.bits(arg)?;
+                        self.s().i64_const(32).i64_shr_s().i64_const(-1).i64_ne();
+                        self.seldom();
+                        let left = if edge.preempt || self.plan.joins[to.index()] { 0 } else { spent };
+                        self.leave_below(registers, left, data.pc)?;
+                        self.s().end();
+                    }
+                }
+                for &(param, arg) in &moved {
+                    self.argument(param, arg)?;
                 }
                 for &(param, _) in moved.iter().rev() {
                     self.set(param);
@@ -343,6 +366,31 @@ impl Emitter<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// Pushes what goes to a parameter, as what that is held as.
+    fn argument(&mut self, param: Value, arg: Value) -> Emitted<()> {
+        let held = self.plan.held(param);
+        if held == Held::Plain {
+            return self.get(arg);
+        }
+        if self.plan.held(arg) == held {
+            self.get_held(arg);
+            return Ok(());
+        }
+        match self.inline(arg).copied() {
+            Some(inst) if held == Held::Single && inst.op == Op::Box => return self.get(inst.args[0]),
+            Some(inst) if held == Held::Double && inst.op == Op::BitsI64 => return self.get(inst.args[0]),
+            _ => {}
+        }
+        if held == Held::Single {
+            self.single_bits(arg)?;
+            self.s().f32_reinterpret_i32();
+        } else {
+            self.get(arg)?;
+            self.s().f64_reinterpret_i64();
+        }
+        Ok(())
     }
 
     /// Pushes whether a branch is taken, as 32 bits.

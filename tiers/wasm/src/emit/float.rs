@@ -2,15 +2,18 @@
 //! same and that no flag is to be set but the inexact one, which is set already. Everything else the exact implementation
 //! computes, a function of the host.
 
+use super::convert::converts_integer;
 use super::{Emitted, Emitter, FLOAT_FUNCTION, at, type_of};
+use crate::exactness::{Exactness, SCRATCH};
+use friscy_lift_ir::held::Held;
 use friscy_lift_ir::{Inst, Op, RoundingClass, Type, Value};
 use friscy_seam::State;
 use std::mem::offset_of;
-use wasm_encoder::{Ieee32, Ieee64, ValType};
+use wasm_encoder::{InstructionSink, ValType};
 
 /// Which results are looked at no further while the inexact flag is set.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Range {
+pub(super) enum Range {
     /// Finite doubles: sums, which do not underflow inexactly, and roots.
     Finite64,
     /// Doubles with an exponent that excludes overflow and underflow. The binade of the smallest normal number is left
@@ -51,32 +54,20 @@ impl Range {
     }
 }
 
-/// How a number becomes an integer: to how many bits, signed or not.
-fn integer_form(op: Op) -> Option<(bool, bool, Type)> {
-    Some(match op {
-        Op::CvtS32F32 => (false, true, Type::F32),
-        Op::CvtU32F32 => (false, false, Type::F32),
-        Op::CvtS64F32 => (true, true, Type::F32),
-        Op::CvtU64F32 => (true, false, Type::F32),
-        Op::CvtS32F64 => (false, true, Type::F64),
-        Op::CvtU32F64 => (false, false, Type::F64),
-        Op::CvtS64F64 => (true, true, Type::F64),
-        Op::CvtU64F64 => (true, false, Type::F64),
-        _ => return None,
-    })
-}
-
-/// How an integer becomes a number that it may not fit: bits of it, signed or not, and the precision.
-fn number_form(op: Op) -> Option<(bool, bool, Type)> {
-    Some(match op {
-        Op::CvtF32S32 => (false, true, Type::F32),
-        Op::CvtF32U32 => (false, false, Type::F32),
-        Op::CvtF32S64 => (true, true, Type::F32),
-        Op::CvtF32U64 => (true, false, Type::F32),
-        Op::CvtF64S64 => (true, true, Type::F64),
-        Op::CvtF64U64 => (true, false, Type::F64),
-        _ => return None,
-    })
+impl Exactness {
+    /// What an arithmetic op computes, once signs are as it says.
+    fn of(op: Op) -> Option<Exactness> {
+        Some(match op {
+            Op::FaddD | Op::FsubD | Op::FaddS | Op::FsubS => Exactness::Sum,
+            Op::FmulD | Op::FmulS => Exactness::Product,
+            Op::FdivD | Op::FdivS => Exactness::Quotient,
+            Op::FsqrtD | Op::FsqrtS => Exactness::Root,
+            Op::FmaD | Op::FmsD | Op::FnmsD | Op::FnmaD | Op::FmaS | Op::FmsS | Op::FnmsS | Op::FnmaS => {
+                Exactness::Fused
+            }
+            _ => return None,
+        })
+    }
 }
 
 impl Emitter<'_> {
@@ -88,7 +79,7 @@ impl Emitter<'_> {
                 used[range as usize] = true;
             }
             // Whether the inexact flag is set.
-            if integer_form(inst.op).is_some() || number_form(inst.op).is_some() {
+            if converts_integer(inst.op) {
                 used[Range::Finite64 as usize] = true;
             }
         }
@@ -119,10 +110,12 @@ impl Emitter<'_> {
     pub(super) fn float(&mut self, inst: &Inst) -> Emitted<()> {
         let [a, b, _] = inst.args;
         match inst.op {
+            Op::BitsF64 if self.plan.held(a) == Held::Double => self.get_held(a),
             Op::Box | Op::BitsF64 => {
                 self.bits(inst.result)?;
                 self.s().f64_reinterpret_i64();
             }
+            Op::Unbox if self.plan.held(a) == Held::Single => self.get_held(a),
             Op::BitsI64 => self.bits(a)?,
             Op::BitsF32 => {
                 self.low(a)?;
@@ -192,6 +185,19 @@ impl Emitter<'_> {
 
     /// Pushes the 64 bits of a floating-point register, or of a single the 32, as an integer.
     pub(super) fn bits(&mut self, v: Value) -> Emitted<()> {
+        match self.plan.held(v) {
+            Held::Plain => {}
+            Held::Double => {
+                self.get_held(v);
+                self.s().i64_reinterpret_f64();
+                return Ok(());
+            }
+            Held::Single => {
+                self.get_held(v);
+                self.s().i32_reinterpret_f32().i64_extend_i32_u().i64_const(0xffff_ffff << 32).i64_or();
+                return Ok(());
+            }
+        }
         match self.inline(v).copied() {
             Some(inst) if inst.op == Op::Box => {
                 self.get(inst.args[0])?;
@@ -212,6 +218,11 @@ impl Emitter<'_> {
 
     /// Pushes the low 32 bits of a floating-point register.
     pub(super) fn single_bits(&mut self, v: Value) -> Emitted<()> {
+        if self.plan.held(v) == Held::Single {
+            self.get_held(v);
+            self.s().i32_reinterpret_f32();
+            return Ok(());
+        }
         match self.inline(v).copied() {
             Some(inst) if inst.op == Op::Box => {
                 self.get(inst.args[0])?;
@@ -289,7 +300,7 @@ impl Emitter<'_> {
     }
 
     /// Takes a condition: if it holds, the exact implementation makes the result.
-    fn exactly_if(&mut self, inst: &Inst) -> Emitted<()> {
+    pub(super) fn exactly_if(&mut self, inst: &Inst) -> Emitted<()> {
         self.seldom();
         self.exactly(inst)?;
         self.s().end();
@@ -299,41 +310,30 @@ impl Emitter<'_> {
     /// Arithmetic to nearest.
     fn arithmetic(&mut self, inst: &Inst) -> Emitted<bool> {
         let Some(range) = Range::of(inst.op) else { return Ok(false) };
-        let [a, b, c] = inst.args;
-        let fused = matches!(
-            inst.op,
-            Op::FmaD | Op::FmsD | Op::FnmsD | Op::FnmaD | Op::FmaS | Op::FmsS | Op::FnmsS | Op::FnmaS
-        );
-        if fused && !self.features.fused {
+        let of = Exactness::of(inst.op);
+        if of == Some(Exactness::Fused) && !self.features.fused {
             return Ok(false);
         }
         let result = self.place(inst.result);
-        if fused {
-            self.fused(inst.op, [a, b, c])?;
-        } else {
-            self.get(a)?;
-            if inst.op.info().args.len() > 1 {
-                self.get(b)?;
-            }
-            match inst.op {
-                Op::FaddD => self.s().f64_add(),
-                Op::FsubD => self.s().f64_sub(),
-                Op::FmulD => self.s().f64_mul(),
-                Op::FdivD => self.s().f64_div(),
-                Op::FsqrtD => self.s().f64_sqrt(),
-                Op::FaddS => self.s().f32_add(),
-                Op::FsubS => self.s().f32_sub(),
-                Op::FmulS => self.s().f32_mul(),
-                Op::FdivS => self.s().f32_div(),
-                Op::FsqrtS => self.s().f32_sqrt(),
-                Op::CvtF32F64 => self.s().f32_demote_f64(),
-                _ => return Err("an unknown arithmetic op"),
-            };
-        }
+        self.operands(inst, of == Some(Exactness::Fused))?;
+        let wide = range.is_wide();
+        match (of, wide) {
+            (Some(Exactness::Sum), true) => self.s().f64_add(),
+            (Some(Exactness::Product), true) => self.s().f64_mul(),
+            (Some(Exactness::Quotient), true) => self.s().f64_div(),
+            (Some(Exactness::Root), true) => self.s().f64_sqrt(),
+            (Some(Exactness::Fused), true) => self.s().f64x2_relaxed_madd().f64x2_extract_lane(0),
+            (Some(Exactness::Sum), false) => self.s().f32_add(),
+            (Some(Exactness::Product), false) => self.s().f32_mul(),
+            (Some(Exactness::Quotient), false) => self.s().f32_div(),
+            (Some(Exactness::Root), false) => self.s().f32_sqrt(),
+            (Some(Exactness::Fused), false) => self.s().f32x4_relaxed_madd().f32x4_extract_lane(0),
+            (None, _) => self.s().f32_demote_f64(),
+        };
         self.s().local_tee(result);
         let (from, _) = range.bounds();
         let local = self.ranges[range as usize].ok_or("a range without a local")?;
-        if range.is_wide() {
+        if wide {
             self.s().i64_reinterpret_f64().i64_const(1).i64_shl();
             if from != 0 {
                 self.s().i64_const(from as i64).i64_sub();
@@ -346,31 +346,61 @@ impl Emitter<'_> {
             }
             self.s().local_get(local).i32_ge_u();
         }
+        // Mostly because the inexact flag is clear: then an exact result is right.
+        self.seldom();
+        match of {
+            Some(of) if of.is_inline() => {
+                // The operands and the result, and what asking needs besides.
+                let mut at: Vec<u32> =
+                    (1..of.params()).map(|_| self.temp(if wide { ValType::F64 } else { ValType::F32 })).collect();
+                self.operands(inst, false)?;
+                at.iter().rev().for_each(|&local| {
+                    self.s().local_set(local);
+                });
+                at.push(result);
+                at.extend([ValType::F64; SCRATCH].map(|ty| self.temp(ty)));
+                of.ask(&mut InstructionSink::new(&mut self.code), wide, self.features, &at);
+            }
+            Some(of) => {
+                self.operands(inst, false)?;
+                self.s().local_get(result).call(of.function(wide));
+                self.asks_exactness = true;
+            }
+            None => {
+                self.s().local_get(result).f64_promote_f32();
+                self.get(inst.args[0])?;
+                self.s().f64_eq();
+            }
+        }
+        self.s().i32_eqz();
         self.exactly_if(inst)?;
+        self.s().end();
         Ok(true)
     }
 
-    /// Pushes a fused multiply-add.
-    fn fused(&mut self, op: Op, args: [Value; 3]) -> Emitted<()> {
-        let wide = matches!(op, Op::FmaD | Op::FmsD | Op::FnmsD | Op::FnmaD);
-        let minus_product = matches!(op, Op::FnmsD | Op::FnmaD | Op::FnmsS | Op::FnmaS);
-        let minus_addend = matches!(op, Op::FmsD | Op::FnmaD | Op::FmsS | Op::FnmaS);
-        for (n, v) in args.into_iter().enumerate() {
+    /// Pushes the operands of an arithmetic op, with other signs where the op says so; `as_vectors` with copies of each.
+    fn operands(&mut self, inst: &Inst, as_vectors: bool) -> Emitted<()> {
+        let wide = inst.op.info().args.iter().all(|ty| *ty == Type::F64);
+        for (n, &v) in inst.args.iter().enumerate().take(inst.op.info().args.len()) {
             self.get(v)?;
-            let negates = n == 2 && minus_addend;
-            match (wide, negates) {
-                (true, true) => self.s().f64_neg().f64x2_splat(),
-                (true, false) => self.s().f64x2_splat(),
-                (false, true) => self.s().f32_neg().f32x4_splat(),
-                (false, false) => self.s().f32x4_splat(),
+            let negates = match inst.op {
+                Op::FsubD | Op::FsubS => n == 1,
+                Op::FmsD | Op::FmsS => n == 2,
+                Op::FnmsD | Op::FnmsS => n == 0,
+                Op::FnmaD | Op::FnmaS => n != 1,
+                _ => false,
+            };
+            match (negates, wide) {
+                (true, true) => self.s().f64_neg(),
+                (true, false) => self.s().f32_neg(),
+                _ => &mut self.s(),
+            };
+            match (as_vectors, wide) {
+                (true, true) => self.s().f64x2_splat(),
+                (true, false) => self.s().f32x4_splat(),
+                _ => &mut self.s(),
             };
         }
-        match (wide, minus_product) {
-            (true, false) => self.s().f64x2_relaxed_madd().f64x2_extract_lane(0),
-            (true, true) => self.s().f64x2_relaxed_nmadd().f64x2_extract_lane(0),
-            (false, false) => self.s().f32x4_relaxed_madd().f32x4_extract_lane(0),
-            (false, true) => self.s().f32x4_relaxed_nmadd().f32x4_extract_lane(0),
-        };
         Ok(())
     }
 
@@ -444,118 +474,6 @@ impl Emitter<'_> {
         } else {
             self.s().f64_ne();
         }
-        self.exactly_if(inst)?;
-        Ok(true)
-    }
-
-    /// Pushes whether the inexact flag is set.
-    fn is_inexact(&mut self) -> Emitted<()> {
-        let local = self.ranges[Range::Finite64 as usize].ok_or("a range without a local")?;
-        self.s().local_get(local).i64_const(0).i64_ne();
-        Ok(())
-    }
-
-    /// Conversions to integers: a number in range that is one, or the inexact flag is set.
-    fn rounded(&mut self, inst: &Inst) -> Emitted<bool> {
-        let Some((wide, signed, ty)) = integer_form(inst.op) else { return Ok(false) };
-        let rm = if inst.imm == 7 && self.region.rounding == RoundingClass::Rne { 0 } else { inst.imm };
-        if !(0..=3).contains(&rm) {
-            return Ok(false);
-        }
-        let result = self.place(inst.result);
-        let double = ty == Type::F64;
-        let rounded = self.temp(type_of(ty));
-        self.get(inst.args[0])?;
-        match (rm, double) {
-            (0, true) => self.s().f64_nearest(),
-            (0, false) => self.s().f32_nearest(),
-            (1, true) => self.s().f64_trunc(),
-            (1, false) => self.s().f32_trunc(),
-            (2, true) => self.s().f64_floor(),
-            (2, false) => self.s().f32_floor(),
-            (_, true) => self.s().f64_ceil(),
-            (_, false) => self.s().f32_ceil(),
-        };
-        self.s().local_tee(rounded);
-        match (wide, signed, double) {
-            (true, true, true) => self.s().i64_trunc_sat_f64_s(),
-            (true, true, false) => self.s().i64_trunc_sat_f32_s(),
-            (true, false, true) => self.s().i64_trunc_sat_f64_u(),
-            (true, false, false) => self.s().i64_trunc_sat_f32_u(),
-            (false, true, true) => self.s().i32_trunc_sat_f64_s().i64_extend_i32_s(),
-            (false, true, false) => self.s().i32_trunc_sat_f32_s().i64_extend_i32_s(),
-            (false, false, true) => self.s().i32_trunc_sat_f64_u().i64_extend_i32_s(),
-            (false, false, false) => self.s().i32_trunc_sat_f32_u().i64_extend_i32_s(),
-        };
-        self.s().local_set(result);
-        let exponent = if wide { 64 } else { 32 } - i32::from(signed);
-        let limit = 2f64.powi(exponent);
-        if double {
-            self.s().local_get(rounded);
-            if signed {
-                self.s().f64_abs();
-            } else {
-                self.s().f64_const(Ieee64::from(0.0)).f64_ge().local_get(rounded);
-            }
-            self.s().f64_const(Ieee64::from(limit)).f64_lt();
-        } else {
-            self.s().local_get(rounded);
-            if signed {
-                self.s().f32_abs();
-            } else {
-                self.s().f32_const(Ieee32::from(0.0)).f32_ge().local_get(rounded);
-            }
-            self.s().f32_const(Ieee32::from(limit as f32)).f32_lt();
-        }
-        if !signed {
-            self.s().i32_and();
-        }
-        self.is_inexact()?;
-        self.s().local_get(rounded);
-        self.get(inst.args[0])?;
-        if double {
-            self.s().f64_eq();
-        } else {
-            self.s().f32_eq();
-        }
-        self.s().i32_or().i32_and().i32_eqz();
-        self.exactly_if(inst)?;
-        Ok(true)
-    }
-
-    /// Conversions of integers that may not fit, to nearest: those that do, or the inexact flag is set.
-    fn converted(&mut self, inst: &Inst) -> Emitted<bool> {
-        let Some((wide, signed, ty)) = number_form(inst.op) else { return Ok(false) };
-        let result = self.place(inst.result);
-        let double = ty == Type::F64;
-        let v = self.temp(ValType::I64);
-        if wide {
-            self.get(inst.args[0])?;
-        } else {
-            self.low(inst.args[0])?;
-            if signed {
-                self.s().i64_extend_i32_s();
-            } else {
-                self.s().i64_extend_i32_u();
-            }
-        }
-        self.s().local_tee(v);
-        match (signed, double) {
-            (true, true) => self.s().f64_convert_i64_s(),
-            (false, true) => self.s().f64_convert_i64_u(),
-            (true, false) => self.s().f32_convert_i64_s(),
-            (false, false) => self.s().f32_convert_i64_u(),
-        };
-        self.s().local_set(result);
-        let exact = if double { 1 << 53 } else { 1 << 24 };
-        self.s().local_get(v);
-        if signed {
-            self.s().i64_const(exact).i64_add().i64_const(2 * exact).i64_gt_u();
-        } else {
-            self.s().i64_const(exact).i64_gt_u();
-        }
-        self.is_inexact()?;
-        self.s().i32_eqz().i32_and();
         self.exactly_if(inst)?;
         Ok(true)
     }
