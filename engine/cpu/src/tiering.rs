@@ -24,12 +24,15 @@ pub struct Policy {
     pub slice: i64,
     /// How many samples make code hot, at least 1.
     pub hot: u32,
+    /// How many bytes before and behind what is known of a function hot code may lie and be taken for a part of it, as what
+    /// a jump table leads to is. Tiers whose jumps within a function are much quicker than those between two gain by it.
+    pub near: u64,
 }
 
 impl Default for Policy {
     fn default() -> Policy {
         // Two million instructions: programs that only start and end compile next to nothing.
-        Policy { slice: 4096, hot: 500 }
+        Policy { slice: 4096, hot: 500, near: 0 }
     }
 }
 
@@ -143,9 +146,11 @@ impl Upper {
         fits: impl Fn(&Region) -> Fit,
     ) -> Option<Taken> {
         self.samples.insert(key, 0);
+        let near = self.policy.near;
         let within = |f: &Function| {
+            let span = f.span.start.saturating_sub(near)..f.span.end.saturating_add(near);
             let has = f.only.as_ref().is_none_or(|blocks| blocks.binary_search(&key.pc).is_ok());
-            f.key.rounding == key.rounding && f.span.contains(&key.pc) && has
+            f.key.rounding == key.rounding && span.contains(&key.pc) && has
         };
         let known = self.functions.iter().position(|f| within(f) && !f.entries.contains(&key.pc) && f.key != key);
         let number = match known {
@@ -196,6 +201,7 @@ impl Upper {
         fits: impl Fn(&Region) -> Fit,
     ) -> Option<Taken> {
         let key = self.functions[number].key;
+        let number = self.absorb(number);
         let region = translator.lift_function(key, &self.functions[number].entries, memory, has_run);
         let Some((pages, layout)) = fits(region) else {
             self.refuse(key);
@@ -226,6 +232,37 @@ impl Upper {
                 None
             }
         }
+    }
+
+    /// Makes others that lie within what is known of a function a part of it, as the pieces are that a jump table leads to
+    /// when all of them become hot at once. What was compiled of them stays until the whole has been. Answers the
+    /// function's number then.
+    fn absorb(&mut self, number: usize) -> usize {
+        let near = self.policy.near;
+        let of = &self.functions[number];
+        if near == 0 || of.only.is_some() {
+            return number;
+        }
+        let span = of.span.start.saturating_sub(near)..of.span.end.saturating_add(near);
+        let (key, compiled) = (of.key, of.compiled);
+        let is_part = |f: &Function| {
+            let fits = f.key != key && f.key.rounding == key.rounding && span.contains(&f.key.pc);
+            fits && !f.pending && f.only.is_none() && f.compiled <= compiled.max(1)
+        };
+        let (parts, mut rest): (Vec<Function>, Vec<Function>) = self.functions.drain(..).partition(is_part);
+        let number = rest.iter().position(|f| f.key == key).unwrap_or(0);
+        let of = &mut rest[number];
+        for part in parts {
+            for entry in std::iter::once(part.key.pc).chain(part.entries) {
+                if entry != key.pc && !of.entries.contains(&entry) && of.entries.len() < MAX_ENTRIES {
+                    of.entries.push(entry);
+                }
+            }
+            of.keys.extend(part.keys);
+            of.span = of.span.start.min(part.span.start)..of.span.end.max(part.span.end);
+        }
+        self.functions = rest;
+        number
     }
 
     /// The entries of a function that has been compiled meanwhile.
@@ -267,7 +304,8 @@ impl Upper {
     /// The function at `key` is not to be compiled.
     fn refuse(&mut self, key: Key) {
         self.samples.insert(key, NEVER);
-        self.functions.retain(|f| f.key != key);
+        // What was compiled of it before is still there, to be forgotten with it.
+        self.functions.retain(|f| f.key != key || !f.keys.is_empty());
     }
 
     pub(crate) fn link(&mut self, site: Option<Site>, key: Key, code: Code, may_link: bool) {

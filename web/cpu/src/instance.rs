@@ -9,6 +9,9 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::ptr::NonNull;
 
+/// When code is compiled.
+const POLICY: Policy = Policy { slice: 4096, hot: 500, near: 128 };
+
 /// An address space and everything that runs it.
 pub struct Instance<M: Committed> {
     space: SoftSpace<M>,
@@ -32,7 +35,7 @@ impl<M: Committed> Instance<M> {
         Instance {
             space,
             state,
-            translations: Translations::new(tier).with_compiler(compiler, Policy::default()),
+            translations: Translations::new(tier).with_compiler(compiler, POLICY),
             translator: Translator::default(),
             bytes: Vec::new(),
         }
