@@ -30,7 +30,7 @@ const SIGNAL_REGS: u64 = 128 + 176;
 
 /// The message about a crash, in lines that end with `end`.
 pub fn describe(image: &Image, crash: &Crash, backtrace: bool, end: &str) -> String {
-    let files = Files::read(image, crash);
+    let files = Files::read(image, &crash.code);
     let signal = name_of(SIGNALS, u64::from(crash.info.signo)).unwrap_or("a signal");
     let name = String::from_utf8_lossy(&crash.comm);
     let mut text = format!("friscy: {name} (process {}) was killed by {signal}{}{end}", crash.pid, reason(crash));
@@ -44,6 +44,11 @@ pub fn describe(image: &Image, crash: &Crash, backtrace: bool, end: &str) -> Str
         };
     }
     text
+}
+
+/// Where an address is in a process with this code: symbol and file.
+pub fn place(image: &Image, code: &[CodeMapping], pc: u64) -> String {
+    Files::read(image, code).place(pc, true)
 }
 
 /// What the signal says beside its number.
@@ -70,12 +75,12 @@ struct Files {
 }
 
 impl Files {
-    fn read(image: &Image, crash: &Crash) -> Files {
+    fn read(image: &Image, code: &[CodeMapping]) -> Files {
         let mut bytes = BTreeMap::new();
-        for path in crash.code.iter().filter_map(|mapping| mapping.path.as_ref()) {
+        for path in code.iter().filter_map(|mapping| mapping.path.as_ref()) {
             bytes.entry(path.clone()).or_insert_with(|| image.read(&String::from_utf8_lossy(path)));
         }
-        Files { mappings: crash.code.clone(), bytes }
+        Files { mappings: code.to_vec(), bytes }
     }
 
     fn mapping(&self, pc: u64) -> Option<&CodeMapping> {

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::image::Image;
 use crate::options::{RunOptions, TierChoice};
-use friscy_cpu::{NativeCpu, Policy, Watch};
+use friscy_cpu::{Crosscheck, NativeCpu, Policy, Watch};
 use friscy_engine::native::{HostClock, HostEntropy};
 use friscy_engine::{Config, Machine, Ports};
 use friscy_interp::Interp;
@@ -20,11 +20,21 @@ const MAX_CODE_BYTES: usize = 64 << 20;
 /// The same of compiled code.
 const MAX_COMPILED_BYTES: usize = 128 << 20;
 
-/// Makes a machine on the image with these streams; its compiled tiers can be watched.
+/// A machine, and what can be seen of its tiers from outside.
+pub struct Built {
+    /// The machine.
+    pub machine: Machine,
+    /// What is compiled.
+    pub watch: Watch,
+    /// What is compared, if it is.
+    pub crosscheck: Option<Crosscheck>,
+}
+
+/// Makes a machine on the image with these streams.
 ///
 /// # Errors
 /// The host has no source of entropy.
-pub fn build(image: &Image, options: &RunOptions, terminal: Box<dyn Terminal>) -> Result<(Machine, Watch), Error> {
+pub fn build(image: &Image, options: &RunOptions, terminal: Box<dyn Terminal>) -> Result<Built, Error> {
     let mut kernel = KernelConfig {
         hwcap: friscy_isa::hwcap(),
         isa: friscy_isa::isa_string(),
@@ -60,7 +70,8 @@ pub fn build(image: &Image, options: &RunOptions, terminal: Box<dyn Terminal>) -
             NativeCpu::with_compiler(Box::new(make_tier), make_compiler, policy)
         }
     };
-    let watch = cpu.watch();
+    let cpu = if options.crosscheck { cpu.with_reference(Box::new(make_tier)) } else { cpu };
+    let (watch, crosscheck) = (cpu.watch(), cpu.crosscheck());
     let ports = Ports {
         cpu: Box::new(cpu),
         vfs: Rc::clone(&image.vfs),
@@ -72,5 +83,5 @@ pub fn build(image: &Image, options: &RunOptions, terminal: Box<dyn Terminal>) -
     let mut machine = Machine::new(Config { kernel, ..Config::default() }, ports);
     machine.kernel.drivers.devpts = Some(Rc::clone(&image.devpts));
     machine.kernel.drivers.boot_id = boot_id;
-    Ok((machine, watch))
+    Ok(Built { machine, watch, crosscheck })
 }

@@ -5,6 +5,7 @@
 
 mod cache;
 mod crash;
+mod crosscheck;
 mod docs;
 mod error;
 mod host;

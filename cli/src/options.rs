@@ -90,6 +90,11 @@ pub struct RunOptions {
     #[arg(long, value_name = "SAMPLES", default_value_t = Policy::default().hot, value_parser = clap::value_parser!(u32).range(1..))]
     pub jit_threshold: u32,
 
+    /// Runs everything by the interpreter first, takes that back, runs it again as `--tier` says, and compares registers,
+    /// flags and written memory. At the first difference it says where and what, and ends with status 125.
+    #[arg(long)]
+    pub crosscheck: bool,
+
     /// Prints executed instructions and time at the end, and what was compiled; as a line of JSON if so asked.
     #[arg(
         long,

@@ -3,9 +3,12 @@
 use crate::error::{Error, OWN_ERROR};
 use crate::host::{Events, Mode, RawMode, Streams, resident};
 use crate::image::Image;
+use crate::machine::Built;
 use crate::options::RunOptions;
 use crate::perf::PerfMap;
-use crate::{crash, machine, mounts, stats, strace, users};
+use crate::{crash, crosscheck, machine, mounts, stats, strace, users};
+use friscy_abi::signal::SIGKILL;
+use friscy_cpu::{Crosscheck, Ended};
 use friscy_engine::{ExitStatus, Machine, MachineStatus, Program};
 use friscy_kernel::crash::Crash;
 use friscy_kernel::signal::SigInfo;
@@ -46,7 +49,7 @@ pub fn run(options: &RunOptions) -> Result<ExitCode, Error> {
     image.write("/etc/hosts", &format!("127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\t{hostname}\n"));
     mounts::mount(&image, &options.volumes, &options.tmpfs, &program.user)?;
     let (streams, interest) = Streams::new(mode);
-    let (mut machine, watch) = machine::build(&image, options, Box::new(streams))?;
+    let Built { mut machine, watch, crosscheck } = machine::build(&image, options, Box::new(streams))?;
     if let Some(set) = &options.strace {
         machine.set_trace(Some(strace::Strace::new(set, mode == Mode::Terminal)?));
     }
@@ -68,16 +71,22 @@ pub fn run(options: &RunOptions) -> Result<ExitCode, Error> {
         backtrace: options.backtrace,
         unknown: 0,
         crash: None,
+        crosscheck: crosscheck.as_ref(),
+        ended: None,
         base: resident(),
         perf_map: if options.perf_map { Some(PerfMap::new()?) } else { None },
     };
     let status = run_machine(&mut machine, &mut events, &mut reports);
     drop(raw);
+    if let Some((ended, crash)) = &reports.ended {
+        eprint!("{}", crosscheck::describe(&image, ended, crash.as_ref()));
+    }
     if let Some(crash) = &reports.crash {
         eprint!("{}", crash::describe(&image, crash, options.backtrace, "\n"));
     }
     if let Some(format) = options.stats {
-        eprint!("{}", stats::report(format, machine.kernel.retired, begin.elapsed(), &watch.stats()));
+        let compared = crosscheck.as_ref().map(Crosscheck::compared);
+        eprint!("{}", stats::report(format, machine.kernel.retired, begin.elapsed(), &watch.stats(), compared));
     }
     // Taking the machine apart frees memory that the host frees anyway.
     std::mem::forget(machine);
@@ -97,6 +106,10 @@ struct Reports<'a> {
     base: u64,
     /// The first process's crash.
     crash: Option<Crash>,
+    /// What is compared, if it is.
+    crosscheck: Option<&'a Crosscheck>,
+    /// Why nothing runs any more, and the process that ran last.
+    ended: Option<(Ended, Option<Crash>)>,
     /// Where compiled code is.
     perf_map: Option<PerfMap>,
 }
@@ -122,8 +135,14 @@ impl Reports<'_> {
             eprint!("friscy: the guest made system call {number}, which is not known here: ENOSYS\r\n");
         }
         self.unknown = machine.kernel.drivers.unknown_calls.len();
+        self.ended = self.crosscheck.and_then(Crosscheck::ended).map(|ended| (ended, None));
         for crash in machine.kernel.take_crashes() {
-            if crash.pid == self.first {
+            if let Some((_, place)) = &mut self.ended
+                && crash.info.signo == SIGKILL
+            {
+                // The first is the one that was compared; others only end with it.
+                place.get_or_insert(crash);
+            } else if crash.pid == self.first {
                 self.crash = Some(crash);
             } else if self.backtrace {
                 eprint!("{}", crash::describe(self.image, &crash, true, "\r\n"));
@@ -149,6 +168,10 @@ fn run_machine(machine: &mut Machine, events: &mut Events, reports: &mut Reports
             looked = Instant::now();
         }
         reports.look(machine);
+        if reports.ended.is_some() {
+            machine.kernel.flush_terminal();
+            return Ok(OWN_ERROR);
+        }
         if let MachineStatus::Exited(status) = status {
             return Ok(shell_status(status));
         }

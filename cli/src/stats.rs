@@ -5,11 +5,20 @@ use friscy_seam::TierStats;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// The report on `retired` instructions that took `time`, and on what was compiled, in lines.
-pub fn report(format: StatsFormat, retired: u64, time: Duration, compiled: &TierStats) -> String {
+/// How many runs were compared with the interpreter, and how many pages that they wrote, if they were.
+type Compared = Option<(u64, u64)>;
+
+/// The report on `retired` instructions that took `time`, on what was compiled, and what was compared.
+pub fn report(format: StatsFormat, retired: u64, time: Duration, compiled: &TierStats, compared: Compared) -> String {
     match format {
-        StatsFormat::Text => text(retired, time, compiled),
-        StatsFormat::Json => json(retired, time, compiled),
+        StatsFormat::Text => {
+            let mut text = text(retired, time, compiled);
+            if let Some((runs, pages)) = compared {
+                let _ = writeln!(text, "friscy: compared {runs} runs, which wrote {pages} pages");
+            }
+            text
+        }
+        StatsFormat::Json => json(retired, time, compiled, compared),
     }
 }
 
@@ -53,13 +62,17 @@ fn text(retired: u64, time: Duration, compiled: &TierStats) -> String {
 }
 
 /// One object in a line: names and reasons are words of this program without anything to escape.
-fn json(retired: u64, time: Duration, compiled: &TierStats) -> String {
+fn json(retired: u64, time: Duration, compiled: &TierStats, compared: Compared) -> String {
     let mut text = format!("{{\"instructions\":{retired},\"seconds\":{:.6},\"compiled\":{{", time.as_secs_f64());
     for (name, count) in compiled.counts() {
         let _ = write!(text, "\"{name}\":{count},");
     }
     let refused: Vec<String> = compiled.refused.iter().map(|(why, count)| format!("\"{why}\":{count}")).collect();
-    let _ = writeln!(text, "\"refused\":{{{}}}}}}}", refused.join(","));
+    let _ = write!(text, "\"refused\":{{{}}}}}", refused.join(","));
+    if let Some((runs, pages)) = compared {
+        let _ = write!(text, ",\"compared\":{{\"runs\":{runs},\"pages\":{pages}}}");
+    }
+    text.push_str("}\n");
     text
 }
 
@@ -89,7 +102,7 @@ mod tests {
     fn lines() {
         let second = Duration::from_secs(1);
         assert_eq!(
-            report(StatsFormat::Text, 2_000_000, second, &some()),
+            report(StatsFormat::Text, 2_000_000, second, &some(), None),
             "friscy: 2000000 instructions in 1.000 s, 2.0 million a second\n\
              friscy: compiled 3 regions, 1 of them again, in 1.5 ms: 10 instructions, 4.00 host bytes a guest byte\n\
              friscy: 4 attempts, 0 stores added for faults, 0 regions invalidated, 1 refused\n\
@@ -97,16 +110,17 @@ mod tests {
              friscy: entered compiled code 3 times; exits: site 2, ecall 1\n"
         );
         assert_eq!(
-            report(StatsFormat::Text, 1_000_000, second, &TierStats::default()),
-            "friscy: 1000000 instructions in 1.000 s, 1.0 million a second\nfriscy: nothing was compiled\n"
+            report(StatsFormat::Text, 1_000_000, second, &TierStats::default(), Some((3, 4))),
+            "friscy: 1000000 instructions in 1.000 s, 1.0 million a second\nfriscy: nothing was compiled\n\
+             friscy: compared 3 runs, which wrote 4 pages\n"
         );
     }
 
     #[test]
     fn an_object() {
-        let text = report(StatsFormat::Json, 5, Duration::from_millis(500), &some());
+        let text = report(StatsFormat::Json, 5, Duration::from_millis(500), &some(), Some((3, 4)));
         assert!(text.starts_with("{\"instructions\":5,\"seconds\":0.500000,\"compiled\":{\"regions\":2,"), "{text}");
-        assert!(text.ends_with("\"refused\":{\"too large\":1}}}\n"), "{text}");
+        assert!(text.ends_with("\"refused\":{\"too large\":1}},\"compared\":{\"runs\":3,\"pages\":4}}\n"), "{text}");
         assert!(text.contains("\"exits_site\":2,") && text.contains("\"exits_ecall\":1,"), "{text}");
     }
 }

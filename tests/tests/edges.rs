@@ -48,6 +48,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "friscy",
         &[
             "friscy-abi",
+            "friscy-boundary",
             "friscy-cpu",
             "friscy-engine",
             "friscy-image",

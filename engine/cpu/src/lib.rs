@@ -18,4 +18,4 @@ pub use translate::{Changed, CodeMemory, Image, Key, Mark, PageSource, Translati
 pub mod native;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-pub use native::{NativeCpu, Statistics, Watch};
+pub use native::{Crosscheck, Difference, Ended, NativeCpu, PageDifference, Side, Statistics, Watch};

@@ -1,6 +1,7 @@
 //! Guest code under the run loop: why each run stops, with which pc, registers and count of retired instructions.
 //!
-//! Every test runs twice: with direct calls, and with each call of the boundary passing through bytes.
+//! Every test runs three times: with direct calls, with each call of the boundary passing through bytes, and with
+//! everything run twice and compared.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
@@ -17,10 +18,14 @@ fn native() -> NativeCpu {
     NativeCpu::new(Box::new(|| Box::new(Interp::new(1 << 20))))
 }
 
-/// Runs `test` with direct calls and through bytes.
+/// Runs `test` with direct calls, through bytes, and compared.
 fn check(test: impl Fn(&mut dyn Cpu)) {
     test(&mut native());
     test(&mut Serialised::new(Loopback(native())));
+    let mut compared = native().with_reference(Box::new(|| Box::new(Interp::new(1 << 20))));
+    let crosscheck = compared.crosscheck().unwrap();
+    test(&mut compared);
+    assert_eq!(crosscheck.ended(), None);
 }
 
 /// The bytes of assembly lines; compressed instructions take two.

@@ -1,5 +1,5 @@
-//! What is known of a process that a signal for faults killed, for a message about it: kept because registers, mappings
-//! and stack are gone when somebody asks.
+//! What is known of a process that a signal for faults killed, or whose address space failed, for a message about it:
+//! kept because registers, mappings and stack are gone when somebody asks.
 
 use crate::kernel::Kernel;
 use crate::mm::{Vma, VmaBacking};
@@ -22,7 +22,7 @@ pub struct Crash {
     pub tid: Tid,
     /// Its name, as prctl(2) `PR_SET_NAME` sets it.
     pub comm: Vec<u8>,
-    /// The signal.
+    /// The signal; SIGKILL when its address space failed ([`friscy_boundary::Exit::Poisoned`]).
     pub info: SigInfo,
     /// Registers of the thread when the signal was delivered.
     pub regs: Regs,

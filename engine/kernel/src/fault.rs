@@ -27,6 +27,7 @@ impl Kernel {
                 let pid = task.tgid;
                 let message = format!("friscy: process {pid} ends: its address space failed at pc {pc:#x}\n");
                 self.terminal.write(Stream::Err, message.as_bytes());
+                self.note_crash(tid, SigInfo::kernel(SIGKILL));
                 self.exit_group(pid, ExitStatus::Signaled { signo: SIGKILL, core: false });
                 return;
             }

@@ -1,12 +1,13 @@
 //! The address spaces of a machine on a host with an MMU.
 
+use super::code::Code;
+use super::crosscheck::{Check, Crosscheck, Subject};
 use super::sharing::Sharing;
 use super::space::{Hart, NativeSpace, Pages};
 use super::{Memfd, Watch, budget, fault};
 use crate::lift::Translator;
-use crate::run::{self, RunMemory, Stop};
 use crate::tiering::{MakeCompiler, Policy};
-use crate::translate::{Changed, Mark, Translations};
+use crate::translate::{Changed, Translations};
 use friscy_boundary::{Backing, CopyFault, Cpu, Exit, Mapping, MemError, MmId, ObjectId, Prot, Ran, Regs, WINDOW_SIZE};
 use friscy_seam::Tier;
 use std::cell::RefCell;
@@ -19,15 +20,7 @@ use std::slice;
 struct Space {
     memory: NativeSpace,
     state: Hart,
-    /// Chosen when it runs next, if there are none.
-    code: Option<Rc<RefCell<Translations>>>,
-    /// It has run code that no other address space can have: its translations are not shared, but by forks until code
-    /// changes in one of them.
-    own: bool,
-    /// Names the layout of its code; forks have the same until it changes.
-    layout: u64,
-    /// How far shared translations are known to fit.
-    checked: Mark,
+    code: Code,
 }
 
 /// What the cpu side of a machine has done and holds.
@@ -48,6 +41,8 @@ pub struct Statistics {
 /// The native implementation of [`Cpu`].
 pub struct NativeCpu {
     sharing: Sharing,
+    /// What everything is compared with.
+    check: Option<Check>,
     spaces: BTreeMap<MmId, Space>,
     objects: BTreeMap<ObjectId, Rc<Memfd>>,
     translator: Translator,
@@ -74,6 +69,7 @@ impl NativeCpu {
         budget::raise_descriptor_limit();
         NativeCpu {
             sharing: Sharing::new(make_tier, make_compiler),
+            check: None,
             spaces: BTreeMap::new(),
             objects: BTreeMap::new(),
             translator: Translator::default(),
@@ -82,11 +78,24 @@ impl NativeCpu {
         }
     }
 
-    /// What there is now.
+    /// The same, which runs everything by tiers that `make_tier` makes first, and then as it would anyway. When the two
+    /// come to different ends, nothing runs any more: each run is [`Exit::Poisoned`]. Made before any address space.
+    #[must_use]
+    pub fn with_reference(mut self, make_tier: Box<dyn Fn() -> Box<dyn Tier>>) -> NativeCpu {
+        self.check = Some(Check::new(make_tier));
+        self
+    }
+
+    /// Looks at the comparisons with a reference, from outside; nothing if there is none.
+    pub fn crosscheck(&self) -> Option<Crosscheck> {
+        self.check.as_ref().map(Check::crosscheck)
+    }
+
+    /// What there is now, without the reference's.
     pub fn statistics(&self) -> Statistics {
         let mut statistics = Statistics::default();
         let mut seen: Vec<*const RefCell<Translations>> = Vec::new();
-        let in_use = self.spaces.values().filter_map(|space| space.code.as_ref());
+        let in_use = self.spaces.values().filter_map(|space| space.code.translations());
         for code in self.sharing.kept().chain(in_use) {
             if !seen.contains(&Rc::as_ptr(code)) {
                 seen.push(Rc::as_ptr(code));
@@ -127,23 +136,17 @@ impl NativeCpu {
 
     /// Drops or leaves translations of one address space that do not hold any more after changes in `ranges`.
     fn forget(&mut self, mm: MmId, ranges: &[Range<u64>]) {
-        let Some(space) = self.spaces.get_mut(&mm) else { return };
-        space.layout = self.sharing.new_layout();
-        let Some(code) = &space.code else { return };
-        let users = Rc::strong_count(code);
-        let mut code = code.borrow_mut();
-        let holds = if code.is_shared() {
-            ranges.iter().all(|range| code.fits_range(range, &space.memory))
-        } else if users > 1 {
-            // Forks still have the old code. What is translated from now on may differ between them.
-            false
-        } else {
-            ranges.iter().for_each(|range| code.forget(range.clone()));
-            true
-        };
-        drop(code);
-        if !holds {
-            space.code = None;
+        self.forget_code(mm, ranges, |_| true);
+    }
+
+    /// The same for the code that is `wanted`.
+    fn forget_code(&mut self, mm: MmId, ranges: &[Range<u64>], wanted: impl Fn(&Code) -> bool) {
+        let Some(Space { memory, code, .. }) = self.spaces.get_mut(&mm) else { return };
+        let reference = self.check.as_mut().and_then(|check| check.code(mm));
+        for (code, sharing) in [(code, &mut self.sharing)].into_iter().chain(reference) {
+            if wanted(code) {
+                code.forget(ranges, memory, sharing);
+            }
         }
     }
 
@@ -154,48 +157,35 @@ impl NativeCpu {
     }
 }
 
-/// The translations that an address space runs with now.
-fn translations(space: &mut Space, sharing: &mut Sharing) -> Rc<RefCell<Translations>> {
-    if let Some(code) = &space.code {
-        let shared = code.borrow();
-        if !shared.is_shared() || space.checked == shared.mark() {
-            return code.clone();
-        }
-        // Others have added pages.
-        if shared.fits_since(space.checked, &space.memory) {
-            space.checked = shared.mark();
-            return code.clone();
-        }
-    }
-    let code = if space.own { sharing.own() } else { sharing.choose(&space.memory) };
-    space.checked = code.borrow().mark();
-    space.code = Some(code.clone());
-    code
-}
-
 impl Cpu for NativeCpu {
     fn create(&mut self) -> Result<MmId, MemError> {
         let memory = NativeSpace::new()?;
         // SAFETY: the space keeps both, and the state has no destructor.
         let state = unsafe { memory.hart() };
-        let layout = self.sharing.new_layout();
-        Ok(self.add(Space { memory, state, code: None, own: false, layout, checked: Mark::default() }))
+        let code = Code::new(&mut self.sharing);
+        Ok(self.add(Space { memory, state, code }))
     }
 
     fn fork_from(&mut self, parent: MmId, mappings: &[Mapping]) -> Result<MmId, MemError> {
         let ranges: Vec<_> = mappings.iter().map(|mapping| mapping.addr..mapping.addr + mapping.len).collect();
-        let parent = self.space(parent)?;
-        let memory = parent.memory.fork(&ranges)?;
+        let space = self.spaces.get_mut(&parent).ok_or(MemError::NoSuch)?;
+        let memory = space.memory.fork(&ranges)?;
         // SAFETY: the space keeps both, and the state has no destructor.
         let state = unsafe { memory.hart() };
-        let same = memory.mapped_bytes() == parent.memory.mapped_bytes();
-        let (code, own, checked) = (parent.code.clone().filter(|_| same), parent.own, parent.checked);
-        let layout = if same { parent.layout } else { self.sharing.new_layout() };
-        Ok(self.add(Space { memory, state, code, own, layout, checked }))
+        let same = memory.mapped_bytes() == space.memory.mapped_bytes();
+        let code = space.code.fork(same, &mut self.sharing);
+        let child = self.add(Space { memory, state, code });
+        if let Some(check) = &mut self.check {
+            check.fork(parent, child, same);
+        }
+        Ok(child)
     }
 
     fn destroy(&mut self, mm: MmId) {
         self.spaces.remove(&mm);
+        if let Some(check) = &mut self.check {
+            check.destroy(mm);
+        }
     }
 
     fn map(&mut self, mm: MmId, mapping: &Mapping) -> Result<(), MemError> {
@@ -258,51 +248,23 @@ impl Cpu for NativeCpu {
     }
 
     fn flush_icache(&mut self, mm: MmId, addr: u64, len: u64) {
-        // What is shared comes from bytes that cannot change.
-        if self.spaces.get(&mm).is_none_or(|space| !space.own) {
-            return;
-        }
         let end = addr.saturating_add(len).min(WINDOW_SIZE);
         if addr < end {
-            self.forget(mm, slice::from_ref(&(addr..end)));
+            self.forget_code(mm, slice::from_ref(&(addr..end)), Code::may_change);
         }
     }
 
     fn run(&mut self, mm: MmId, regs: &mut Regs, fuel: u64) -> Ran {
         fault::install();
-        let Some(space) = self.spaces.get_mut(&mm) else {
+        let Some(Space { memory, state, code }) = self.spaces.get_mut(&mm) else {
             return Ran { exit: Exit::Poisoned, retired: 0 };
         };
-        run::load(&mut space.state, regs, fuel);
-        loop {
-            let Some(space) = self.spaces.get_mut(&mm) else {
-                return Ran { exit: Exit::Poisoned, retired: 0 };
-            };
-            let shared = translations(space, &mut self.sharing);
-            let mut code = shared.borrow_mut();
-            code.enter_layout(space.layout);
-            // SAFETY: the state was made with the window of this memory. Every change of executable pages forgets or
-            // leaves their translations, what others added was just checked, and forks share what is not shared by all
-            // only while neither's code changes. The handler was installed above.
-            let stop = unsafe { run::run_shared(&mut space.state, &mut code, &space.memory, &mut self.translator) };
-            drop(code);
-            // Who else has them is what decides whether they can change.
-            drop(shared);
-            match stop {
-                Some(Stop::Exit(exit)) => {
-                    let retired = run::store(&space.state, regs, fuel);
-                    return Ran { exit, retired };
-                }
-                Some(Stop::FenceI) => {
-                    let changeable = space.memory.changeable_code();
-                    if !changeable.is_empty() {
-                        self.forget(mm, &changeable);
-                    }
-                }
-                None => {
-                    space.own = true;
-                    space.code = None;
-                }
+        let (sharing, translator) = (&mut self.sharing, &mut self.translator);
+        // SAFETY: the state was made with the window of this memory, whose code this is. The handler was installed above.
+        unsafe {
+            match &mut self.check {
+                None => code.run((memory, state), sharing, translator, regs, fuel),
+                Some(check) => check.run(mm, Subject { memory, state, code, sharing, translator }, regs, fuel),
             }
         }
     }

@@ -4,6 +4,7 @@
 //! A row of the fix-up table (see `friscy_seam::access`) pairs the host instruction that may fault with the place where
 //! execution goes on. Faults at any other pc are not ours and go to the handler that was installed before.
 
+use super::journal;
 use friscy_seam::access::{landing_for, written};
 use friscy_seam::friscy_fixup;
 use std::arch::asm;
@@ -60,15 +61,19 @@ fn provide_signal_stack() {
     }
 }
 
-/// The signal handler: resumes at the landing of a known access, else does as if it were not there.
+/// The signal handler: makes a store again that a journal waited for, resumes at the landing of a known access, else does
+/// as if it were not there.
 extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the host calls this with a valid siginfo and ucontext.
     let regs = unsafe { &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
+    let write = regs[libc::REG_ERR as usize] & ERROR_WRITE != 0;
+    let bus = signal == libc::SIGBUS;
+    // SAFETY: SIGSEGV and SIGBUS carry an address.
+    let addr = unsafe { (*info).si_addr() };
+    if write && !bus && journal::store(addr as usize) {
+        return;
+    }
     if let Some(landing) = landing_for(regs[libc::REG_RIP as usize] as usize) {
-        let write = regs[libc::REG_ERR as usize] & ERROR_WRITE != 0;
-        let bus = signal == libc::SIGBUS;
-        // SAFETY: SIGSEGV and SIGBUS carry an address.
-        let addr = unsafe { (*info).si_addr() };
         regs[libc::REG_RAX as usize] = i64::from(write) | i64::from(bus) << 1;
         regs[libc::REG_RDX as usize] = addr as i64;
         regs[libc::REG_RIP as usize] = landing as i64;

@@ -63,6 +63,7 @@ impl NativeSpace {
     /// Turns anonymous areas into copy-on-write views of their file, which nobody writes from then on.
     fn freeze(&mut self) -> Result<(), MemError> {
         let Some(file) = self.anonymous.clone() else { return Ok(()) };
+        self.suspend_journal();
         let origin = self.new_origin();
         let anonymous = self.areas.overlapping(0..u64::MAX);
         let anonymous = anonymous.iter().filter(|(_, area)| matches!(area.source, Source::Anonymous));
@@ -255,7 +256,7 @@ fn length(range: &Range<u64>) -> u64 {
 }
 
 /// The ranges without their overlaps, in order.
-fn union(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+pub(super) fn union(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     ranges.sort_by_key(|range| range.start);
     let mut merged: Vec<Range<u64>> = Vec::new();
     for range in ranges {

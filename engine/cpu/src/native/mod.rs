@@ -9,9 +9,12 @@
 
 mod areas;
 mod budget;
+mod code;
 mod cpu;
+mod crosscheck;
 mod fault;
 mod fork;
+mod journal;
 mod memfd;
 #[cfg(test)]
 mod model_tests;
@@ -24,7 +27,9 @@ mod window;
 
 pub use budget::default_share;
 pub use cpu::{NativeCpu, Statistics};
+pub use crosscheck::{Crosscheck, Difference, Ended, Side};
 pub use fault::{HostFault, copy, install};
+pub use journal::PageDifference;
 pub use memfd::Memfd;
 pub use space::{Hart, NativeSpace, Pages};
 pub use watch::Watch;

@@ -101,7 +101,7 @@ impl World {
         let pages = random.pages();
         let range = addresses(&pages);
         let byte = random.below(255) as u8 + 1;
-        match random.below(12) {
+        match random.below(14) {
             0 | 1 => {
                 let prot = random.prot();
                 let file = random.below(2) as usize;
@@ -196,6 +196,29 @@ impl World {
                     }
                 }
                 format!("resize file {file} to {len}")
+            }
+            11 => {
+                self.spaces[index].0.begin_journal().unwrap();
+                format!("begin a journal in {index}")
+            }
+            12 => {
+                let journal = self.spaces[index].0.begin_journal().unwrap();
+                let page = self.spaces[index].1.get(&pages.start).copied();
+                let before = page.and_then(|page| self.content(&page));
+                let stored = page.is_some_and(|page| page.prot.write) && before.is_some();
+                assert_eq!(self.spaces[index].0.copy_out(range.start, &[byte; 16]).is_ok(), stored);
+                journal.take_back(true);
+                assert_eq!(self.spaces[index].0.copy_out(range.start, &[byte; 16]).is_ok(), stored);
+                assert!(journal.differences(1).is_empty());
+                journal.take_back(false);
+                // A view has a page of its own even so.
+                if let Some(Page { source: Source::Private(_, _, own), .. }) =
+                    self.spaces[index].1.get_mut(&pages.start)
+                    && stored
+                {
+                    *own = before;
+                }
+                format!("store {byte} to {} in {index} and take it back", pages.start)
             }
             _ if self.spaces.len() > 3 => {
                 self.spaces.swap_remove(index);

@@ -3,6 +3,7 @@
 use super::areas::{Area, Areas, PrivateView, Source};
 use super::budget::{Mappings, default_share};
 use super::fault::{self, HostFault};
+use super::journal::Journal;
 use super::memfd::Memfd;
 use super::window::Window;
 use crate::run::RunMemory;
@@ -54,6 +55,8 @@ pub struct NativeSpace {
     /// The file of anonymous memory. Outside anonymous areas it has no populated pages.
     pub(super) anonymous: Option<Rc<Memfd>>,
     next_origin: u64,
+    /// Made at first use.
+    journal: Option<Rc<Journal>>,
 }
 
 impl NativeSpace {
@@ -69,7 +72,8 @@ impl NativeSpace {
             return Err(MemError::NoMemory);
         }
         mappings.set(areas.host_mappings());
-        Ok(NativeSpace { window: Window::reserve()?, areas, mappings, anonymous: None, next_origin: 0 })
+        let window = Window::reserve()?;
+        Ok(NativeSpace { journal: None, window, areas, mappings, anonymous: None, next_origin: 0 })
     }
 
     /// Where guest address 0 is in the host's address space.
@@ -124,6 +128,7 @@ impl NativeSpace {
 
     /// Maps an area in the place of whatever was in `range`.
     pub(super) fn place(&mut self, range: Range<u64>, area: Area) -> Result<Changed, MemError> {
+        self.suspend_journal();
         self.allow(SPLITS)?;
         let replaced = self.areas.overlapping(range.clone());
         match &area.source {
@@ -152,6 +157,7 @@ impl NativeSpace {
             return Ok(Changed::Data);
         }
         self.allow(self.areas.splits(&range))?;
+        self.suspend_journal();
         self.window.unmap(&range)?;
         self.punch(&removed);
         self.areas.replace(range, None);
@@ -169,6 +175,7 @@ impl NativeSpace {
             return Ok(Changed::Data);
         }
         self.allow(self.areas.splits(&range))?;
+        self.suspend_journal();
         for (part, _) in &before {
             self.window.protect(part, prot)?;
         }
@@ -222,6 +229,26 @@ impl NativeSpace {
         Ok(gone)
     }
 
+    /// Notes from now on which pages are written.
+    ///
+    /// # Errors
+    /// [`MemError::NoMemory`].
+    pub(super) fn begin_journal(&mut self) -> Result<Rc<Journal>, MemError> {
+        let journal = match &self.journal {
+            Some(journal) => journal,
+            None => self.journal.insert(Journal::new(&self.window)?),
+        };
+        journal.begin(&self.window, &self.areas)?;
+        Ok(journal.clone())
+    }
+
+    /// Makes the host's protections the guest's, before something changes.
+    pub(super) fn suspend_journal(&self) {
+        if let Some(journal) = &self.journal {
+            journal.suspend(&self.window);
+        }
+    }
+
     /// Copies guest memory into `buf`, subject to read permission.
     ///
     /// # Errors
@@ -241,6 +268,9 @@ impl NativeSpace {
     /// [`CopyFault`] at the first byte that may not be written.
     pub fn copy_out(&self, addr: u64, bytes: &[u8]) -> Result<(), CopyFault> {
         let len = clipped(addr, bytes.len());
+        if let Some(journal) = self.journal.as_ref().filter(|_| len as u64 > PAGE_SIZE) {
+            journal.open(&self.window, page_range(addr, len));
+        }
         if len > 0 {
             // SAFETY: destination in the window, to which no reference exists; the source is valid.
             unsafe { fault::copy(self.window.host(addr), bytes.as_ptr(), len) }.map_err(copy_fault)?;

@@ -4,13 +4,15 @@ use super::{DATA, DATA_LEN, kernel, thread};
 use crate::error::{RestartKind, WaitFor};
 use crate::process::ExitStatus;
 use crate::signal::{
-    AltStack, Delivered, FRAME_SIZE, SIG_IGN_ACTION, SIGINT, SIGSEGV, SIGUSR1, SIGUSR2, SigAction, SigInfo, SigSet,
+    AltStack, Delivered, FRAME_SIZE, SIG_IGN_ACTION, SIGINT, SIGKILL, SIGSEGV, SIGUSR1, SIGUSR2, SigAction, SigInfo,
+    SigSet,
 };
 use crate::{Kernel, RunState};
 use bytemuck::Zeroable;
 use friscy_abi::Errno;
 use friscy_abi::layout::Sigframe;
 use friscy_abi::signal::{SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART, SEGV_MAPERR};
+use friscy_boundary::Exit;
 
 const HANDLER: u64 = 0x8000;
 
@@ -173,4 +175,14 @@ fn a_thread_that_does_not_block_it_takes_it() {
     assert!(matches!(k.task(1).state, RunState::Blocked(_)));
     assert_eq!(k.task(other).state, RunState::Ready);
     assert!(k.needs_attention(other) && !k.needs_attention(1));
+}
+
+#[test]
+fn a_process_whose_address_space_failed_is_a_crash() {
+    let mut k = kernel();
+    k.cpu_fault(1, Exit::Poisoned);
+    k.settle();
+    assert_eq!(k.exit_status, Some(ExitStatus::Signaled { signo: SIGKILL, core: false }));
+    let crashes = k.take_crashes();
+    assert_eq!(crashes.iter().map(|c| (c.pid, c.info.signo, c.regs.pc)).collect::<Vec<_>>(), [(1, SIGKILL, 0x4000)]);
 }
