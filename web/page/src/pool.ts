@@ -69,6 +69,9 @@ type Part = [at: number, len: number];
 /** Whether the browser multiplies and adds in one, once that is known. */
 let fused: boolean | undefined;
 
+/** How many modules of compiled code there were. */
+let modules = 0;
+
 /** A memory and the instance in it. */
 class Slot {
   readonly memory = new WebAssembly.Memory({ initial: PAGES_BELOW_WINDOW, maximum: ALL_PAGES });
@@ -174,6 +177,7 @@ class Slot {
     // It puts its functions into the table.
     new WebAssembly.Instance(module, { friscy: { memory: this.memory, table, float } });
     this.exports.installed(number, 1);
+    modules += 1;
   }
 
   /** Makes this wiped slot a copy of another one. */
@@ -220,6 +224,8 @@ interface Space {
 export interface PoolStats {
   /** Regions compiled in the address spaces that have a memory. */
   compiled: number;
+  /** Modules of compiled code that there ever were. */
+  modules: number;
   memories: number;
   spaces: number;
   parks: number;
@@ -256,7 +262,7 @@ export class Pool {
 
   stats(): PoolStats {
     const compiled = this.slots.reduce((sum, slot) => sum + slot.exports.compiled(), 0);
-    return { compiled, memories: this.slots.length, spaces: this.spaces.size, parks: this.parks, forks: this.forks };
+    return { compiled, modules, memories: this.slots.length, spaces: this.spaces.size, parks: this.parks, forks: this.forks };
   }
 
   /** Makes an empty address space; 0 when there is no memory for it. */
