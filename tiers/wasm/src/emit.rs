@@ -11,6 +11,7 @@ mod integer;
 mod memory;
 
 use crate::layout::{Features, Layout};
+use crate::locals::Kind;
 use crate::plan::{Plan, is_access, is_lasting};
 use crate::structure::Node;
 use friscy_lift_ir::held::Held;
@@ -132,6 +133,8 @@ pub(crate) struct Emitter<'a> {
     locals: Locals,
     /// The locals of values.
     places: Vec<Option<u32>>,
+    /// Those that values share, by their numbers in the plan.
+    shared: FxHashMap<u32, u32>,
     labels: Vec<Label>,
     /// Where a dispatcher is told to go on.
     selector: Option<u32>,
@@ -187,6 +190,7 @@ impl<'a> Emitter<'a> {
             asks_exactness: false,
             locals: Locals { types: Vec::new(), taken: Vec::new(), free: Vec::new() },
             places: vec![None; region.values.len()],
+            shared: FxHashMap::default(),
             labels: Vec::new(),
             selector: None,
             ranges: [None; 4],
@@ -330,14 +334,22 @@ impl<'a> Emitter<'a> {
         if let Some(place) = self.places[v.index()] {
             return place;
         }
-        let ty = match self.plan.held(v) {
-            Held::Plain => type_of(self.region.values[v.index()].ty),
-            Held::Double => ValType::F64,
-            Held::Single => ValType::F32,
+        let ty = match Kind::of(self.region, self.plan, v) {
+            Kind::I64 => ValType::I64,
+            Kind::F32 => ValType::F32,
+            Kind::F64 => ValType::F64,
         };
-        let is_param = matches!(self.region.values[v.index()].def, friscy_lift_ir::Def::Param(..));
-        let place =
-            if self.plan.escapes[v.index()] || is_param { self.locals.add(ty) } else { self.locals.add_for_block(ty) };
+        let place = match self.plan.shared.local(v) {
+            Some(local) => match self.shared.get(&local) {
+                Some(&place) => place,
+                None => {
+                    let place = self.locals.add(ty);
+                    self.shared.insert(local, place);
+                    place
+                }
+            },
+            None => self.locals.add_for_block(ty),
+        };
         self.places[v.index()] = Some(place);
         place
     }

@@ -12,6 +12,7 @@ mod emit;
 mod exactness;
 mod host;
 mod layout;
+mod locals;
 mod module;
 mod plan;
 mod structure;

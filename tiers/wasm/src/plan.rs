@@ -1,5 +1,6 @@
 //! What is worked out of a region before code is made.
 
+use crate::locals::Shared;
 use crate::structure::{Node, Structure};
 use friscy_lift_ir::held::{self, Held};
 use friscy_lift_ir::op::Effects;
@@ -31,6 +32,8 @@ pub(crate) struct Plan {
     pub(crate) structure: Structure,
     /// Parameters that are not held as the region has them.
     held: BTreeMap<Value, Held>,
+    /// The locals of values that more than one block has use for.
+    pub(crate) shared: Shared,
 }
 
 impl Plan {
@@ -73,9 +76,21 @@ impl Plan {
             home: vec![u32::MAX; count],
             structure,
             held,
+            shared: Shared::default(),
         };
         plan.count_uses(region);
+        plan.shared = Shared::new(region, &plan);
         plan
+    }
+
+    /// The registers at a block's end.
+    pub(crate) fn at_end(&self, block: Block) -> &Registers {
+        &self.at_end[block.index()]
+    }
+
+    /// Whether a value that dominates a block can be had there.
+    pub(crate) fn is_there(&self, v: Value, block: Block) -> bool {
+        self.home[v.index()] == block.0 || self.shared.holds(v, block)
     }
 
     /// What a value is held as.

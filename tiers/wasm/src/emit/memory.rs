@@ -80,7 +80,7 @@ impl Emitter<'_> {
             let Some(imm) = self.region.as_const(inst.args[1]) else { break };
             let Some(sum) = distance.checked_add(imm).filter(|sum| sum.abs() < MAX_DISTANCE) else { break };
             (base, distance) = (inst.args[0], sum);
-            if self.plan.escapes[base.index()] || self.plan.home[base.index()] == self.block.0 {
+            if self.plan.is_there(base, self.block) {
                 there = (base, distance as i32);
             }
         }
