@@ -76,6 +76,7 @@ fn in_words(exit: Exit) -> String {
         Exit::Breakpoint => String::from("a breakpoint"),
         Exit::Illegal { bits } => format!("illegal instruction {bits:#x}"),
         Exit::ReadCsr { csr, .. } => format!("a read of CSR {csr:#x}"),
+        Exit::LostFault => String::from("a load somewhere: fault"),
         Exit::Poisoned => String::from("it failed"),
     }
 }

@@ -7,17 +7,18 @@ use friscy_cpu::soft::{Committed, PAGE_BYTES, SoftSpace};
 use friscy_cpu::{Policy, RunMemory, Stop, Translations, Translator, load, run, store};
 use friscy_interp::Interp;
 use friscy_seam::{State, Tier};
-use friscy_wasm::{Wasm, Wasmtime};
+use friscy_wasm::{AccessForm, Wasm, Wasmtime};
 use std::cell::RefCell;
 use std::ptr::NonNull;
 use std::rc::Rc;
 
-/// The interpreter with and without handlers of pairs, and with the tier that makes wasm above it.
+/// The interpreter with and without handlers of pairs, and with the tier that makes wasm above it, in both forms of loads.
 pub fn executors(memory: &Model, room: usize) -> Vec<Box<dyn Executor>> {
     vec![
         Box::new(OnSpace::interpreted("checked interp", Interp::new(room), memory)),
         Box::new(OnSpace::interpreted("checked interp without pairs", Interp::without_pairs(room), memory)),
-        Box::new(OnSpace::compiled("wasm", Interp::new(room), memory)),
+        Box::new(OnSpace::compiled("wasm", AccessForm::Checked, Interp::new(room), memory)),
+        Box::new(OnSpace::compiled("wasm with plain loads", AccessForm::Plain, Interp::new(room), memory)),
     ]
 }
 
@@ -57,6 +58,7 @@ impl Committed for Whole {
 
 struct OnSpace {
     name: &'static str,
+    form: AccessForm,
     // The tiers go before the memory that they may have.
     translations: Translations,
     space: SoftSpace<Whole>,
@@ -71,12 +73,13 @@ impl OnSpace {
         let mut state = State::new(space.window(), space.pages());
         let translations = Translations::new(Box::new(tier));
         let translator = Translator::default();
-        OnSpace { name, translations, space, state: &raw mut *state, _own_state: Some(state), translator }
+        let (form, at) = (AccessForm::Checked, &raw mut *state);
+        OnSpace { name, form, translations, space, state: at, _own_state: Some(state), translator }
     }
 
     /// With the tier that makes wasm, in whose memory all is.
-    fn compiled(name: &'static str, tier: Interp, memory: &Model) -> OnSpace {
-        let host = Wasmtime::new().expect("wasmtime gives a memory");
+    fn compiled(name: &'static str, form: AccessForm, tier: Interp, memory: &Model) -> OnSpace {
+        let host = Wasmtime::new(form).expect("wasmtime gives a memory");
         let pages = NonNull::new(host.pages()).expect("an address");
         let mut space = filled(Whole { window: host.window(), pages, _held: None }, memory);
         let state = host.state();
@@ -86,7 +89,7 @@ impl OnSpace {
         let make = move || -> Box<dyn Tier> { Box::new(Wasm::new(host.take().expect("one tier is made"), 1 << 20)) };
         let policy = Policy { slice: 8, hot: 2, near: 64 };
         let translations = Translations::new(Box::new(tier)).with_compiler(Rc::new(make), policy);
-        OnSpace { name, translations, space, state, _own_state: None, translator: Translator::default() }
+        OnSpace { name, form, translations, space, state, _own_state: None, translator: Translator::default() }
     }
 }
 
@@ -136,5 +139,9 @@ impl Executor for OnSpace {
 
     fn read(&mut self, addr: u64, page: &mut [u8]) {
         self.space.copy_in(addr, page).expect("the page can be read");
+    }
+
+    fn sees_faults(&self) -> bool {
+        self.form == AccessForm::Checked
     }
 }

@@ -89,6 +89,9 @@ pub enum Exit {
         /// Destination register.
         rd: u8,
     },
+    /// A load faulted (SIGSEGV), and it is not known where: the registers are those from before the run, and the address
+    /// space cannot be used any more. Only before [`Cpu::exact_faults`].
+    LostFault,
     /// The cpu side failed for good (a trap in its own code, out of memory): the process cannot go on.
     Poisoned,
 }
@@ -253,6 +256,13 @@ pub trait Cpu {
 
     /// Forgets translations of code in `[addr, addr + len)` (`riscv_flush_icache`).
     fn flush_icache(&mut self, mm: MmId, addr: u64, len: u64);
+
+    /// Says that the program looks at faults: from now on every load that may not be made ends in [`Exit::Fault`], in
+    /// copies of the address space too. Before, an implementation to which that is dear may end such a load in
+    /// [`Exit::LostFault`], or let it give what it finds.
+    fn exact_faults(&mut self, mm: MmId) {
+        let _ = mm;
+    }
 
     /// Runs a task's registers in an address space for about `fuel` instructions: to the first preemption point at
     /// which at least `fuel` have retired. Switching to another task between runs kills a reservation, since

@@ -112,6 +112,11 @@ pub enum Request<'a> {
         /// Bytes.
         len: u64,
     },
+    /// [`Cpu::exact_faults`].
+    ExactFaults {
+        /// Address space.
+        mm: MmId,
+    },
     /// [`Cpu::run`].
     Run {
         /// Address space.
@@ -220,6 +225,10 @@ pub fn dispatch(cpu: &mut impl Cpu, request: &[u8]) -> Result<Vec<u8>, postcard:
         Request::Poke { mm, addr, bytes } => Reply::Copied(cpu.poke(mm, addr, bytes)),
         Request::FlushIcache { mm, addr, len } => {
             cpu.flush_icache(mm, addr, len);
+            Reply::Nothing
+        }
+        Request::ExactFaults { mm } => {
+            cpu.exact_faults(mm);
             Reply::Nothing
         }
         Request::Run { mm, regs, fuel } => {
@@ -351,6 +360,10 @@ impl<T: Transport> Cpu for Remote<T> {
 
     fn flush_icache(&mut self, mm: MmId, addr: u64, len: u64) {
         self.order(&Request::FlushIcache { mm, addr, len });
+    }
+
+    fn exact_faults(&mut self, mm: MmId) {
+        self.order(&Request::ExactFaults { mm });
     }
 
     fn run(&mut self, mm: MmId, regs: &mut Regs, fuel: u64) -> Ran {

@@ -70,6 +70,10 @@ impl CpuRef {
         self.0.borrow_mut().flush_icache(mm, addr, len);
     }
 
+    pub fn exact_faults(&self, mm: MmId) {
+        self.0.borrow_mut().exact_faults(mm);
+    }
+
     #[inline]
     pub fn run(&self, mm: MmId, regs: &mut Regs, fuel: u64) -> Ran {
         self.0.borrow_mut().run(mm, regs, fuel)

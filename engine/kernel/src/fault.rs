@@ -23,6 +23,7 @@ impl Kernel {
             Exit::Misaligned { .. } => SigInfo::fault(SIGBUS, BUS_ADRALN, pc),
             Exit::Breakpoint => SigInfo::fault(SIGTRAP, TRAP_BRKPT, pc),
             Exit::Illegal { .. } => SigInfo::fault(SIGILL, ILL_ILLOPC, pc),
+            Exit::LostFault => SigInfo::kernel(SIGSEGV),
             Exit::Poisoned => {
                 let pid = task.tgid;
                 let message = format!("friscy: process {pid} ends: its address space failed at pc {pc:#x}\n");

@@ -20,6 +20,9 @@ pub mod page {
     pub const CODE: u8 = 64;
 }
 
+/// The first guest address that may be mapped.
+pub const LOWEST_ADDRESS: u64 = 0x1_0000;
+
 /// The first offset above the guest's window, in bytes.
 pub const WINDOW_SIZE: u64 = 0xf000_0000;
 

@@ -10,6 +10,7 @@ mod float;
 mod integer;
 mod memory;
 
+use crate::host::AccessForm;
 use crate::layout::{Features, Layout};
 use crate::locals::Kind;
 use crate::plan::{Plan, is_access, is_lasting};
@@ -126,6 +127,7 @@ pub(crate) struct Emitter<'a> {
     slot: u32,
     layout: Layout,
     features: Features,
+    form: AccessForm,
     code: Vec<u8>,
     /// Branches that are seldom taken (0), or mostly (1): where they are in the code.
     hints: Vec<BranchHint>,
@@ -176,6 +178,7 @@ impl<'a> Emitter<'a> {
         slot: u32,
         layout: Layout,
         features: Features,
+        form: AccessForm,
     ) -> Emitter<'a> {
         let blocks = region.blocks.len();
         Emitter {
@@ -185,6 +188,7 @@ impl<'a> Emitter<'a> {
             slot,
             layout,
             features,
+            form,
             code: Vec::new(),
             hints: Vec::new(),
             asks_exactness: false,

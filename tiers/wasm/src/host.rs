@@ -15,6 +15,18 @@ pub enum Installed {
     Refused,
 }
 
+/// What is done before a load. Stores and atomics are always checked by their page's byte, which then says that it is
+/// written.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum AccessForm {
+    /// The lowest addresses fault, and what lies beyond the memory traps. From any other page that may not be read, a load
+    /// gives what is there.
+    Plain,
+    /// The page's byte is looked at: every fault is exact.
+    #[default]
+    Checked,
+}
+
 /// The engine that compiles and runs modules. A module imports, from [`crate::IMPORTS`], the `memory` and the `table` that
 /// belong to the address space, and the function `float` ([`crate::float`]).
 pub trait Host {
@@ -23,6 +35,11 @@ pub trait Host {
 
     /// What it has.
     fn features(&self) -> Features;
+
+    /// The form of loads in what is compiled from now on. Who changes it to [`AccessForm::Checked`] forgets what there is.
+    fn access_form(&self) -> AccessForm {
+        AccessForm::Checked
+    }
 
     /// The first slot of the table that the tier may use.
     fn base_slot(&self) -> u32;

@@ -1,9 +1,10 @@
 //! The compiled tier for hosts that run wasm: regions become functions of wasm modules.
 //!
 //! A region is one function. Guest registers are locals within it and in [`State`] at calls, returns and exits. Control flow
-//! is blocks and loops that nest (`structure`). Guest memory is looked at by page bytes before an access; where an access
-//! cannot be made, the tier below goes on from the last point from which that is right, and meets the fault. Functions
-//! reach each other by a table: calls by cells that say which slot, jumps by a cache.
+//! is blocks and loops that nest (`structure`). Guest memory is looked at by page bytes before an access, unless it is a load
+//! in the plain form ([`AccessForm`]); where an access cannot be made, the tier below goes on from the last point from which
+//! that is right, and meets the fault. Functions reach each other by a table: calls by cells that say which slot, jumps by a
+//! cache.
 //!
 //! This crate knows the IR and the seam. It must never know another tier, RISC-V encodings, files or processes.
 #![warn(missing_docs)]
@@ -22,7 +23,7 @@ mod wasmtime;
 
 #[cfg(feature = "wasmtime")]
 pub use self::wasmtime::Wasmtime;
-pub use host::{Host, Installed};
+pub use host::{AccessForm, Host, Installed};
 pub use layout::{Features, Layout};
 pub use module::{ENTER_SLOT, IMPORTS, probe};
 
@@ -105,7 +106,8 @@ impl<H: Host> Wasm<H> {
         let plan = Plan::new(region, MAX_ENTRIES);
         let slot = self.units.slot();
         let own = self.host.base_slot() + slot;
-        let emitter = Emitter::new(region, &plan, &links, own, self.host.layout(), self.host.features());
+        let (layout, features, form) = (self.host.layout(), self.host.features(), self.host.access_form());
+        let emitter = Emitter::new(region, &plan, &links, own, layout, features, form);
         let body = match emitter.emit() {
             Ok(body) => body,
             Err(why) => {
@@ -290,9 +292,10 @@ impl<H: Host> Tier for Wasm<H> {
     fn clear(&mut self) {
         self.batch.clear();
         self.finished.clear();
-        // Numbers of modules are not used again, so that what comes of them is known to be nobody's.
+        // Numbers of modules are not used again, so that what comes of them is known to be nobody's; neither are the slots
+        // that they fill then.
+        self.units.clear(!self.installing.is_empty());
         self.installing.clear();
-        self.units.clear();
         self.bytes = 0;
         // The table may be another one by now.
         self.begun = false;
@@ -363,7 +366,7 @@ pub fn inspect(region: &Region, features: Features) -> Result<Vec<u8>, &'static 
     let cells = (0x20_4000..).step_by(size_of::<layout::Cell>());
     let links = emit::Links { cells: targets.into_iter().zip(cells).collect(), cache: 0x20_0000 };
     let plan = Plan::new(region, MAX_ENTRIES);
-    let body = Emitter::new(region, &plan, &links, FIRST_SLOT, layout, features).emit()?;
+    let body = Emitter::new(region, &plan, &links, FIRST_SLOT, layout, features, AccessForm::Checked).emit()?;
     let compiled = Compiled { slot: FIRST_SLOT, body, ty: emit::types::CODE };
     Ok(module(&[compiled], 0, features))
 }

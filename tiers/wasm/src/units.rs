@@ -226,14 +226,16 @@ impl Units {
         dead.len()
     }
 
-    /// Forgets everything. What the host gave is used again.
-    pub(crate) fn clear(&mut self) {
+    /// Forgets everything. What the host gave is used again, slots only if nothing comes to them any more.
+    pub(crate) fn clear(&mut self, keeps_slots: bool) {
         self.units.clear();
         self.places.clear();
         self.by_target.clear();
         self.linked.clear();
         self.free_slots.clear();
-        self.slots = 0;
+        if !keeps_slots {
+            self.slots = 0;
+        }
         self.forget_indirect();
     }
 }

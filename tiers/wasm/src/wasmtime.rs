@@ -1,6 +1,6 @@
 //! Modules on native hosts, by wasmtime.
 
-use crate::host::{Host, Installed};
+use crate::host::{AccessForm, Host, Installed};
 use crate::layout::{Features, Layout};
 use crate::module::{ENTER_SLOT, IMPORTS};
 use friscy_seam::State;
@@ -27,6 +27,7 @@ const MEMORY_PAGES: u32 = 1 << 16;
 
 /// An engine with one memory and one table, for one address space.
 pub struct Wasmtime {
+    form: AccessForm,
     engine: Engine,
     store: Store<()>,
     memory: Memory,
@@ -37,11 +38,11 @@ pub struct Wasmtime {
 }
 
 impl Wasmtime {
-    /// An engine with an empty memory.
+    /// An engine with an empty memory, for loads of this form.
     ///
     /// # Errors
     /// If wasmtime is not for this host, or the host gives no memory.
-    pub fn new() -> Result<Wasmtime> {
+    pub fn new(form: AccessForm) -> Result<Wasmtime> {
         static ENGINE: OnceLock<Engine> = OnceLock::new();
         let engine = match ENGINE.get() {
             Some(engine) => engine.clone(),
@@ -65,7 +66,7 @@ impl Wasmtime {
         };
         let float = Func::wrap(&mut store, float);
         linker.define(&store, IMPORTS, "float", float)?;
-        Ok(Wasmtime { engine, store, memory, table, linker, enter: None, next: ROOM })
+        Ok(Wasmtime { form, engine, store, memory, table, linker, enter: None, next: ROOM })
     }
 
     fn base(&self) -> *mut u8 {
@@ -105,6 +106,10 @@ impl Host for Wasmtime {
     fn features(&self) -> Features {
         // Cranelift fuses where the processor does, and calls a function that rounds once elsewhere.
         Features { fused: true }
+    }
+
+    fn access_form(&self) -> AccessForm {
+        self.form
     }
 
     fn base_slot(&self) -> u32 {

@@ -3,12 +3,13 @@
 
 use friscy_cpu::soft::PAGE_BYTES;
 use friscy_seam::State;
-use friscy_wasm::{ENTER_SLOT, Features, Host, Installed, Layout};
+use friscy_wasm::{AccessForm, ENTER_SLOT, Features, Host, Installed, Layout};
 use std::alloc::{Layout as Block, alloc_zeroed};
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::collections::VecDeque;
 use std::mem::{MaybeUninit, offset_of};
 use std::ptr::NonNull;
+use std::rc::Rc;
 
 /// What compiled code finds at addresses that do not change.
 #[repr(C, align(4096))]
@@ -48,6 +49,8 @@ struct Exchange {
     /// The one that the glue takes now.
     taken: Option<Offer>,
     installed: VecDeque<(u32, bool)>,
+    /// Compiled code runs.
+    entered: bool,
 }
 
 struct Single(UnsafeCell<Exchange>);
@@ -61,6 +64,7 @@ static EXCHANGE: Single = Single(UnsafeCell::new(Exchange {
     offers: VecDeque::new(),
     taken: None,
     installed: VecDeque::new(),
+    entered: false,
 }));
 
 fn exchange() -> &'static mut Exchange {
@@ -73,6 +77,11 @@ pub(crate) fn set_up(base_slot: u32, fused: bool) {
     (exchange.base_slot, exchange.fused) = (base_slot, fused);
 }
 
+/// Whether compiled code ran when the instance trapped.
+pub(crate) fn is_entered() -> bool {
+    exchange().entered
+}
+
 /// Forgets what was said.
 pub(crate) fn reset() {
     let exchange = exchange();
@@ -82,7 +91,9 @@ pub(crate) fn reset() {
 }
 
 /// The page, as the tier sees it.
-pub(crate) struct Page;
+pub(crate) struct Page {
+    pub(crate) form: Rc<Cell<AccessForm>>,
+}
 
 impl Host for Page {
     fn layout(&self) -> Layout {
@@ -95,6 +106,10 @@ impl Host for Page {
 
     fn features(&self) -> Features {
         Features { fused: exchange().fused }
+    }
+
+    fn access_form(&self) -> AccessForm {
+        self.form.get()
     }
 
     fn base_slot(&self) -> u32 {
@@ -127,7 +142,10 @@ impl Host for Page {
         unsafe {
             let enter: extern "C" fn(u32, u32, i64, *mut u8) -> u64 = std::mem::transmute(function);
             let fuel_at = state.cast::<u8>().add(offset_of!(State, fuel));
-            enter(slot, context, (*state).fuel, fuel_at)
+            exchange().entered = true;
+            let result = enter(slot, context, (*state).fuel, fuel_at);
+            exchange().entered = false;
+            result
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use crate::compiler::{self, FIXED, Page};
 use crate::{Instance, WINDOW_BASE, heap};
-use friscy_boundary::{MemError, PAGE_SIZE, WINDOW_SIZE};
+use friscy_boundary::{Exit, MemError, PAGE_SIZE, Ran, WINDOW_SIZE};
 use friscy_cpu::soft::{Committed, USED};
 use friscy_interp::Interp;
 use friscy_seam::Tier;
 use friscy_seam::access::page;
 use friscy_wasm::Wasm;
-use friscy_web_messages::decode;
+use friscy_web_messages::{Reply, Request, decode, encode};
 use std::cell::UnsafeCell;
 use std::ptr::NonNull;
 use std::rc::Rc;
@@ -75,10 +75,12 @@ fn globals() -> &'static mut Globals {
 #[unsafe(no_mangle)]
 extern "C" fn init(base_slot: u32, fused: u32) {
     compiler::set_up(base_slot, fused != 0);
-    let make = || -> Box<dyn Tier> { Box::new(Wasm::new(Page, MAX_COMPILED_BYTES)) };
+    let form = Rc::default();
+    let page = Rc::clone(&form);
+    let make = move || -> Box<dyn Tier> { Box::new(Wasm::new(Page { form: Rc::clone(&page) }, MAX_COMPILED_BYTES)) };
     let tier = Box::new(Interp::new(heap::CODE_BYTES));
     // SAFETY: the place of the state is there for as long as the memory, and nobody else uses it.
-    globals().instance = Some(unsafe { Instance::new(Window, FIXED.state(), tier, Rc::new(make)) });
+    globals().instance = Some(unsafe { Instance::new(Window, FIXED.state(), tier, Rc::new(make), form) });
 }
 
 /// Forgets what was compiled, since the address space is another instance's now, whose table has none of it.
@@ -129,6 +131,19 @@ extern "C" fn handle() -> usize {
     let globals = globals();
     globals.reply = match (&mut globals.instance, decode(&globals.request)) {
         (Some(instance), Some(request)) => instance.handle(request),
+        _ => Vec::new(),
+    };
+    globals.reply.len()
+}
+
+/// Makes the reply to a run in which compiled code trapped because it reached beyond the memory; returns its length: 0 if
+/// no compiled code ran. Nothing else may be asked of the instance after a trap.
+#[unsafe(no_mangle)]
+extern "C" fn lost_fault() -> usize {
+    let globals = globals();
+    let request = if compiler::is_entered() { decode(&globals.request) } else { None };
+    globals.reply = match request {
+        Some(Request::Run { regs, .. }) => encode(&Reply::Ran { ran: Ran { exit: Exit::LostFault, retired: 0 }, regs }),
         _ => Vec::new(),
     };
     globals.reply.len()

@@ -4,10 +4,13 @@ use friscy_boundary::{Exit, Ran, Regs, WINDOW_SIZE};
 use friscy_cpu::soft::{Committed, SoftSpace};
 use friscy_cpu::{Changed, MakeCompiler, Policy, RunMemory, Stop, Translations, Translator, load, run, store};
 use friscy_seam::{State, Tier};
+use friscy_wasm::AccessForm;
 use friscy_web_messages::{MAX_BYTES, Reply, Request, encode};
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::ops::Range;
 use std::ptr::NonNull;
+use std::rc::Rc;
 
 /// When code is compiled.
 const POLICY: Policy = Policy { slice: 4096, hot: 500, near: 128 };
@@ -18,17 +21,26 @@ pub struct Instance<M: Committed> {
     state: NonNull<State>,
     translations: Translations,
     translator: Translator,
+    /// The form of loads that the compiler is to give hot code.
+    form: Rc<Cell<AccessForm>>,
     /// Guest memory on its way out.
     bytes: Vec<u8>,
 }
 
 impl<M: Committed> Instance<M> {
     /// An empty address space in `memory`, all bytes of which are zero; `tier` runs it, and what `compiler` makes runs what
-    /// is hot.
+    /// is hot, with loads of the form in `form`: plain ones, until faults are to be exact.
     ///
     /// # Safety
     /// There is room for a state at `state`, which outlives the instance, and which only what the tiers run uses beside it.
-    pub unsafe fn new(memory: M, state: NonNull<State>, tier: Box<dyn Tier>, compiler: MakeCompiler) -> Instance<M> {
+    pub unsafe fn new(
+        memory: M,
+        state: NonNull<State>,
+        tier: Box<dyn Tier>,
+        compiler: MakeCompiler,
+        form: Rc<Cell<AccessForm>>,
+    ) -> Instance<M> {
+        form.set(AccessForm::Plain);
         let mut space = SoftSpace::new(memory);
         // SAFETY: the caller's promise.
         unsafe { state.write(State::initial(space.window(), space.pages())) };
@@ -37,6 +49,7 @@ impl<M: Committed> Instance<M> {
             state,
             translations: Translations::new(tier).with_compiler(compiler, POLICY),
             translator: Translator::default(),
+            form,
             bytes: Vec::new(),
         }
     }
@@ -111,6 +124,12 @@ impl<M: Committed> Instance<M> {
                 let dirty = self.space.take_dirty(addr..addr + len);
                 Reply::Ranges(dirty.into_iter().map(|range| (range.start, range.end - range.start)).collect())
             }
+            Request::ExactFaults => {
+                if self.form.replace(AccessForm::Checked) == AccessForm::Plain {
+                    self.translations.clear_compiled();
+                }
+                Reply::Memory(Ok(()))
+            }
             Request::FlushIcache { addr, len } => {
                 let end = addr.saturating_add(len).min(WINDOW_SIZE);
                 self.done(Changed::Code, addr.min(end)..end)
@@ -152,7 +171,7 @@ impl<M: Committed> Instance<M> {
         load(state, regs, fuel);
         loop {
             // SAFETY: the state was made with this space's window and page bytes; every change of executable pages
-            // forgets their translations; wasm accesses are checked, so there is no handler to install.
+            // forgets their translations; wasm accesses are checked or trap, so there is no handler to install.
             let stop = unsafe { run(state, &mut self.translations, &self.space, &mut self.translator) };
             match stop {
                 Stop::Exit(Exit::Poisoned) => return Ran { exit: Exit::Poisoned, retired: 0 },

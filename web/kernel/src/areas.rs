@@ -95,3 +95,26 @@ impl Areas {
         (parts, counts)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_keep_their_offsets() {
+        let backing = Backing::Private { object: ObjectId(1), offset: 8192 };
+        assert_eq!(advanced(backing, 4096), Backing::Private { object: ObjectId(1), offset: 12288 });
+        let mut areas = Areas::default();
+        areas.insert(0x10000..0x14000, backing);
+        let (parts, counts) = areas.remove(0x11000..0x12000);
+        assert_eq!(parts, [(0x11000..0x12000, advanced(backing, 0x1000))]);
+        assert_eq!(counts, [(ObjectId(1), 1)]);
+        assert_eq!(
+            areas.all().collect::<Vec<_>>(),
+            [(0x10000..0x11000, backing), (0x12000..0x14000, advanced(backing, 0x2000))]
+        );
+        let (parts, counts) = areas.remove(0..u64::MAX);
+        assert_eq!(parts.len(), 2);
+        assert_eq!(counts, [(ObjectId(1), -1), (ObjectId(1), -1)]);
+    }
+}

@@ -397,6 +397,11 @@ impl<G: Glue> Cpu for WebCpu<G> {
         let _ = self.memory(mm, &Request::FlushIcache { addr, len });
     }
 
+    fn exact_faults(&mut self, mm: MmId) {
+        // As above.
+        let _ = self.memory(mm, &Request::ExactFaults);
+    }
+
     fn run(&mut self, mm: MmId, regs: &mut Regs, fuel: u64) -> Ran {
         self.refresh(mm);
         let request = encode(&Request::Run { regs: Cow::Borrowed(regs), fuel });
@@ -471,30 +476,5 @@ impl<G: Glue> WebCpu<G> {
             // It cannot fail but for an address space that failed for good.
             let _ = self.memory(mm, &request);
         }
-    }
-}
-
-/// Keeps the two halves of a split area in step with their object.
-#[cfg(test)]
-mod split {
-    use super::*;
-    use crate::areas::advanced;
-
-    #[test]
-    fn parts_keep_their_offsets() {
-        let backing = Backing::Private { object: ObjectId(1), offset: 8192 };
-        assert_eq!(advanced(backing, 4096), Backing::Private { object: ObjectId(1), offset: 12288 });
-        let mut areas = Areas::default();
-        areas.insert(0x10000..0x14000, backing);
-        let (parts, counts) = areas.remove(0x11000..0x12000);
-        assert_eq!(parts, [(0x11000..0x12000, advanced(backing, 0x1000))]);
-        assert_eq!(counts, [(ObjectId(1), 1)]);
-        assert_eq!(
-            areas.all().collect::<Vec<_>>(),
-            [(0x10000..0x11000, backing), (0x12000..0x14000, advanced(backing, 0x2000))]
-        );
-        let (parts, counts) = areas.remove(0..u64::MAX);
-        assert_eq!(parts.len(), 2);
-        assert_eq!(counts, [(ObjectId(1), -1), (ObjectId(1), -1)]);
     }
 }

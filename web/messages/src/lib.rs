@@ -121,6 +121,8 @@ pub enum Request<'a> {
         /// Bytes.
         len: u64,
     },
+    /// From now on every fault is exact: [`Reply::Memory`].
+    ExactFaults,
     /// Forgets translations of code: [`Reply::Memory`].
     FlushIcache {
         /// First address.

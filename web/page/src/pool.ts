@@ -55,6 +55,8 @@ interface CpuExports {
   request(len: number): number;
   /** Does what the request in the buffer asks and returns the reply's length. */
   handle(): number;
+  /** Makes the reply to a run in which compiled code reached beyond the memory; its length, 0 if no compiled code ran. */
+  lost_fault(): number;
   /** Where the reply is. */
   reply(): number;
   /** Collects the ranges of the window that may not be zero; returns their number. */
@@ -71,6 +73,14 @@ let fused: boolean | undefined;
 
 /** How many modules of compiled code there were. */
 let modules = 0;
+
+/**
+ * Whether an access beyond the memory trapped. The standard has no names for traps; Chromium's, Firefox's and Safari's are
+ * "memory access out of bounds", "index out of bounds" and "Out of bounds memory access".
+ */
+function isBeyondMemory(error: unknown): boolean {
+  return error instanceof WebAssembly.RuntimeError && /memory access|^index out of bounds/i.test(error.message);
+}
 
 /** A memory and the instance in it. */
 class Slot {
@@ -118,6 +128,12 @@ class Slot {
     const found = new Uint32Array(this.memory.buffer, exports.ranges() >>> 0, count * 2);
     const pages = Array.from({ length: count }, (_, i): Part => [WINDOW_BASE + (found[2 * i] ?? 0), found[2 * i + 1] ?? 0]);
     return [[stackTop, this.highWater - stackTop], [exports.code_base() >>> 0, exports.code_written()], ...pages];
+  }
+
+  /** A reply of `len` bytes, which stays valid until the next call. */
+  reply(len: number): Uint8Array {
+    const at = this.exports.reply() >>> 0;
+    return this.bytes.subarray(at, at + len);
   }
 
   /** Makes the memory reach as far as `end`. */
@@ -322,11 +338,12 @@ export class Pool {
       slot.bytes.set(from, slot.exports.request(from.length) >>> 0);
       const len = slot.exports.handle();
       slot.compile();
-      const reply = slot.exports.reply() >>> 0;
-      return slot.bytes.subarray(reply, reply + len);
+      return slot.reply(len);
     } catch (error) {
       const space = this.spaces.get(number);
       if (space) space.poisoned = true;
+      const len = isBeyondMemory(error) ? space?.slot?.exports.lost_fault() : 0;
+      if (len && space?.slot) return space.slot.reply(len);
       this.onTrap(error);
       return POISONED;
     }

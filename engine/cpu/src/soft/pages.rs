@@ -9,6 +9,10 @@ use std::ptr::NonNull;
 /// page is unmapped, so that the page is zeroed when it is mapped again.
 pub const USED: u8 = 128;
 
+// Tiers know the window by the seam, the kernel by the boundary.
+const _: () = assert!(friscy_seam::access::LOWEST_ADDRESS == friscy_boundary::LOWEST_ADDRESS);
+const _: () = assert!(friscy_seam::access::WINDOW_SIZE == WINDOW_SIZE);
+
 /// The bits that say what accesses a page allows.
 const PERMISSIONS: u8 = page::READ | page::WRITE | page::EXEC;
 

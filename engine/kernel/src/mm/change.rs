@@ -74,6 +74,9 @@ impl Mm {
         let flags = request.flags | locked;
         let vma = Vma { start, end: start + len, prot: request.prot, flags, backing: request.backing };
         cpu.map(self.id, &vma.mapping()).map_err(errno)?;
+        if vma.flags.contains(VmaFlags::SHARED | VmaFlags::MAYWRITE) {
+            self.exact_faults(cpu);
+        }
         drop(self.take_range(start, start + len));
         self.insert(vma);
         Ok(start)

@@ -8,7 +8,7 @@ mod vma;
 pub use change::MapRequest;
 pub use place::Packed;
 
-use crate::cpu::ObjectRef;
+use crate::cpu::{CpuRef, ObjectRef};
 use friscy_boundary::{Backing, HIGHEST_ADDRESS, Mapping, MmId, PAGE_SIZE, Prot};
 use std::collections::BTreeMap;
 
@@ -136,6 +136,8 @@ pub struct Mm {
     pub packed: std::cell::Cell<Packed>,
     /// Mappings to come are locked (`MCL_FUTURE` of mlockall(2)).
     pub lock_future: bool,
+    /// The cpu was told that faults are looked at.
+    pub exact_faults: bool,
 }
 
 impl Mm {
@@ -157,6 +159,15 @@ impl Mm {
             total: 0,
             packed: std::cell::Cell::default(),
             lock_future: false,
+            exact_faults: false,
+        }
+    }
+
+    /// Tells the cpu that faults are looked at: the program handles them, or writes memory that others see. It stays so
+    /// until execve(2), since handlers may be those of others who have the memory too.
+    pub fn exact_faults(&mut self, cpu: &CpuRef) {
+        if !std::mem::replace(&mut self.exact_faults, true) {
+            cpu.exact_faults(self.id);
         }
     }
 

@@ -261,6 +261,7 @@ impl Kernel {
             total,
             packed: std::cell::Cell::default(),
             lock_future: false,
+            exact_faults: parent.exact_faults,
         })))
     }
 

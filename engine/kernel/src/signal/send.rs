@@ -1,8 +1,8 @@
 //! Sending signals: kill(2), tgkill(2), and what the kernel itself sends.
 
 use super::{
-    CONT_SIGNAL, DefaultAction, NSIG, SIGCHLD, SIGCONT, SIGKILL, SIGRTMIN, SIGSTOP, STOP_SIGNALS, SigAction, SigData,
-    SigInfo, SigSet, default_action,
+    CONT_SIGNAL, DefaultAction, NSIG, SIGBUS, SIGCHLD, SIGCONT, SIGKILL, SIGRTMIN, SIGSEGV, SIGSTOP, STOP_SIGNALS,
+    SigAction, SigData, SigInfo, SigSet, default_action,
 };
 use crate::error::WaitKey;
 use crate::kernel::Kernel;
@@ -421,6 +421,9 @@ impl Kernel {
             // A program finds out by reading them back which flags there are.
             new.flags &= SIGACTION_KNOWN;
             task.sighand.borrow_mut().set(signo, new);
+            if matches!(signo, SIGSEGV | SIGBUS) && !new.is_ignore() && !new.is_default() {
+                task.mm.borrow_mut().exact_faults(&self.cpu);
+            }
             let ignored = new.is_ignore()
                 || new.is_default() && matches!(default_action(signo), DefaultAction::Ignore | DefaultAction::Continue);
             if ignored {

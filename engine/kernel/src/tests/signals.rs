@@ -1,11 +1,13 @@
 //! Delivery of signals.
 
-use super::{DATA, DATA_LEN, kernel, thread};
+use super::{DATA, DATA_LEN, anonymous, fork, kernel, thread};
+use crate::cpu::ObjectRef;
 use crate::error::{RestartKind, WaitFor};
+use crate::mm::{MapRequest, VmaBacking, VmaFlags};
 use crate::process::ExitStatus;
 use crate::signal::{
-    AltStack, Delivered, FRAME_SIZE, SIG_IGN_ACTION, SIGINT, SIGKILL, SIGSEGV, SIGUSR1, SIGUSR2, SigAction, SigInfo,
-    SigSet,
+    AltStack, Delivered, FRAME_SIZE, SIG_IGN_ACTION, SIGBUS, SIGINT, SIGKILL, SIGSEGV, SIGUSR1, SIGUSR2, SigAction,
+    SigInfo, SigSet,
 };
 use crate::{Kernel, RunState};
 use bytemuck::Zeroable;
@@ -175,6 +177,32 @@ fn a_thread_that_does_not_block_it_takes_it() {
     assert!(matches!(k.task(1).state, RunState::Blocked(_)));
     assert_eq!(k.task(other).state, RunState::Ready);
     assert!(k.needs_attention(other) && !k.needs_attention(1));
+}
+
+#[test]
+fn the_cpu_hears_of_who_looks_at_faults() {
+    let looks = |k: &Kernel, tid| k.task(tid).mm.borrow().exact_faults;
+    let mut k = kernel();
+    handle(&mut k, SIGUSR1, 0);
+    k.sigaction(1, SIGSEGV, Some(SIG_IGN_ACTION)).unwrap();
+    assert!(!looks(&k, 1));
+    let child = fork(&mut k, 1);
+    for signo in [SIGSEGV, SIGBUS] {
+        let mut k = kernel();
+        handle(&mut k, signo, 0);
+        k.sigaction(1, signo, Some(SigAction::default())).unwrap();
+        assert!(looks(&k, 1));
+        let child = fork(&mut k, 1);
+        assert!(looks(&k, child));
+    }
+    for (flags, expected) in [(VmaFlags::SHARED, false), (VmaFlags::SHARED | VmaFlags::MAYWRITE, true)] {
+        let object = ObjectRef::create(&k.cpu, DATA_LEN).unwrap();
+        let backing = VmaBacking::Object { object, offset: 0, file: None };
+        let mm = k.task(1).mm.clone();
+        mm.borrow_mut().map(&k.cpu, MapRequest { flags, backing, ..anonymous(0, DATA_LEN) }).unwrap();
+        assert_eq!(looks(&k, 1), expected);
+    }
+    assert!(!looks(&k, child));
 }
 
 #[test]

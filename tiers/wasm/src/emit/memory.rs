@@ -1,14 +1,16 @@
-//! Guest memory: the page's byte is looked at before an access.
+//! Guest memory: the page's byte is looked at before an access. In the plain form a load only makes sure that its address
+//! is not among the lowest, where null pointers are; wasm makes sure that it is in the memory.
 //!
 //! What code may do with a page does not change while it runs, so a page is looked at once for all accesses that follow.
 //! Accesses by one address with different displacements are looked at together, at the first of them.
 
 use super::{Emitted, Emitter, Label, at};
+use crate::host::AccessForm;
 use crate::plan::is_access;
 use friscy_lift_ir::op::ImmKind;
 use friscy_lift_ir::{Inst, Op, Value};
 use friscy_seam::State;
-use friscy_seam::access::page;
+use friscy_seam::access::{LOWEST_ADDRESS, WINDOW_SIZE, page};
 use std::mem::offset_of;
 use wasm_encoder::{BlockType, ValType};
 
@@ -17,6 +19,8 @@ const MAX_SPAN: i32 = 4096;
 
 /// How far displacements may add up: less than the guest's lowest address, so that an address that wraps faults.
 const MAX_DISTANCE: i64 = 0x8000;
+
+const _: () = assert!(MAX_DISTANCE < LOWEST_ADDRESS as i64);
 
 /// Bytes from an address on that were looked at.
 #[derive(Clone)]
@@ -34,6 +38,11 @@ pub(super) struct Facts(Vec<Fact>);
 impl Facts {
     fn has(&self, base: Value, from: i32, to: i32, write: bool) -> bool {
         self.0.iter().any(|fact| fact.base == base && fact.from <= from && to <= fact.to && (fact.write || !write))
+    }
+
+    /// Whether what is that far from an address cannot be among the lowest, since something below it is not.
+    fn is_above_lowest(&self, base: Value, from: i32) -> bool {
+        self.0.iter().any(|fact| fact.base == base && fact.from <= from)
     }
 }
 
@@ -96,7 +105,11 @@ impl Emitter<'_> {
         }
         let write = inst.op.info().result.is_none();
         let [known_by, (base, distance)] = self.address(inst.args[0], inst.imm);
-        self.check(inst, known_by, (base, distance), write)?;
+        if write || self.form == AccessForm::Checked {
+            self.check(inst, known_by, (base, distance), write)?;
+        } else {
+            self.check_lowest(inst, known_by, (base, distance))?;
+        }
         self.low(base)?;
         // The window is far enough up that the sum is not negative.
         let place = at((i64::from(self.layout.window) + i64::from(distance)) as u64, 0);
@@ -138,7 +151,46 @@ impl Emitter<'_> {
         if self.facts.has(root, distance, end, write) {
             return Ok(());
         }
-        let (mut from, mut to, mut count) = (distance, end, 0);
+        let (from, to, count) = self.together(inst, root, distance, write);
+        let out = self.out(inst.guest_index);
+        let (base, offset) = (there.0, there.1 - distance);
+        if count < 2 {
+            self.check_one(base, there.1, len_of(inst.op), write, out)?;
+        } else {
+            self.check_page(base, from + offset, write, out)?;
+            self.check_page(base, to - 1 + offset, write, out)?;
+        }
+        self.facts.0.push(Fact { base: root, from, to, write });
+        Ok(())
+    }
+
+    /// Leaves if the bytes that a load accesses are among the lowest.
+    fn check_lowest(&mut self, inst: &Inst, known_by: (Value, i32), there: (Value, i32)) -> Emitted<()> {
+        let (root, distance) = known_by;
+        if self.facts.is_above_lowest(root, distance) {
+            return Ok(());
+        }
+        if let Some(root) = self.region.as_const(root) {
+            let address = i64::from(root as u32) + i64::from(distance);
+            if (LOWEST_ADDRESS as i64..WINDOW_SIZE as i64).contains(&address) {
+                return Ok(());
+            }
+        }
+        // Most accesses are upwards from an address, and what lies above one that was compared needs nothing.
+        let from = self.together(inst, root, distance, false).0.min(0);
+        let out = self.out(inst.guest_index);
+        let (base, offset) = (there.0, there.1 - distance);
+        self.low(base)?;
+        // Distances are short, so that this is positive, and no sum of them wraps that is in the memory.
+        self.s().i32_const(LOWEST_ADDRESS as i32 - (from + offset)).i32_lt_u();
+        self.seldom_to(Label::Out(out))?;
+        self.facts.0.push(Fact { base: root, from, to: from, write: false });
+        Ok(())
+    }
+
+    /// From where to where, from `root`, this access and others like it after it in the block reach, and how many they are.
+    fn together(&self, inst: &Inst, root: Value, distance: i32, write: bool) -> (i32, i32, u32) {
+        let (mut from, mut to, mut count) = (distance, distance + len_of(inst.op), 0);
         let data = &self.region.blocks[self.block.index()];
         for id in &data.insts {
             let other = &self.region.insts[id.index()];
@@ -153,16 +205,7 @@ impl Emitter<'_> {
                 (from, to, count) = (low, high, count + 1);
             }
         }
-        let out = self.out(inst.guest_index);
-        let (base, offset) = (there.0, there.1 - distance);
-        if count < 2 {
-            self.check_one(base, there.1, len_of(inst.op), write, out)?;
-        } else {
-            self.check_page(base, from + offset, write, out)?;
-            self.check_page(base, to - 1 + offset, write, out)?;
-        }
-        self.facts.0.push(Fact { base: root, from, to, write });
-        Ok(())
+        (from, to, count)
     }
 
     /// Looks at the page of a byte.
