@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::image::Image;
 use crate::options::{RunOptions, TierChoice};
-use friscy_cpu::{Crosscheck, NativeCpu, Policy, Watch};
+use friscy_cpu::{Crosscheck, NativeCpu, Policy, Profiler, Watch};
 use friscy_engine::native::{HostClock, HostEntropy};
 use friscy_engine::{Config, Machine, Ports};
 use friscy_interp::Interp;
@@ -28,6 +28,8 @@ pub struct Built {
     pub watch: Watch,
     /// What is compared, if it is.
     pub crosscheck: Option<Crosscheck>,
+    /// Takes samples, if a profile is wanted.
+    pub profiler: Option<Profiler>,
 }
 
 /// Makes a machine on the image with these streams.
@@ -62,7 +64,7 @@ pub fn build(image: &Image, options: &RunOptions, terminal: Box<dyn Terminal>) -
         entropy.fill(&mut boot_id);
     }
     let make_tier = || Box::new(Interp::new(MAX_CODE_BYTES)) as Box<dyn Tier>;
-    let cpu = match options.tier {
+    let mut cpu = match options.tier {
         TierChoice::Interp => NativeCpu::new(Box::new(make_tier)),
         TierChoice::Jit => {
             let make_compiler = Rc::new(|| Box::new(Jit::in_background(MAX_COMPILED_BYTES)) as Box<dyn Tier>);
@@ -70,8 +72,11 @@ pub fn build(image: &Image, options: &RunOptions, terminal: Box<dyn Terminal>) -
             NativeCpu::with_compiler(Box::new(make_tier), make_compiler, policy)
         }
     };
-    let cpu = if options.crosscheck { cpu.with_reference(Box::new(make_tier)) } else { cpu };
+    if options.crosscheck {
+        cpu = cpu.with_reference(Box::new(make_tier));
+    }
     let (watch, crosscheck) = (cpu.watch(), cpu.crosscheck());
+    let profiler = options.profile_out.as_ref().map(|_| cpu.profile());
     let ports = Ports {
         cpu: Box::new(cpu),
         vfs: Rc::clone(&image.vfs),
@@ -83,5 +88,8 @@ pub fn build(image: &Image, options: &RunOptions, terminal: Box<dyn Terminal>) -
     let mut machine = Machine::new(Config { kernel, ..Config::default() }, ports);
     machine.kernel.drivers.devpts = Some(Rc::clone(&image.devpts));
     machine.kernel.drivers.boot_id = boot_id;
-    Ok(Built { machine, watch, crosscheck })
+    if profiler.is_some() {
+        machine.kernel.keep_code_paths();
+    }
+    Ok(Built { machine, watch, crosscheck, profiler })
 }

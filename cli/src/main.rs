@@ -15,6 +15,8 @@ mod machine;
 mod mounts;
 mod options;
 mod perf;
+mod prof;
+mod record;
 mod run;
 mod serve;
 mod stats;
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Serve(options) => serve::serve(&options),
         Command::Cache(options) => cache::cache(&options),
+        Command::Prof(options) => prof::prof(&options),
         Command::Syscalls => inspect::syscalls(),
         Command::Disasm(options) => inspect::disasm(&options),
         Command::Lift(options) => inspect::lift(&options),

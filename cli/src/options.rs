@@ -35,6 +35,8 @@ pub enum Command {
     Serve(ServeOptions),
     /// Lists or removes what images left in the cache folder.
     Cache(CacheOptions),
+    /// Looks at profiles that `friscy run --profile-out` wrote.
+    Prof(ProfOptions),
     /// Prints the table of system calls as a Markdown page.
     Syscalls,
     /// Disassembles code of an ELF file.
@@ -105,6 +107,10 @@ pub struct RunOptions {
         default_missing_value = "text"
     )]
     pub stats: Option<StatsFormat>,
+
+    /// Writes a profile of the run at its end: which code of which files was executed how often (`friscy prof show`).
+    #[arg(long, value_name = "FILE", conflicts_with = "crosscheck")]
+    pub profile_out: Option<PathBuf>,
 
     /// Writes /tmp/perf-PID.map, by which Linux perf names compiled code: `riscv:` and the guest's symbol or address.
     #[arg(long)]
@@ -205,6 +211,71 @@ pub enum CacheCommand {
         /// Removes everything.
         #[arg(long)]
         all: bool,
+    },
+}
+
+/// `friscy prof`.
+#[derive(Args)]
+pub struct ProfOptions {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ProfCommand,
+}
+
+/// The commands of `friscy prof`. A profile is read in either form.
+#[derive(Subcommand)]
+pub enum ProfCommand {
+    /// Prints modules, and the functions in which most instructions were executed.
+    Show {
+        /// The profile.
+        profile: PathBuf,
+        /// ELF files, whose symbols name functions.
+        elf: Vec<PathBuf>,
+        /// A folder with the guest's root file system: files are looked for in it by the paths in the profile.
+        #[arg(long, value_name = "DIR")]
+        root: Option<PathBuf>,
+        /// How many functions are printed.
+        #[arg(short = 'n', long, default_value_t = 20)]
+        count: usize,
+    },
+    /// Adds profiles up.
+    Merge {
+        /// The profiles.
+        #[arg(required = true)]
+        profiles: Vec<PathBuf>,
+        /// How often each counts, in their order [default: once].
+        #[arg(long, value_name = "NUMBER", value_delimiter = ',')]
+        weights: Vec<std::num::NonZeroU64>,
+        /// Where the sum is written.
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Prints how alike two profiles are, and the modules and blocks whose shares differ most.
+    Diff {
+        /// A profile.
+        old: PathBuf,
+        /// Another.
+        new: PathBuf,
+        /// How many blocks are printed.
+        #[arg(short = 'n', long, default_value_t = 20)]
+        count: usize,
+    },
+    /// Checks a profile against ELF files: the share of counts whose blocks have the same bytes there. The exit status
+    /// is 1 if that is not all of the files' counts.
+    Verify {
+        /// The profile.
+        profile: PathBuf,
+        /// The ELF files.
+        #[arg(required = true)]
+        elf: Vec<PathBuf>,
+    },
+    /// Prints a profile as text, or makes one of a text.
+    Text {
+        /// The profile.
+        profile: PathBuf,
+        /// Writes it there as `friscy run` does, instead.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
     },
 }
 

@@ -6,6 +6,7 @@ use crate::image::Image;
 use crate::machine::Built;
 use crate::options::RunOptions;
 use crate::perf::PerfMap;
+use crate::record::{self, Output};
 use crate::{crash, crosscheck, machine, mounts, stats, strace, users};
 use friscy_abi::signal::SIGKILL;
 use friscy_cpu::{Crosscheck, Ended};
@@ -41,6 +42,7 @@ const PATIENCE: u32 = 3;
 /// # Errors
 /// The image, or the command, cannot be started.
 pub fn run(options: &RunOptions) -> Result<ExitCode, Error> {
+    let profile_out = options.profile_out.as_deref().map(Output::new).transpose()?;
     let image = Image::open(&options.image, options.pull)?;
     let mode = Mode::choose(options.tty);
     let program = program(options, &image, mode)?;
@@ -49,10 +51,11 @@ pub fn run(options: &RunOptions) -> Result<ExitCode, Error> {
     image.write("/etc/hosts", &format!("127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\t{hostname}\n"));
     mounts::mount(&image, &options.volumes, &options.tmpfs, &program.user)?;
     let (streams, interest) = Streams::new(mode);
-    let Built { mut machine, watch, crosscheck } = machine::build(&image, options, Box::new(streams))?;
+    let Built { mut machine, watch, crosscheck, profiler } = machine::build(&image, options, Box::new(streams))?;
     if let Some(set) = &options.strace {
         machine.set_trace(Some(strace::Strace::new(set, mode == Mode::Terminal)?));
     }
+    let label = record::label(&program);
     let first = machine.spawn(program)?;
     if options.read_only {
         image.make_read_only();
@@ -87,6 +90,9 @@ pub fn run(options: &RunOptions) -> Result<ExitCode, Error> {
     if let Some(format) = options.stats {
         let compared = crosscheck.as_ref().map(Crosscheck::compared);
         eprint!("{}", stats::report(format, machine.kernel.retired, begin.elapsed(), &watch.stats(), compared));
+    }
+    if let (Some(output), Some(profiler)) = (profile_out, profiler) {
+        output.write(&record::profile(&profiler.take(), &machine, &label).encode())?;
     }
     // Taking the machine apart frees memory that the host frees anyway.
     std::mem::forget(machine);

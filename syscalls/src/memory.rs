@@ -97,6 +97,9 @@ pub(crate) fn mmap(cx: &mut Ctx<'_>, a: &Args) -> SysResult {
                 inode.accessed();
             }
             let mapped = MappedFile { path, dev: meta.dev, ino: meta.ino };
+            if prot.exec {
+                cx.kernel.note_code(&object, &mapped);
+            }
             VmaBacking::Object { object, offset, file: Some(Rc::new(mapped)) }
         }
     };

@@ -59,6 +59,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "friscy-kernel",
             "friscy-lift-ir",
             "friscy-pack",
+            "friscy-profile",
             "friscy-seam",
             "friscy-syscalls",
             "friscy-vfs",

@@ -5,12 +5,14 @@
 
 mod lift;
 mod run;
+mod sampler;
 pub mod soft;
 mod tiering;
 mod translate;
 
 pub use lift::Translator;
 pub use run::{RunMemory, Stop, load, run, run_shared, store};
+pub use sampler::{Sample, Sampler};
 pub use tiering::{MakeCompiler, Policy};
 pub use translate::{Changed, CodeMemory, Image, Key, Mark, PageSource, Translations, Untranslatable};
 
@@ -18,4 +20,6 @@ pub use translate::{Changed, CodeMemory, Image, Key, Mark, PageSource, Translati
 pub mod native;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-pub use native::{Crosscheck, Difference, Ended, NativeCpu, PageDifference, Side, Statistics, Watch};
+pub use native::{
+    Crosscheck, Difference, Ended, NativeCpu, PageDifference, Profiler, Samples, Side, Statistics, Watch,
+};

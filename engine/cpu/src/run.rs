@@ -1,6 +1,7 @@
 //! The run loop: from one exit of a tier to the next until something leaves the address space.
 
 use crate::lift::{Translator, fetch_bits};
+use crate::sampler::Level;
 use crate::translate::{CodeMemory, Key, Translations, Untranslatable};
 use friscy_boundary::{Access, Exit, Regs};
 use friscy_lift_ir::{ExitKind, RoundingClass};
@@ -92,9 +93,18 @@ pub unsafe fn run_shared(
             if let Some((site, _)) = compiled_link.take().filter(|(_, before)| *before == clears) {
                 translations.link_compiled(site, key, code);
             }
+            let slice = translations.slice(Level::Compiled);
             let Some(tier) = translations.compiler() else { return Some(Stop::Exit(Exit::Poisoned)) };
+            let held = state.fuel.saturating_sub(slice).max(0);
+            state.fuel -= held;
+            let fuel = state.fuel;
             // SAFETY: `code` was made or found just now; the rest is the caller's promise.
-            match unsafe { tier.enter(code, state) } {
+            let exit = unsafe { tier.enter(code, state) };
+            translations.ran(Level::Compiled, fuel - state.fuel, (exit == TierExit::Fuel).then_some(state.pc));
+            state.fuel += held;
+            match exit {
+                // It goes on when the sample is taken.
+                TierExit::Fuel if state.fuel > 0 => continue,
                 TierExit::Goto { site } => {
                     compiled_link = Some((site, clears));
                     continue;
@@ -121,10 +131,12 @@ pub unsafe fn run_shared(
                     continue;
                 }
             }
-            let held = state.fuel.saturating_sub(translations.slice()).max(0);
+            let held = state.fuel.saturating_sub(translations.slice(Level::First)).max(0);
             state.fuel -= held;
+            let fuel = state.fuel;
             // SAFETY: as above.
             let exit = unsafe { translations.tier().enter(code, state) };
+            translations.ran(Level::First, fuel - state.fuel, (exit == TierExit::Fuel).then_some(state.pc));
             state.fuel += held;
             match exit {
                 TierExit::Goto { site } => {

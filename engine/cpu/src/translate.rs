@@ -6,6 +6,7 @@
 //! because of one address space; one that no longer fits goes elsewhere.
 
 use crate::lift::{Translator, fetch_bits};
+use crate::sampler::{Level, Sampler};
 use crate::tiering::{MakeCompiler, Policy, Upper};
 use friscy_lift_ir::{Region, RoundingClass};
 use friscy_seam::{Code, Prepared, Site, Tier, TierStats};
@@ -142,6 +143,8 @@ pub struct Translations {
     touched: Vec<u64>,
     /// The compiled tier, if there is one.
     upper: Option<Box<Upper>>,
+    /// Takes samples for a profile, if one is wanted.
+    sampler: Option<Rc<RefCell<Sampler>>>,
 }
 
 impl Translations {
@@ -158,6 +161,7 @@ impl Translations {
             clears: 0,
             touched: Vec::new(),
             upper: None,
+            sampler: None,
         }
     }
 
@@ -175,9 +179,26 @@ impl Translations {
         }
     }
 
-    /// How much fuel the first tier gets at once.
-    pub(crate) fn slice(&self) -> i64 {
-        self.upper.as_ref().map_or(i64::MAX, |upper| upper.policy.slice)
+    /// Takes samples of what runs.
+    pub fn set_sampler(&mut self, sampler: Rc<RefCell<Sampler>>) {
+        self.sampler = Some(sampler);
+    }
+
+    /// How much fuel code gets at once.
+    pub(crate) fn slice(&self, level: Level) -> i64 {
+        let slice = match (&self.upper, level) {
+            (Some(upper), Level::First) => upper.policy.slice,
+            _ => i64::MAX,
+        };
+        // Where samples for a profile are taken, hot code is found by the same.
+        self.sampler.as_ref().map_or(slice, |sampler| sampler.borrow_mut().fuel(level))
+    }
+
+    /// Code has run and used `fuel`; if it ended at a preemption point, that is at `pc`.
+    pub(crate) fn ran(&self, level: Level, fuel: i64, pc: Option<u64>) {
+        if let Some(sampler) = &self.sampler {
+            sampler.borrow_mut().ran(level, fuel, pc);
+        }
     }
 
     /// How many regions were compiled so far, and the bytes that they take.

@@ -10,8 +10,9 @@
 use crate::cpu::ObjectRef;
 use crate::error::{SysError, WaitFor, WaitKey};
 use crate::kernel::Kernel;
-use crate::mm::{VmaBacking, VmaFlags, page_up};
+use crate::mm::{MappedFile, VmaBacking, VmaFlags, page_up};
 use friscy_abi::Errno;
+use friscy_boundary::ObjectId;
 use friscy_vfs::{ContentId, ExternalContent, Inode, InodeRef, ReadError};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -23,6 +24,9 @@ const CHUNK: usize = 1 << 18;
 /// Contents are fetched in pieces of at least about so many bytes.
 const PROBE: usize = 1 << 16;
 
+/// The most paths that are remembered.
+const MAX_CODE_PATHS: usize = 1 << 16;
+
 /// Objects that hold the bytes of unmodified files.
 #[derive(Default)]
 pub struct FileObjects {
@@ -33,6 +37,8 @@ pub struct FileObjects {
     handed_over: BTreeMap<ContentId, Weak<ObjectContent>>,
     /// The files of objects that memory may have written to.
     writable: BTreeMap<u32, Weak<Inode>>,
+    /// The paths of objects that code was mapped from, if somebody wants them.
+    code_paths: Option<BTreeMap<ObjectId, Vec<u8>>>,
 }
 
 /// A file's contents in an object.
@@ -131,6 +137,24 @@ impl Kernel {
     pub fn object_written(&self, object: &ObjectRef) {
         if let Some(inode) = self.file_objects.writable.get(&object.id().0).and_then(Weak::upgrade) {
             inode.modified();
+        }
+    }
+
+    /// Remembers from now on by which path a file that code is mapped from was opened, for [`Kernel::code_path`].
+    pub fn keep_code_paths(&mut self) {
+        self.file_objects.code_paths.get_or_insert_default();
+    }
+
+    /// The path by which an object's file was opened when code was first mapped from it.
+    #[must_use]
+    pub fn code_path(&self, object: ObjectId) -> Option<&[u8]> {
+        self.file_objects.code_paths.as_ref()?.get(&object).map(Vec::as_slice)
+    }
+
+    /// Notes that code is mapped from a file.
+    pub fn note_code(&mut self, object: &ObjectRef, file: &MappedFile) {
+        if let Some(paths) = self.file_objects.code_paths.as_mut().filter(|paths| paths.len() < MAX_CODE_PATHS) {
+            paths.entry(object.id()).or_insert_with(|| file.path.clone());
         }
     }
 

@@ -4,7 +4,7 @@ use super::code::Code;
 use super::crosscheck::{Check, Crosscheck, Subject};
 use super::sharing::Sharing;
 use super::space::{Hart, NativeSpace, Pages};
-use super::{Memfd, Watch, budget, fault};
+use super::{Memfd, Profiler, Watch, budget, fault};
 use crate::lift::Translator;
 use crate::tiering::{MakeCompiler, Policy};
 use crate::translate::{Changed, Translations};
@@ -114,6 +114,11 @@ impl NativeCpu {
     /// Looks at what the compiled tiers do, from outside.
     pub fn watch(&self) -> Watch {
         self.sharing.watch()
+    }
+
+    /// Takes samples of what runs from now on.
+    pub fn profile(&mut self) -> Profiler {
+        self.sharing.profiler.get_or_insert_default().clone()
     }
 
     fn space(&mut self, mm: MmId) -> Result<&mut Space, MemError> {
@@ -261,12 +266,16 @@ impl Cpu for NativeCpu {
         };
         let (sharing, translator) = (&mut self.sharing, &mut self.translator);
         // SAFETY: the state was made with the window of this memory, whose code this is. The handler was installed above.
-        unsafe {
+        let ran = unsafe {
             match &mut self.check {
                 None => code.run((memory, state), sharing, translator, regs, fuel),
                 Some(check) => check.run(mm, Subject { memory, state, code, sharing, translator }, regs, fuel),
             }
+        };
+        if let (Some(profiler), Some(space)) = (&self.sharing.profiler, self.spaces.get(&mm)) {
+            profiler.look(&space.memory, &self.objects);
         }
+        ran
     }
 
     fn object_create(&mut self, len: u64) -> Result<ObjectId, MemError> {

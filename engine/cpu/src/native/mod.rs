@@ -18,6 +18,7 @@ mod journal;
 mod memfd;
 #[cfg(test)]
 mod model_tests;
+mod profile;
 mod sharing;
 mod space;
 #[cfg(test)]
@@ -31,5 +32,6 @@ pub use crosscheck::{Crosscheck, Difference, Ended, Side};
 pub use fault::{HostFault, copy, install};
 pub use journal::PageDifference;
 pub use memfd::Memfd;
+pub use profile::{FileSamples, Place, Profiler, Samples};
 pub use space::{Hart, NativeSpace, Pages};
 pub use watch::Watch;

@@ -1,6 +1,6 @@
 //! Which translations an address space uses.
 
-use super::{NativeSpace, Watch};
+use super::{NativeSpace, Profiler, Watch};
 use crate::tiering::{MakeCompiler, Policy};
 use crate::translate::Translations;
 use friscy_seam::Tier;
@@ -22,14 +22,19 @@ pub(super) struct Sharing {
     kept: Vec<Rc<RefCell<Translations>>>,
     layouts: u64,
     watch: Watch,
+    /// Takes samples, if a profile is wanted.
+    pub profiler: Option<Profiler>,
 }
 
 impl Sharing {
     pub fn new(make_tier: Box<dyn Fn() -> Box<dyn Tier>>, make_compiler: Option<(MakeCompiler, Policy)>) -> Sharing {
-        Sharing { make_tier, make_compiler, kept: Vec::new(), layouts: 0, watch: Watch::default() }
+        Sharing { make_tier, make_compiler, kept: Vec::new(), layouts: 0, watch: Watch::default(), profiler: None }
     }
 
-    fn finish(&self, translations: Translations) -> Rc<RefCell<Translations>> {
+    fn finish(&self, mut translations: Translations) -> Rc<RefCell<Translations>> {
+        if let Some(profiler) = &self.profiler {
+            translations.set_sampler(profiler.sampler.clone());
+        }
         let Some((make, policy)) = self.make_compiler.clone() else { return Rc::new(RefCell::new(translations)) };
         let mut translations = translations.with_compiler(make, policy);
         translations.set_sink(self.watch.sink());

@@ -305,6 +305,14 @@ impl NativeSpace {
         Ok(Changed::code_if(code))
     }
 
+    /// The file that code at an address is of, if nobody can change its bytes, and where it is there.
+    pub(super) fn code_file(&self, addr: u64) -> Option<(&Rc<Memfd>, u64)> {
+        let (range, area) = self.areas.at(addr)?;
+        image(&range, area).filter(|_| area.prot.exec)?;
+        let Source::Private(view) = &area.source else { return None };
+        Some((&view.file, view.offset + (addr - range.start)))
+    }
+
     /// As [`CodeMemory::fetch`].
     fn fetch_code(&self, addr: u64, buf: &mut [u8]) -> usize {
         let mut done = 0;

@@ -182,22 +182,26 @@ impl Kernel {
                     other => other,
                 })?;
                 let object = self.file_object(at.inode(), false)?;
-                Some((at, elf, object))
+                let mapped = mapped_file(ctx, &at);
+                self.note_code(&object, &mapped);
+                Some((mapped, elf, object))
             }
             None => None,
         };
         let object = self.file_object(file.inode(), false)?;
+        let mapped = mapped_file(ctx, file);
+        self.note_code(&object, &mapped);
         let vdso = self.vdso_object()?;
         let id = self.cpu.create().map_err(|_| Errno::ENOMEM)?;
         let mut mm = Mm::new(id);
         mm.make_room_for_stack(stack_size(stack));
         let result = (|| {
-            let image = map_image(&mut mm, &self.cpu, elf, &object, &mapped_file(ctx, file), Place::Program)?;
+            let image = map_image(&mut mm, &self.cpu, elf, &object, &mapped, Place::Program)?;
             self.map_stack(&mut mm, elf.exec_stack, stack_size(stack))?;
             let mut entry = image.entry;
             let mut base = 0;
-            if let Some((at, elf, object)) = &interp {
-                let loaded = map_image(&mut mm, &self.cpu, elf, object, &mapped_file(ctx, at), Place::Anywhere)?;
+            if let Some((mapped, elf, object)) = &interp {
+                let loaded = map_image(&mut mm, &self.cpu, elf, object, mapped, Place::Anywhere)?;
                 entry = loaded.entry;
                 base = loaded.bias;
             }
