@@ -78,6 +78,16 @@ fn a_hot_loop_is_compiled() {
     assert!(guest.cpu.statistics().compiled_bytes > 0);
 }
 
+/// No run is as long as a slice.
+#[test]
+fn code_that_leaves_often_is_compiled() {
+    let mut guest = Guest::new(Rc::new(at_once));
+    for _ in 0..100 {
+        assert_eq!(guest.run(5), (15, 1));
+    }
+    assert!(guest.compiled() > 0);
+}
+
 #[test]
 fn a_thread_compiles_while_the_guest_runs() {
     let mut guest = Guest::new(Rc::new(by_thread));

@@ -85,6 +85,8 @@ pub(crate) type Fit = Option<(Vec<u64>, u64)>;
 pub(crate) struct Upper {
     make: MakeCompiler,
     pub(crate) policy: Policy,
+    /// What is left of the slice, over all times that code of the first tier is entered.
+    pub(crate) left: i64,
     tier: Option<Box<dyn Tier>>,
     pub(crate) codes: FxHashMap<Key, Compiled>,
     samples: FxHashMap<Key, u32>,
@@ -100,6 +102,7 @@ impl Upper {
         Upper {
             make,
             policy,
+            left: policy.slice,
             tier: None,
             codes: FxHashMap::default(),
             samples: FxHashMap::default(),

@@ -187,7 +187,7 @@ impl Translations {
     /// How much fuel code gets at once.
     pub(crate) fn slice(&self, level: Level) -> i64 {
         let slice = match (&self.upper, level) {
-            (Some(upper), Level::First) => upper.policy.slice,
+            (Some(upper), Level::First) => upper.left.max(1),
             _ => i64::MAX,
         };
         // Where samples for a profile are taken, hot code is found by the same.
@@ -195,7 +195,14 @@ impl Translations {
     }
 
     /// Code has run and used `fuel`; if it ended at a preemption point, that is at `pc`.
-    pub(crate) fn ran(&self, level: Level, fuel: i64, pc: Option<u64>) {
+    pub(crate) fn ran(&mut self, level: Level, fuel: i64, pc: Option<u64>) {
+        // Code that leaves often uses its slice up as well.
+        if let (Some(upper), Level::First) = (&mut self.upper, level) {
+            upper.left -= fuel;
+            if pc.is_some() && upper.left <= 0 {
+                upper.left = upper.policy.slice;
+            }
+        }
         if let Some(sampler) = &self.sampler {
             sampler.borrow_mut().ran(level, fuel, pc);
         }
