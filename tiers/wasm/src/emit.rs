@@ -32,8 +32,6 @@ pub(crate) struct Body {
     pub(crate) code: Vec<u8>,
     /// How likely branches among them are, by their places in the code.
     pub(crate) hints: Vec<BranchHint>,
-    /// Whether it calls functions of [`crate::exactness`].
-    pub(crate) asks_exactness: bool,
 }
 
 /// Why a region was not compiled.
@@ -131,7 +129,6 @@ pub(crate) struct Emitter<'a> {
     code: Vec<u8>,
     /// Branches that are seldom taken (0), or mostly (1): where they are in the code.
     hints: Vec<BranchHint>,
-    asks_exactness: bool,
     locals: Locals,
     /// The locals of values.
     places: Vec<Option<u32>>,
@@ -191,7 +188,6 @@ impl<'a> Emitter<'a> {
             form,
             code: Vec::new(),
             hints: Vec::new(),
-            asks_exactness: false,
             locals: Locals { types: Vec::new(), taken: Vec::new(), free: Vec::new() },
             places: vec![None; region.values.len()],
             shared: FxHashMap::default(),
@@ -218,7 +214,7 @@ impl<'a> Emitter<'a> {
         let structure = &self.plan.structure;
         self.sequence(&structure.seq)?;
         self.s().unreachable().end();
-        Ok(Body { locals: self.locals.types, code: self.code, hints: self.hints, asks_exactness: self.asks_exactness })
+        Ok(Body { locals: self.locals.types, code: self.code, hints: self.hints })
     }
 
     fn s(&mut self) -> InstructionSink<'_> {

@@ -142,7 +142,7 @@ impl<H: Host> Wasm<H> {
         }
         let number = self.next_module;
         self.next_module += 1;
-        match self.host.install(number, module(&functions, base, self.host.features()), base + self.units.slots()) {
+        match self.host.install(number, module(&functions, base), base + self.units.slots()) {
             Installed::Pending => self.installing.push((number, waiting)),
             installed => {
                 let done = installed == Installed::Ready;
@@ -354,9 +354,9 @@ fn quick(op: Op, rm: Rm, [a, b, c]: [u64; 3], flags: &mut u32) -> Option<u64> {
     })
 }
 
-/// Makes a module of one region, to be looked at: its function is the first one behind those that it may ask about
-/// exactness. Guest address 0 is at 0x1000_0000 of the memory, the state at 0x1_0000, page bytes at 0x10_0000; what reaches
-/// other code, at made-up addresses from 0x20_0000 on.
+/// Makes a module of one region, to be looked at: its function is the only one that it does not import. Guest address 0 is
+/// at 0x1000_0000 of the memory, the state at 0x1_0000, page bytes at 0x10_0000; what reaches other code, at made-up
+/// addresses from 0x20_0000 on.
 ///
 /// # Errors
 /// Why the region cannot be compiled.
@@ -368,5 +368,5 @@ pub fn inspect(region: &Region, features: Features) -> Result<Vec<u8>, &'static 
     let plan = Plan::new(region, MAX_ENTRIES);
     let body = Emitter::new(region, &plan, &links, FIRST_SLOT, layout, features, AccessForm::Checked).emit()?;
     let compiled = Compiled { slot: FIRST_SLOT, body, ty: emit::types::CODE };
-    Ok(module(&[compiled], 0, features))
+    Ok(module(&[compiled], 0))
 }

@@ -1,8 +1,7 @@
 //! Modules: the functions of some regions, which put themselves into the table when they are instantiated.
 
 use crate::emit::{Body, types};
-use crate::exactness;
-use crate::layout::{Features, context, exit};
+use crate::layout::{context, exit};
 use wasm_encoder::{
     BranchHint, BranchHints, CodeSection, ConstExpr, ElementSection, Elements, EntityType, ExportKind, ExportSection,
     Function, FunctionSection, Ieee32, Ieee64, ImportSection, InstructionSink, MemArg, MemoryType, Module, RefType,
@@ -61,21 +60,12 @@ pub(crate) fn first_functions() -> Vec<Compiled> {
 }
 
 /// A module of these functions. Slots count from `base` on in the table.
-pub(crate) fn module(functions: &[Compiled], base: u32, features: Features) -> Vec<u8> {
+pub(crate) fn module(functions: &[Compiled], base: u32) -> Vec<u8> {
     let mut module = Module::new();
     let mut section = TypeSection::new();
     section.ty().function([ValType::I32, ValType::I64], [ValType::I64, ValType::I64]);
     section.ty().function([ValType::I32, ValType::I64, ValType::I64, ValType::I64], [ValType::I64]);
     section.ty().function([ValType::I32, ValType::I32, ValType::I64, ValType::I32], [ValType::I64]);
-    // Those that are asked about exactness come first, so that their numbers are known.
-    let asked: Vec<(usize, ValType, Body)> = match functions.iter().any(|function| function.body.asks_exactness) {
-        true => exactness::functions(features).collect(),
-        false => Vec::new(),
-    };
-    for &(params, ty, _) in &asked {
-        section.ty().function(std::iter::repeat_n(ty, params), [ValType::I32]);
-    }
-    let first = 1 + asked.len() as u32;
     module.section(&section);
     let mut section = ImportSection::new();
     let memory = MemoryType { minimum: 0, maximum: None, memory64: false, shared: false, page_size_log2: None };
@@ -86,26 +76,19 @@ pub(crate) fn module(functions: &[Compiled], base: u32, features: Features) -> V
     section.import(IMPORTS, "float", EntityType::Function(types::FLOAT));
     module.section(&section);
     let mut section = FunctionSection::new();
-    for ty in 0..asked.len() as u32 {
-        section.function(types::ENTER + 1 + ty);
-    }
     functions.iter().for_each(|function| {
         section.function(function.ty);
     });
     module.section(&section);
     let mut section = ElementSection::new();
     for (n, function) in functions.iter().enumerate() {
+        // The imported function is number 0.
         let slot = ConstExpr::i32_const((base + function.slot) as i32);
-        section.active(None, &slot, Elements::Functions([n as u32 + first][..].into()));
+        section.active(None, &slot, Elements::Functions([n as u32 + 1][..].into()));
     }
     module.section(&section);
     let mut section = CodeSection::new();
     let mut hints = BranchHints::new();
-    for (_, _, body) in &asked {
-        let mut function = Function::new_with_locals_types(body.locals.iter().copied());
-        function.raw(body.code.iter().copied());
-        section.function(&function);
-    }
     for (n, function) in functions.iter().enumerate() {
         let mut body = Function::new_with_locals_types(function.body.locals.iter().copied());
         let before = body.byte_len() as u32;
@@ -116,7 +99,7 @@ pub(crate) fn module(functions: &[Compiled], base: u32, features: Features) -> V
                 branch_func_offset: before + hint.branch_func_offset,
                 branch_hint_value: hint.branch_hint_value,
             });
-            hints.function_hints(n as u32 + first, moved);
+            hints.function_hints(n as u32 + 1, moved);
         }
     }
     module.section(&hints);

@@ -9,7 +9,7 @@ use friscy_lift_ir::held::Held;
 use friscy_lift_ir::{Inst, Op, RoundingClass, Type, Value};
 use friscy_seam::State;
 use std::mem::offset_of;
-use wasm_encoder::{InstructionSink, ValType};
+use wasm_encoder::{BlockType, InstructionSink, ValType};
 
 /// Which results are looked at no further while the inexact flag is set.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -348,32 +348,29 @@ impl Emitter<'_> {
         }
         // Mostly because the inexact flag is clear: then an exact result is right.
         self.seldom();
+        let mut at = Vec::new();
+        if let Some(of) = of {
+            // The operands and the result, and what asking needs besides.
+            let ty = if wide { ValType::F64 } else { ValType::F32 };
+            at.extend((1..of.params()).map(|_| self.temp(ty)));
+            self.operands(inst, false)?;
+            at.iter().rev().for_each(|&local| {
+                self.s().local_set(local);
+            });
+            at.push(result);
+            at.extend([ValType::F64; SCRATCH].map(|ty| self.temp(ty)));
+        }
+        self.s().block(BlockType::Empty);
         match of {
-            Some(of) if of.is_inline() => {
-                // The operands and the result, and what asking needs besides.
-                let mut at: Vec<u32> =
-                    (1..of.params()).map(|_| self.temp(if wide { ValType::F64 } else { ValType::F32 })).collect();
-                self.operands(inst, false)?;
-                at.iter().rev().for_each(|&local| {
-                    self.s().local_set(local);
-                });
-                at.push(result);
-                at.extend([ValType::F64; SCRATCH].map(|ty| self.temp(ty)));
-                of.ask(&mut InstructionSink::new(&mut self.code), wide, self.features, &at);
-            }
-            Some(of) => {
-                self.operands(inst, false)?;
-                self.s().local_get(result).call(of.function(wide));
-                self.asks_exactness = true;
-            }
+            Some(of) => of.ask(&mut InstructionSink::new(&mut self.code), wide, self.features, &at, 1),
             None => {
                 self.s().local_get(result).f64_promote_f32();
                 self.get(inst.args[0])?;
-                self.s().f64_eq();
+                self.s().f64_ne().br_if(0);
             }
         }
-        self.s().i32_eqz();
-        self.exactly_if(inst)?;
+        self.s().br(1).end();
+        self.exactly(inst)?;
         self.s().end();
         Ok(true)
     }

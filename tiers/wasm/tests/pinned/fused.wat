@@ -1,268 +1,14 @@
-;; 440 bytes, 189 instructions
+;; 548 bytes, 223 instructions
 (module
   (type (;0;) (func (param i32 i64) (result i64 i64)))
   (type (;1;) (func (param i32 i64 i64 i64) (result i64)))
   (type (;2;) (func (param i32 i32 i64 i32) (result i64)))
-  (type (;3;) (func (param f64 f64 f64) (result i32)))
-  (type (;4;) (func (param f64 f64 f64) (result i32)))
-  (type (;5;) (func (param f64 f64 f64 f64) (result i32)))
-  (type (;6;) (func (param f64 f64 f64) (result i32)))
-  (type (;7;) (func (param f64 f64) (result i32)))
-  (type (;8;) (func (param f32 f32 f32) (result i32)))
-  (type (;9;) (func (param f32 f32 f32) (result i32)))
-  (type (;10;) (func (param f32 f32 f32 f32) (result i32)))
-  (type (;11;) (func (param f32 f32 f32) (result i32)))
-  (type (;12;) (func (param f32 f32) (result i32)))
   (import "friscy" "memory" (memory (;0;) 0))
   (import "friscy" "table" (table (;0;) 0 funcref))
   (import "friscy" "float" (func (;0;) (type 1)))
-  (elem (;0;) (i32.const 2) func 11)
-  (func (;1;) (type 3) (param f64 f64 f64) (result i32)
-    (local f64 f64 f64)
-    local.get 2
-    local.get 0
-    f64.sub
-    local.get 1
-    f64.eq
-    local.get 2
-    local.get 1
-    f64.sub
-    local.get 0
-    f64.eq
-    i32.and
-  )
-  (func (;2;) (type 4) (param f64 f64 f64) (result i32)
-    (local f64 f64 f64)
-    local.get 2
-    f64.const 0x0p+0 (;=0;)
-    f64.eq
-    local.get 0
-    f64.const 0x0p+0 (;=0;)
-    f64.eq
-    local.get 1
-    f64.const 0x0p+0 (;=0;)
-    f64.eq
-    i32.or
-    i32.and
-    local.get 2
-    f64.abs
-    f64.const inf (;=inf;)
-    f64.lt
-    local.get 2
-    f64.abs
-    f64.const 0x1p-900 (;=0.00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000011830521861667747;)
-    f64.ge
-    i32.and
-    local.get 0
-    f64x2.splat
-    local.get 1
-    f64x2.splat
-    local.get 2
-    f64.neg
-    f64x2.splat
-    f64x2.relaxed_madd
-    f64x2.extract_lane 0
-    f64.const 0x0p+0 (;=0;)
-    f64.eq
-    i32.and
-    i32.or
-  )
-  (func (;3;) (type 5) (param f64 f64 f64 f64) (result i32)
-    (local f64 f64 f64)
-    local.get 0
-    local.get 1
-    f64.mul
-    local.set 4
-    local.get 4
-    f64.const 0x0p+0 (;=0;)
-    f64.eq
-    local.get 0
-    f64.const 0x0p+0 (;=0;)
-    f64.eq
-    local.get 1
-    f64.const 0x0p+0 (;=0;)
-    f64.eq
-    i32.or
-    i32.and
-    local.get 3
-    local.get 3
-    f64.sub
-    f64.const 0x0p+0 (;=0;)
-    f64.eq
-    i32.and
-    local.get 4
-    f64.abs
-    f64.const inf (;=inf;)
-    f64.lt
-    local.get 4
-    f64.abs
-    f64.const 0x1p-900 (;=0.00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000011830521861667747;)
-    f64.ge
-    i32.and
-    local.get 0
-    f64x2.splat
-    local.get 1
-    f64x2.splat
-    local.get 4
-    f64.neg
-    f64x2.splat
-    f64x2.relaxed_madd
-    f64x2.extract_lane 0
-    f64.const 0x0p+0 (;=0;)
-    f64.eq
-    i32.and
-    local.get 3
-    local.get 4
-    f64.sub
-    local.get 2
-    f64.eq
-    local.get 3
-    local.get 2
-    f64.sub
-    local.get 4
-    f64.eq
-    i32.and
-    i32.and
-    i32.or
-  )
-  (func (;4;) (type 6) (param f64 f64 f64) (result i32)
-    (local f64 f64 f64)
-    local.get 2
-    f64.abs
-    f64.const inf (;=inf;)
-    f64.lt
-    local.get 2
-    f64.abs
-    f64.const 0x1p-900 (;=0.00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000011830521861667747;)
-    f64.ge
-    i32.and
-    local.get 0
-    f64.abs
-    f64.const inf (;=inf;)
-    f64.lt
-    local.get 0
-    f64.abs
-    f64.const 0x1p-900 (;=0.00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000011830521861667747;)
-    f64.ge
-    i32.and
-    i32.and
-    local.get 2
-    f64x2.splat
-    local.get 1
-    f64x2.splat
-    local.get 0
-    f64.neg
-    f64x2.splat
-    f64x2.relaxed_madd
-    f64x2.extract_lane 0
-    f64.const 0x0p+0 (;=0;)
-    f64.eq
-    i32.and
-  )
-  (func (;5;) (type 7) (param f64 f64) (result i32)
-    (local f64 f64 f64)
-    local.get 0
-    f64.abs
-    f64.const inf (;=inf;)
-    f64.lt
-    local.get 0
-    f64.abs
-    f64.const 0x1p-900 (;=0.00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000011830521861667747;)
-    f64.ge
-    i32.and
-    local.get 1
-    f64x2.splat
-    local.get 1
-    f64x2.splat
-    local.get 0
-    f64.neg
-    f64x2.splat
-    f64x2.relaxed_madd
-    f64x2.extract_lane 0
-    f64.const 0x0p+0 (;=0;)
-    f64.eq
-    i32.and
-  )
-  (func (;6;) (type 8) (param f32 f32 f32) (result i32)
-    (local f64 f64 f64)
-    local.get 2
-    local.get 0
-    f32.sub
-    local.get 1
-    f32.eq
-    local.get 2
-    local.get 1
-    f32.sub
-    local.get 0
-    f32.eq
-    i32.and
-  )
-  (func (;7;) (type 9) (param f32 f32 f32) (result i32)
-    (local f64 f64 f64)
-    local.get 0
-    f64.promote_f32
-    local.get 1
-    f64.promote_f32
-    f64.mul
-    local.get 2
-    f64.promote_f32
-    f64.eq
-  )
-  (func (;8;) (type 10) (param f32 f32 f32 f32) (result i32)
-    (local f64 f64 f64)
-    local.get 0
-    f64.promote_f32
-    local.get 1
-    f64.promote_f32
-    f64.mul
-    local.set 4
-    local.get 2
-    f64.promote_f32
-    local.set 5
-    local.get 4
-    local.get 5
-    f64.add
-    local.tee 6
-    local.get 3
-    f64.promote_f32
-    f64.eq
-    local.get 6
-    local.get 4
-    f64.sub
-    local.get 5
-    f64.eq
-    local.get 6
-    local.get 5
-    f64.sub
-    local.get 4
-    f64.eq
-    i32.and
-    i32.and
-  )
-  (func (;9;) (type 11) (param f32 f32 f32) (result i32)
-    (local f64 f64 f64)
-    local.get 2
-    f64.promote_f32
-    local.get 1
-    f64.promote_f32
-    f64.mul
-    local.get 0
-    f64.promote_f32
-    f64.eq
-  )
-  (func (;10;) (type 12) (param f32 f32) (result i32)
-    (local f64 f64 f64)
-    local.get 1
-    f64.promote_f32
-    local.get 1
-    f64.promote_f32
-    f64.mul
-    local.get 0
-    f64.promote_f32
-    f64.eq
-  )
-  (func (;11;) (type 0) (param i32 i64) (result i64 i64)
-    (local i64 f64 f64 f64 f64 f64 f64 f64 f64 f64 f64 f64 i64 i64)
+  (elem (;0;) (i32.const 2) func 1)
+  (func (;1;) (type 0) (param i32 i64) (result i64 i64)
+    (local i64 f64 f64 f64 f64 f64 f64 f64 f64 f64 f64 f64 f64 f64 f64 f64 f64 i64 i64)
     block ;; label = @1
       br 0 (;@1;)
     end
@@ -307,83 +53,86 @@
       local.set 9
       local.set 8
       local.set 7
-      local.get 7
-      local.get 8
-      f64.mul
-      local.set 10
-      local.get 10
-      f64.const 0x0p+0 (;=0;)
-      f64.eq
-      local.get 7
-      f64.const 0x0p+0 (;=0;)
-      f64.eq
-      local.get 8
-      f64.const 0x0p+0 (;=0;)
-      f64.eq
-      i32.or
-      i32.and
-      local.get 6
-      local.get 6
-      f64.sub
-      f64.const 0x0p+0 (;=0;)
-      f64.eq
-      i32.and
-      local.get 10
-      f64.abs
-      f64.const inf (;=inf;)
-      f64.lt
-      local.get 10
-      f64.abs
-      f64.const 0x1p-900 (;=0.00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000011830521861667747;)
-      f64.ge
-      i32.and
-      local.get 7
-      f64x2.splat
-      local.get 8
-      f64x2.splat
-      local.get 10
-      f64.neg
-      f64x2.splat
-      f64x2.relaxed_madd
-      f64x2.extract_lane 0
-      f64.const 0x0p+0 (;=0;)
-      f64.eq
-      i32.and
-      local.get 6
-      local.get 10
-      f64.sub
-      local.get 9
-      f64.eq
-      local.get 6
-      local.get 9
-      f64.sub
-      local.get 10
-      f64.eq
-      i32.and
-      i32.and
-      i32.or
-      i32.eqz
-      (@metadata.code.branch_hint "\00")
-      if ;; label = @2
-        i32.const 127
-        local.get 3
-        i64.reinterpret_f64
-        local.get 4
-        i64.reinterpret_f64
-        local.get 5
-        i64.reinterpret_f64
-        call 0
-        f64.reinterpret_i64
-        local.set 6
-        i64.const -27021597764222976
-        i64.const 0
-        i32.const 0
-        i32.load offset=67600
-        i32.const 1
-        i32.and
-        select
-        local.set 2
+      block ;; label = @2
+        local.get 7
+        local.get 8
+        f64.mul
+        local.set 10
+        block ;; label = @3
+          local.get 10
+          i64.reinterpret_f64
+          i64.const 1
+          i64.shl
+          i64.const 1107885508333142016
+          i64.sub
+          i64.const -1116892707587883008
+          i64.ge_u
+          br_if 0 (;@3;)
+          local.get 7
+          f64x2.splat
+          local.get 8
+          f64x2.splat
+          local.get 10
+          f64.neg
+          f64x2.splat
+          f64x2.relaxed_madd
+          f64x2.extract_lane 0
+          f64.const 0x0p+0 (;=0;)
+          f64.ne
+          br_if 1 (;@2;)
+          local.get 6
+          local.get 10
+          f64.sub
+          local.get 9
+          f64.ne
+          br_if 1 (;@2;)
+          local.get 6
+          local.get 9
+          f64.sub
+          local.get 10
+          f64.ne
+          br_if 1 (;@2;)
+          br 2 (;@1;)
+        end
+        local.get 10
+        f64.const 0x0p+0 (;=0;)
+        f64.ne
+        br_if 0 (;@2;)
+        local.get 7
+        f64.const 0x0p+0 (;=0;)
+        f64.eq
+        local.get 8
+        f64.const 0x0p+0 (;=0;)
+        f64.eq
+        i32.or
+        i32.eqz
+        br_if 0 (;@2;)
+        local.get 6
+        local.get 6
+        f64.sub
+        f64.const 0x0p+0 (;=0;)
+        f64.ne
+        br_if 0 (;@2;)
+        br 1 (;@1;)
       end
+      i32.const 127
+      local.get 3
+      i64.reinterpret_f64
+      local.get 4
+      i64.reinterpret_f64
+      local.get 5
+      i64.reinterpret_f64
+      call 0
+      f64.reinterpret_i64
+      local.set 6
+      i64.const -27021597764222976
+      i64.const 0
+      i32.const 0
+      i32.load offset=67600
+      i32.const 1
+      i32.and
+      select
+      local.set 2
     end
     local.get 6
     local.get 4
@@ -400,39 +149,68 @@
     if ;; label = @1
       local.get 6
       local.get 4
-      local.get 13
-      call 4
-      i32.eqz
-      (@metadata.code.branch_hint "\00")
-      if ;; label = @2
-        i32.const 125
-        local.get 6
+      local.set 15
+      local.set 14
+      block ;; label = @2
+        local.get 13
         i64.reinterpret_f64
-        local.get 4
+        i64.const 1
+        i64.shl
+        i64.const 1107885508333142016
+        i64.sub
+        i64.const -1116892707587883008
+        i64.ge_u
+        br_if 0 (;@2;)
+        local.get 14
         i64.reinterpret_f64
-        i64.const 0
-        call 0
-        f64.reinterpret_i64
-        local.set 13
-        i64.const -27021597764222976
-        i64.const 0
-        i32.const 0
-        i32.load offset=67600
-        i32.const 1
-        i32.and
-        select
-        local.set 2
+        i64.const 1
+        i64.shl
+        i64.const 1107885508333142016
+        i64.sub
+        i64.const -1116892707587883008
+        i64.ge_u
+        br_if 0 (;@2;)
+        local.get 13
+        f64x2.splat
+        local.get 15
+        f64x2.splat
+        local.get 14
+        f64.neg
+        f64x2.splat
+        f64x2.relaxed_madd
+        f64x2.extract_lane 0
+        f64.const 0x0p+0 (;=0;)
+        f64.ne
+        br_if 0 (;@2;)
+        br 1 (;@1;)
       end
+      i32.const 125
+      local.get 6
+      i64.reinterpret_f64
+      local.get 4
+      i64.reinterpret_f64
+      i64.const 0
+      call 0
+      f64.reinterpret_i64
+      local.set 13
+      i64.const -27021597764222976
+      i64.const 0
+      i32.const 0
+      i32.load offset=67600
+      i32.const 1
+      i32.and
+      select
+      local.set 2
     end
     i32.const 0
     i64.load offset=65544
-    local.set 14
-    local.get 14
+    local.set 19
+    local.get 19
     i64.const 0
     i64.add
     i64.const -2
     i64.and
-    local.set 15
+    local.set 20
     i32.const 0
     local.get 13
     f64.store offset=65872
@@ -446,13 +224,13 @@
     (@metadata.code.branch_hint "\00")
     if ;; label = @1
       i32.const 0
-      local.get 15
+      local.get 20
       i64.store offset=67584
       i64.const 3
       local.get 1
       return
     end
-    local.get 15
+    local.get 20
     local.get 1
     return
     unreachable

@@ -1,4 +1,4 @@
-;; 533 bytes, 245 instructions
+;; 537 bytes, 246 instructions
 (module
   (type (;0;) (func (param i32 i64) (result i64 i64)))
   (type (;1;) (func (param i32 i64 i64 i64) (result i64)))
@@ -109,41 +109,41 @@
             local.get 10
             local.set 13
             local.set 12
-            local.get 11
-            local.get 12
-            f32.sub
-            local.get 13
-            f32.eq
-            local.get 11
-            local.get 13
-            f32.sub
-            local.get 12
-            f32.eq
-            i32.and
-            i32.eqz
-            (@metadata.code.branch_hint "\00")
-            if ;; label = @5
-              i32.const 104
-              local.get 7
-              i32.reinterpret_f32
-              i64.extend_i32_u
-              local.get 10
-              i32.reinterpret_f32
-              i64.extend_i32_u
-              i64.const 0
-              call 0
-              i32.wrap_i64
-              f32.reinterpret_i32
-              local.set 11
-              i32.const -16777216
-              i32.const 0
-              i32.const 0
-              i32.load offset=67600
-              i32.const 1
-              i32.and
-              select
-              local.set 2
+            block ;; label = @5
+              local.get 11
+              local.get 12
+              f32.sub
+              local.get 13
+              f32.ne
+              br_if 0 (;@5;)
+              local.get 11
+              local.get 13
+              f32.sub
+              local.get 12
+              f32.ne
+              br_if 0 (;@5;)
+              br 1 (;@4;)
             end
+            i32.const 104
+            local.get 7
+            i32.reinterpret_f32
+            i64.extend_i32_u
+            local.get 10
+            i32.reinterpret_f32
+            i64.extend_i32_u
+            i64.const 0
+            call 0
+            i32.wrap_i64
+            f32.reinterpret_i32
+            local.set 11
+            i32.const -16777216
+            i32.const 0
+            i32.const 0
+            i32.load offset=67600
+            i32.const 1
+            i32.and
+            select
+            local.set 2
           end
           local.get 8
           i64.const 4
