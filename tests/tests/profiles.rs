@@ -75,7 +75,7 @@ fn a_static_program() {
         let lines = output(&["prof", "text", text(&profile)]);
         let (retired, counted) = (sum(&lines, "retired", 1), sum(&lines, "block", 5) + sum(&lines, "elsewhere", 1));
         assert!(counted <= retired && retired - counted < 500_000, "{tier}: {counted} of {retired}");
-        assert!(lines.contains(" steady\n"), "{tier}");
+        assert!(lines.contains("steady\n"), "{tier}");
 
         let checked = output(&["prof", "verify", text(&profile), text(&program)]);
         assert!(checked.contains("100.00 %   0.00 %") && checked.contains("the same executable bytes"), "{checked}");
