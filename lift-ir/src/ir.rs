@@ -202,6 +202,13 @@ pub struct BlockData {
     pub entry: bool,
 }
 
+impl BlockData {
+    /// The guest addresses from its first instruction to four bytes behind the start of its last; nothing if it has none.
+    pub fn span(&self) -> Option<Range<u64>> {
+        self.guest_offsets.last().map(|&last| self.pc..self.pc + u64::from(last) + 4)
+    }
+}
+
 /// The class of dynamic rounding mode a region is made for. Part of a region's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -320,11 +327,8 @@ impl Region {
     /// between.
     pub fn span(&self) -> Range<u64> {
         let (mut start, mut end) = (u64::MAX, 0);
-        for block in &self.blocks {
-            if let Some(&last) = block.guest_offsets.last() {
-                start = start.min(block.pc);
-                end = end.max(block.pc + u64::from(last) + 4);
-            }
+        for block in self.blocks.iter().filter_map(BlockData::span) {
+            (start, end) = (start.min(block.start), end.max(block.end));
         }
         start..end
     }

@@ -7,7 +7,7 @@
 
 use crate::lift::{Translator, is_cut};
 use crate::translate::{CodeMemory, Key};
-use friscy_lift_ir::Region;
+use friscy_lift_ir::{BlockData, Region};
 use friscy_seam::{Code, Prepared, Site, Tier, TierStats};
 use rustc_hash::FxHashMap;
 use std::cell::RefCell;
@@ -24,8 +24,8 @@ pub struct Policy {
     pub slice: i64,
     /// How many samples make code hot, at least 1.
     pub hot: u32,
-    /// How many bytes before and behind what is known of a function hot code may lie and be taken for a part of it, as what
-    /// a jump table leads to is. Tiers whose jumps within a function are much quicker than those between two gain by it.
+    /// How many bytes before and behind the pieces of a function hot code may lie and be taken for a part of it, as what a
+    /// jump table leads to is. Tiers whose jumps within a function are much quicker than those between two gain by it.
     pub near: u64,
 }
 
@@ -41,6 +41,10 @@ const MAX_SAMPLED: usize = 1 << 16;
 
 /// How many further entries a function may have.
 const MAX_ENTRIES: usize = 256;
+
+/// The most bytes between two blocks of a function that are in one piece of it. Compilers put what is seldom run elsewhere,
+/// and what lies in between are other functions.
+const MAX_GAP: u64 = 4096;
 
 /// Stands for samples of code that is not compiled.
 const NEVER: u32 = u32::MAX;
@@ -62,6 +66,8 @@ struct Function {
     keys: Vec<Key>,
     /// The span of all that was compiled.
     span: Range<u64>,
+    /// The pieces of what was compiled last, in order, with what is in between.
+    pieces: Vec<Range<u64>>,
     /// Where the blocks of what was compiled last begin, in order, if that could have had more.
     only: Option<Vec<u64>>,
     pages: Vec<u64>,
@@ -70,6 +76,26 @@ struct Function {
     /// Entries that the code there is does not have.
     wanted: usize,
     pending: bool,
+}
+
+/// Whether an address is in one of `pieces`, or no more than `near` bytes before or behind it.
+fn reaches(pieces: &[Range<u64>], pc: u64, near: u64) -> bool {
+    let at = pieces.partition_point(|piece| piece.end.saturating_add(near) <= pc);
+    pieces.get(at).is_some_and(|piece| piece.start.saturating_sub(near) <= pc)
+}
+
+/// The pieces of a region, in order.
+fn pieces(region: &Region) -> Vec<Range<u64>> {
+    let mut blocks: Vec<Range<u64>> = region.blocks.iter().filter_map(BlockData::span).collect();
+    blocks.sort_unstable_by_key(|block| block.start);
+    let mut pieces: Vec<Range<u64>> = Vec::new();
+    for block in blocks {
+        match pieces.last_mut().filter(|last| block.start.saturating_sub(last.end) <= MAX_GAP) {
+            Some(last) => last.end = last.end.max(block.end),
+            None => pieces.push(block),
+        }
+    }
+    pieces
 }
 
 /// Code that was read: the pages it is from, and the entries if it is compiled already.
@@ -151,9 +177,8 @@ impl Upper {
         self.samples.insert(key, 0);
         let near = self.policy.near;
         let within = |f: &Function| {
-            let span = f.span.start.saturating_sub(near)..f.span.end.saturating_add(near);
             let has = f.only.as_ref().is_none_or(|blocks| blocks.binary_search(&key.pc).is_ok());
-            f.key.rounding == key.rounding && span.contains(&key.pc) && has
+            f.key.rounding == key.rounding && reaches(&f.pieces, key.pc, near) && has
         };
         let known = self.functions.iter().position(|f| within(f) && !f.entries.contains(&key.pc) && f.key != key);
         let number = match known {
@@ -182,6 +207,7 @@ impl Upper {
                     entries: Vec::new(),
                     keys: Vec::new(),
                     span: key.pc..key.pc + 1,
+                    pieces: Vec::new(),
                     only: None,
                     pages: Vec::new(),
                     layout: 0,
@@ -213,6 +239,7 @@ impl Upper {
         let function = &mut self.functions[number];
         let span = region.span();
         function.span = function.span.start.min(span.start)..function.span.end.max(span.end);
+        function.pieces = pieces(region);
         function.only = is_cut(region).then(|| {
             let mut blocks: Vec<u64> = region.blocks.iter().map(|block| block.pc).collect();
             blocks.sort_unstable();
@@ -246,10 +273,10 @@ impl Upper {
         if near == 0 || of.only.is_some() {
             return number;
         }
-        let span = of.span.start.saturating_sub(near)..of.span.end.saturating_add(near);
         let (key, compiled) = (of.key, of.compiled);
+        let pieces = of.pieces.clone();
         let is_part = |f: &Function| {
-            let fits = f.key != key && f.key.rounding == key.rounding && span.contains(&f.key.pc);
+            let fits = f.key != key && f.key.rounding == key.rounding && reaches(&pieces, f.key.pc, near);
             fits && !f.pending && f.only.is_none() && f.compiled <= compiled.max(1)
         };
         let (parts, mut rest): (Vec<Function>, Vec<Function>) = self.functions.drain(..).partition(is_part);
@@ -355,5 +382,26 @@ impl Drop for Upper {
         if let (Some(sink), Some(tier)) = (self.sink.take(), self.tier()) {
             sink.borrow_mut().add(&tier.stats());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use friscy_lift_ir::RoundingClass;
+
+    #[test]
+    fn a_function_is_where_its_pieces_are() {
+        let mut region = Region::new(0x1000, RoundingClass::Rne);
+        for (pc, last) in [(0x1000, 0x3c), (0x9_0000, 0), (0x1800, 0xc)] {
+            let block = region.push_block(pc);
+            region.blocks[block.index()].guest_offsets = vec![0, last];
+        }
+        let pieces = pieces(&region);
+        assert_eq!(pieces, [0x1000..0x1810, 0x9_0000..0x9_0004]);
+        let reached =
+            |near| [0xf80, 0x1000, 0x17fe, 0x1810, 0x1890, 0x5000, 0x9_0002].map(|pc| reaches(&pieces, pc, near));
+        assert_eq!(reached(0), [false, true, true, false, false, false, true]);
+        assert_eq!(reached(0x80), [true, true, true, true, false, false, true]);
     }
 }

@@ -45,6 +45,12 @@ impl Structure {
         let mut builder = Builder { root: blocks, successors, dispatchers: Vec::new(), hops: Vec::new() };
         let root = builder.add_dispatcher(entries);
         let nodes = builder.reachable(root);
+        // What is never reached leads nowhere: a loop would seem to be entered from there.
+        let mut is_reached = vec![false; builder.successors.len()];
+        nodes.iter().for_each(|&node| is_reached[node] = true);
+        for (to, _) in builder.successors.iter_mut().zip(is_reached).filter(|(_, is_reached)| !is_reached) {
+            to.clear();
+        }
         let mut seq = builder.sequence(nodes, None);
         let mut place = vec![usize::MAX; builder.successors.len()];
         builder.find_sources(&mut seq, &mut place);
@@ -302,6 +308,7 @@ mod tests {
     /// Every branch of a graph finds its label, and leads where the graph says.
     fn check(successors: &[Vec<Node>], entries: &[Node]) {
         let structure = Structure::new(successors.to_vec(), entries.to_vec());
+        assert_eq!(first(&structure.seq), successors.len(), "{successors:?} {entries:?}");
         let mut seen = Vec::new();
         walk(&structure, successors, &structure.seq, &mut Vec::new(), &mut seen);
         seen.sort_unstable();
@@ -315,6 +322,11 @@ mod tests {
         }
         expected.sort_unstable();
         assert_eq!(seen, expected, "{successors:?} {entries:?}");
+    }
+
+    /// What is come to first in a sequence.
+    fn first(seq: &Seq) -> Node {
+        seq.items[0].body.as_ref().map_or(seq.items[0].head, first)
     }
 
     fn walk(s: &Structure, successors: &[Vec<Node>], seq: &Seq, labels: &mut Vec<(Node, bool)>, seen: &mut Vec<Node>) {
@@ -334,6 +346,7 @@ mod tests {
             }
             match &item.body {
                 Some(body) => {
+                    assert_eq!(first(body), item.head, "a loop begins with its head");
                     labels.push((item.head, true));
                     walk(s, successors, body, labels, seen);
                     labels.pop();
@@ -368,6 +381,8 @@ mod tests {
         check(&[vec![1, 2], vec![2], vec![1, 3], vec![]], &[0]);
         check(&[vec![1], vec![2, 4], vec![3], vec![1], vec![]], &[0, 2, 3]);
         check(&[vec![0]], &[0]);
+        // What is never reached leads into a loop with the function's entry.
+        check(&[vec![2], vec![2], vec![3]], &[0]);
         // Back to the function's entry.
         check(&[vec![1], vec![4, 2], vec![3], vec![2, 4]], &[0, 3]);
     }
