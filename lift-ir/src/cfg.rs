@@ -72,6 +72,24 @@ pub fn loop_heads(region: &Region, within: &[Within<'_>]) -> Vec<bool> {
     heads
 }
 
+/// The guest addresses outside of a region that it goes to directly.
+pub fn targets(region: &Region) -> impl Iterator<Item = u64> {
+    region.blocks.iter().flat_map(|block| {
+        let edges = edges(&block.term).into_iter().flatten().filter_map(|edge| match edge.target {
+            Target::Pc(pc) => Some(pc),
+            Target::Block(..) => None,
+        });
+        let call = if let Term::Call { pc, .. } = block.term { Some(pc) } else { None };
+        edges.chain(call)
+    })
+}
+
+/// The block at which a call that returns to `pc` comes back into the region.
+pub fn return_site(region: &Region, pc: u64) -> Option<Block> {
+    let site = region.blocks.iter().position(|block| block.entry && block.pc == pc);
+    site.map(|at| Block(at as u32))
+}
+
 /// Calls `f` for each value that a terminator uses, block arguments included, in the order they are printed.
 pub fn for_each_term_value(term: &mut Term, mut f: impl FnMut(&mut Value)) {
     match term {

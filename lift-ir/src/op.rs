@@ -474,6 +474,24 @@ impl Op {
                 | Op::RemU32
         )
     }
+
+    /// Whether it is an atomic on 64 bits: the others of them are on 32.
+    pub const fn is_wide_atomic(self) -> bool {
+        matches!(
+            self,
+            Op::Lr64
+                | Op::Sc64
+                | Op::AmoSwap64
+                | Op::AmoAdd64
+                | Op::AmoXor64
+                | Op::AmoAnd64
+                | Op::AmoOr64
+                | Op::AmoMinS64
+                | Op::AmoMaxS64
+                | Op::AmoMinU64
+                | Op::AmoMaxU64
+        )
+    }
 }
 
 /// The condition of a two-way branch on two integers.

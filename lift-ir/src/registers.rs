@@ -4,7 +4,7 @@
 //! region. Worked out here is, for each register, the value it has and whether the state lacks it ("dirty").
 
 use crate::cfg;
-use crate::ir::{Block, Inst, Region, Target, Term, Value};
+use crate::ir::{Block, Inst, JumpKind, Region, Target, Term, Value};
 use crate::op::Op;
 
 /// Integer registers are numbered 0 to 31, floating-point ones 32 to 63.
@@ -53,6 +53,24 @@ impl Registers {
     /// The dirty registers, in order.
     pub fn dirty(&self) -> impl Iterator<Item = usize> + use<> {
         bits(self.dirty)
+    }
+}
+
+/// Where a block's call, if it ends in one, returns to: for a call by a register, what follows the block if that is in one
+/// of the link registers at the `end`.
+pub fn return_pc(region: &Region, block: Block, end: &Registers) -> Option<u64> {
+    let data = &region.blocks[block.index()];
+    match data.term {
+        Term::Call { return_pc, .. } => Some(return_pc),
+        Term::Indirect { kind: JumpKind::Call, .. } => {
+            let last = data.pc + u64::from(*data.guest_offsets.last()?);
+            let constant = |r: usize| {
+                let v = end.value[r];
+                if v == Value::NONE { None } else { region.as_const(v).map(|pc| pc as u64) }
+            };
+            [1, 5].into_iter().filter_map(constant).find(|&pc| pc == last + 2 || pc == last + 4)
+        }
+        _ => None,
     }
 }
 

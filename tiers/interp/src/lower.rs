@@ -9,10 +9,11 @@ mod tests;
 
 use crate::code::{FaultForm, FaultRow};
 use crate::float::usual_rounding;
-use crate::handlers::{Kind, forward, number_of, pair};
+use crate::handlers::{Kind, forward, pair};
 use crate::ins::{Ins, JumpEntry, Word};
 use friscy_lift_ir::op::Effects;
 use friscy_lift_ir::{Block, BlockData, Edge, ExitKind, Inst, Op, Region, Target, Term, Value};
+use friscy_seam::number_of;
 
 /// A field that holds the distance to an edge's target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::FunctionBuilder;
 use friscy_lift_ir::registers::{REGISTERS, Registers, set_register};
-use friscy_lift_ir::{Block, Inst, InstId, Op, Region, Target, Term, Type, Value, cfg};
+use friscy_lift_ir::{Block, Inst, InstId, Op, Region, Type, Value, cfg};
 use friscy_seam::State;
 use friscy_seam::access::STATE_BELOW;
 use rustc_hash::FxHashMap;
@@ -111,20 +111,8 @@ pub(crate) struct Links {
 impl Links {
     /// Those of code that never runs.
     pub(crate) fn anywhere(region: &Region) -> Links {
-        Links { cells: targets(region).map(|pc| (pc, 0)).collect(), cache: 0 }
+        Links { cells: cfg::targets(region).map(|pc| (pc, 0)).collect(), cache: 0 }
     }
-}
-
-/// The guest addresses that a region goes to directly.
-pub(crate) fn targets(region: &Region) -> impl Iterator<Item = u64> {
-    region.blocks.iter().flat_map(|block| {
-        let edges = cfg::edges(&block.term).into_iter().flatten().filter_map(|edge| match edge.target {
-            Target::Pc(pc) => Some(pc),
-            Target::Block(..) => None,
-        });
-        let call = if let Term::Call { pc, .. } = block.term { Some(pc) } else { None };
-        edges.chain(call)
-    })
 }
 
 /// Fuel, as a value less the instructions since.

@@ -1,35 +1,13 @@
 //! How the host enters compiled code and leaves it.
 //!
 //! Compiled code is functions of Cranelift's `tail` convention: the number of the entry in `rdi` and fuel in `rsi`; they
-//! return fuel in `rcx`, and in `rax` the guest address at which to go on, which is even, or an exit ([`exit`]), which is
-//! odd. `r15` is the start of the guest's window. No register survives a call.
+//! return fuel in `rcx`, and in `rax` the guest address at which to go on, which is even, or a word of [`Left`]. `r15` is the start of the guest's window. No register survives a call.
 
 use crate::emit::RESULT_SLOT;
-use friscy_seam::State;
 use friscy_seam::access::STATE_BELOW;
+use friscy_seam::{Left, State};
 use std::arch::global_asm;
 use std::mem::offset_of;
-
-/// Exits: bit 0 is set, the kind is in bits 7:1, a number in the bits above.
-pub(crate) mod exit {
-    /// A place that may be linked, by its number.
-    pub(crate) const SITE: u64 = 0;
-    /// Fuel is used up; the pc is in the state.
-    pub(crate) const FUEL: u64 = 1;
-    /// A memory fault, which `recover` has described.
-    pub(crate) const FAULT: u64 = 2;
-    /// A misaligned atomic; its address is in the state's first tier word, its pc in the state.
-    pub(crate) const MISALIGNED: u64 = 3;
-    /// The code does not hold for the state; the pc is in the state.
-    pub(crate) const BELOW: u64 = 5;
-    /// The region ended in the exit kind whose number is above.
-    pub(crate) const KIND: u64 = 4;
-
-    /// An exit's word.
-    pub(crate) const fn word(kind: u64, number: u64) -> u64 {
-        number << 8 | kind << 1 | 1
-    }
-}
 
 /// Words of [`State::tier`].
 pub(crate) mod word {
@@ -160,7 +138,7 @@ global_asm!(
     fuel = const offset_of!(State, fuel),
     limit = const offset_of!(State, tier) + 8 * word::STACK_LIMIT,
     stack = const STACK_BYTES,
-    fault = const exit::word(exit::FAULT, 0),
+    fault = const Left::Fault.word(),
     recover = sym crate::fault::recover,
 );
 

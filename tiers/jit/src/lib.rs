@@ -27,8 +27,8 @@ pub use placed::{Placed, keep_placed, take_placed};
 use compile::{Compiler, Finished};
 use emit::Emitted;
 use friscy_lift_ir::{Region, RoundingClass};
-use friscy_seam::{Code, EXIT_KINDS, Exit, MemoryFault, Prepared, Site, State, Tier, TierStats};
-use host::{exit, word};
+use friscy_seam::{Code, Exit, Left, MemoryFault, Prepared, Site, Size, State, Tier, TierStats};
+use host::word;
 use rustc_hash::FxHashSet;
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -95,7 +95,7 @@ impl Jit {
         placed::note(Placed { start: self.units.start_of(code).0 as usize, len: bytes, pc: region.pc });
         let is_new = self.compiled.insert((region.pc, region.rounding));
         *(if is_new { &mut self.stats.regions } else { &mut self.stats.again }) += 1;
-        self.stats.count_region(region, bytes);
+        self.stats.count_region(Size::of(region), bytes);
         self.stats.attempts += attempts as u64;
         self.stats.stores += stores as u64;
         Prepared::Ready(code)
@@ -103,26 +103,24 @@ impl Jit {
 
     /// What the word says that compiled code returned.
     fn exit(&self, result: u64, state: &mut State) -> Exit {
-        if result & 1 == 0 {
-            state.pc = result;
-            return Exit::Goto { site: None };
-        }
-        let number = result >> 8;
-        match result >> 1 & 0x7f {
-            exit::SITE => {
-                let site = Site(number as u32);
+        match Left::of(result) {
+            Left::Goto(pc) => {
+                state.pc = pc;
+                Exit::Goto { site: None }
+            }
+            Left::By(site) => {
                 state.pc = self.units.site_target(site);
                 Exit::Goto { site: Some(site) }
             }
-            exit::FUEL => Exit::Fuel,
-            exit::BELOW => Exit::Below,
-            exit::FAULT => Exit::Fault,
-            exit::MISALIGNED => {
+            Left::Fuel => Exit::Fuel,
+            Left::Below => Exit::Below,
+            Left::Kind(kind) => Exit::Kind(kind),
+            Left::Fault => Exit::Fault,
+            Left::Misaligned => {
                 let addr = state.tier[word::ARGUMENT];
                 state.fault = MemoryFault { addr, write: false, beyond_object: false, misaligned: true };
                 Exit::Fault
             }
-            _ => Exit::Kind(EXIT_KINDS[number as usize % EXIT_KINDS.len()]),
         }
     }
 

@@ -1,12 +1,11 @@
 //! What has been compiled, how its pieces reach each other, and how they are forgotten.
 
 use crate::compile::Finished;
-use crate::emit::{Links, targets};
+use crate::emit::Links;
 use crate::fault::{Base, Computed, Dirty, Form, Place, Row};
-use crate::host::exit;
 use crate::memory::CodeMemory;
-use friscy_lift_ir::{Region, RoundingClass};
-use friscy_seam::{Code, Site};
+use friscy_lift_ir::{Region, RoundingClass, cfg};
+use friscy_seam::{Code, Left, Site};
 use rustc_hash::FxHashMap;
 use std::ops::Range;
 
@@ -100,7 +99,7 @@ impl Units {
                 let number = self.cells.len() as u32;
                 // mov rax, exit; mov rcx, rsi; ret
                 let mut stub = [0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0x48, 0x89, 0xf1, 0xc3];
-                stub[2..10].copy_from_slice(&exit::word(exit::SITE, number.into()).to_le_bytes());
+                stub[2..10].copy_from_slice(&Left::By(Site(number)).word().to_le_bytes());
                 let stub = self.memory.add(&stub)? as u64;
                 self.cells.push(Cell { target, from, stub, unit: None });
                 if number as usize % CELLS == 0 {
@@ -117,7 +116,7 @@ impl Units {
     /// How code of a region reaches other code.
     pub(crate) fn links(&mut self, region: &Region) -> Option<Links> {
         let mut cells = FxHashMap::default();
-        for pc in targets(region) {
+        for pc in cfg::targets(region) {
             cells.insert(pc, self.cell(region.rounding, region.pc, pc)?);
         }
         Some(Links { cells, cache: self.cache(region.rounding) })

@@ -5,8 +5,10 @@
 
 pub mod access;
 mod stats;
+mod word;
 
-pub use stats::TierStats;
+pub use stats::{Size, TierStats};
+pub use word::Left;
 
 use friscy_lift_ir::{ExitKind, Region, RoundingClass};
 use std::ops::Range;
@@ -126,6 +128,18 @@ pub const EXIT_KINDS: [ExitKind; 7] = [
     ExitKind::Csr,
     ExitKind::FetchFault,
 ];
+
+/// An exit kind's place among [`EXIT_KINDS`].
+pub const fn number_of(kind: ExitKind) -> u64 {
+    let mut number = 0;
+    while number < EXIT_KINDS.len() {
+        if EXIT_KINDS[number] as u8 == kind as u8 {
+            return number as u64;
+        }
+        number += 1;
+    }
+    panic!("every kind has a place")
+}
 
 /// Outcome of [`Tier::prepare`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -16,7 +16,7 @@ pub struct TierStats {
     pub refused: BTreeMap<&'static str, u64>,
     /// Guest instructions in what was compiled.
     pub guest_insts: u64,
-    /// Their bytes, see [`TierStats::count_region`].
+    /// Their bytes, see [`Size`].
     pub guest_bytes: u64,
     /// Bytes of host code that was made of them.
     pub host_bytes: u64,
@@ -45,22 +45,39 @@ pub struct TierStats {
     pub exits_kind: [u64; EXIT_KINDS.len()],
 }
 
-impl TierStats {
-    /// Counts a region of which `host_bytes` bytes of code were made.
-    ///
-    /// A region knows where its instructions start. The last one of a block counts two bytes if another block starts
-    /// behind these, else four.
-    pub fn count_region(&mut self, region: &Region, host_bytes: usize) {
+/// How much guest code a region is of.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Size {
+    /// Instructions.
+    pub insts: u64,
+    /// Their bytes. A region knows where its instructions start; the last one of a block counts two bytes if another block
+    /// starts behind these, else four.
+    pub bytes: u64,
+}
+
+impl Size {
+    /// A region's.
+    pub fn of(region: &Region) -> Size {
         let mut starts: Vec<u64> = region.blocks.iter().map(|block| block.pc).collect();
         starts.sort_unstable();
+        let mut size = Size::default();
         for block in &region.blocks {
             if let Some(&last) = block.guest_offsets.last() {
                 let behind = block.pc.wrapping_add(u64::from(last) + 2);
                 let length = if starts.binary_search(&behind).is_ok() { 2 } else { 4 };
-                self.guest_insts += block.guest_offsets.len() as u64;
-                self.guest_bytes += u64::from(last) + length;
+                size.insts += block.guest_offsets.len() as u64;
+                size.bytes += u64::from(last) + length;
             }
         }
+        size
+    }
+}
+
+impl TierStats {
+    /// Counts a region of which `host_bytes` bytes of code were made.
+    pub fn count_region(&mut self, size: Size, host_bytes: usize) {
+        self.guest_insts += size.insts;
+        self.guest_bytes += size.bytes;
         self.host_bytes += host_bytes as u64;
     }
 
@@ -184,7 +201,7 @@ mod tests {
             region.blocks[block.index()].guest_offsets = offsets;
         }
         let mut stats = TierStats::default();
-        stats.count_region(&region, 100);
+        stats.count_region(Size::of(&region), 100);
         assert_eq!((stats.guest_insts, stats.guest_bytes, stats.host_bytes), (4, 12, 100));
     }
 }

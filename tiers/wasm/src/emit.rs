@@ -18,7 +18,7 @@ use crate::structure::Node;
 use friscy_lift_ir::held::Held;
 use friscy_lift_ir::op::Effects;
 use friscy_lift_ir::registers::Registers;
-use friscy_lift_ir::{Block, Inst, InstId, Op, Region, Target, Term, Type, Value, cfg};
+use friscy_lift_ir::{Block, Inst, InstId, Op, Region, Type, Value};
 use memory::Facts;
 use rustc_hash::FxHashMap;
 use wasm_encoder::{BlockType, BranchHint, InstructionSink, MemArg, ValType};
@@ -60,18 +60,6 @@ pub(crate) struct Links {
     pub(crate) cells: FxHashMap<u64, u32>,
     /// The jump cache.
     pub(crate) cache: u32,
-}
-
-/// The guest addresses that a region goes to directly.
-pub(crate) fn targets(region: &Region) -> impl Iterator<Item = u64> {
-    region.blocks.iter().flat_map(|block| {
-        let edges = cfg::edges(&block.term).into_iter().flatten().filter_map(|edge| match edge.target {
-            Target::Pc(pc) => Some(pc),
-            Target::Block(..) => None,
-        });
-        let call = if let Term::Call { pc, .. } = block.term { Some(pc) } else { None };
-        edges.chain(call)
-    })
 }
 
 /// What a branch may lead to.

@@ -34,24 +34,6 @@ pub struct Features {
     pub fused: bool,
 }
 
-/// What compiled code returns in place of a guest address, which is even: bit 0 is set, the kind is in bits 7:1, a number
-/// in the bits above.
-pub(crate) mod exit {
-    /// A place that may be linked, by its number.
-    pub(crate) const SITE: u64 = 0;
-    /// Fuel is used up; the pc is in the state.
-    pub(crate) const FUEL: u64 = 1;
-    /// Another tier has to go on at the state's pc.
-    pub(crate) const BELOW: u64 = 2;
-    /// The region ended in the exit kind whose number is above.
-    pub(crate) const KIND: u64 = 3;
-
-    /// An exit's word.
-    pub(crate) const fn word(kind: u64, number: u64) -> u64 {
-        number << 8 | kind << 1 | 1
-    }
-}
-
 /// The first parameter of compiled code: the number of the entry, or of a site, in the bits below, and how many calls are
 /// active in those above.
 pub(crate) mod context {

@@ -30,9 +30,8 @@ pub use module::{ENTER_SLOT, IMPORTS, probe};
 use emit::{Emitted, Emitter};
 use friscy_fp::{Rm, fast};
 use friscy_lift_ir::eval::evaluate_float;
-use friscy_lift_ir::{Op, Region, RoundingClass};
-use friscy_seam::{Code, EXIT_KINDS, Exit, Prepared, Site, State, Tier, TierStats};
-use layout::exit;
+use friscy_lift_ir::{Op, Region, RoundingClass, cfg};
+use friscy_seam::{Code, Exit, Left, Prepared, Site, Size, State, Tier, TierStats};
 use module::{Compiled, FIRST_SLOT, first_functions, module};
 use plan::Plan;
 use rustc_hash::FxHashSet;
@@ -53,8 +52,7 @@ struct Waiting {
     entries: Vec<u64>,
     span: Range<u64>,
     slot: u32,
-    /// What was compiled, for counting.
-    region: Option<Box<Region>>,
+    size: Size,
     bytes: usize,
     /// Its code changed meanwhile.
     is_forgotten: bool,
@@ -124,7 +122,7 @@ impl<H: Host> Wasm<H> {
             entries,
             span: region.span(),
             slot,
-            region: Some(Box::new(region.clone())),
+            size: Size::of(region),
             bytes,
             is_forgotten: false,
         };
@@ -160,9 +158,7 @@ impl<H: Host> Wasm<H> {
         }
         let is_new = self.compiled.insert((waiting.pc, waiting.rounding));
         *(if is_new { &mut self.stats.regions } else { &mut self.stats.again }) += 1;
-        if let Some(region) = waiting.region {
-            self.stats.count_region(&region, waiting.bytes);
-        }
+        self.stats.count_region(waiting.size, waiting.bytes);
         self.stats.attempts += 1;
         self.bytes += waiting.bytes;
         self.most_bytes = self.most_bytes.max(self.bytes);
@@ -177,20 +173,20 @@ impl<H: Host> Wasm<H> {
 
     /// What the word says that compiled code returned.
     fn exit(&self, result: u64, state: &mut State) -> Exit {
-        if result & 1 == 0 {
-            state.pc = result;
-            return Exit::Goto { site: None };
-        }
-        let number = result >> 8;
-        match result >> 1 & 0x7f {
-            exit::SITE => {
-                let site = Site(number as u32);
+        match Left::of(result) {
+            Left::Goto(pc) => {
+                state.pc = pc;
+                Exit::Goto { site: None }
+            }
+            Left::By(site) => {
                 state.pc = self.units.site_target(site);
                 Exit::Goto { site: Some(site) }
             }
-            exit::FUEL => Exit::Fuel,
-            exit::BELOW => Exit::Below,
-            _ => Exit::Kind(EXIT_KINDS[number as usize % EXIT_KINDS.len()]),
+            Left::Fuel => Exit::Fuel,
+            Left::Below => Exit::Below,
+            Left::Kind(kind) => Exit::Kind(kind),
+            // Accesses that cannot be made are left to the tier below.
+            Left::Fault | Left::Misaligned => Exit::Fault,
         }
     }
 }
@@ -362,7 +358,7 @@ fn quick(op: Op, rm: Rm, [a, b, c]: [u64; 3], flags: &mut u32) -> Option<u64> {
 /// Why the region cannot be compiled.
 pub fn inspect(region: &Region, features: Features) -> Result<Vec<u8>, &'static str> {
     let layout = Layout { window: 0x1000_0000, state: 0x1_0000, pages: 0x10_0000 };
-    let targets: BTreeSet<u64> = emit::targets(region).collect();
+    let targets: BTreeSet<u64> = cfg::targets(region).collect();
     let cells = (0x20_4000..).step_by(size_of::<layout::Cell>());
     let links = emit::Links { cells: targets.into_iter().zip(cells).collect(), cache: 0x20_0000 };
     let plan = Plan::new(region, MAX_ENTRIES);

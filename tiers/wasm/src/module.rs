@@ -1,7 +1,8 @@
 //! Modules: the functions of some regions, which put themselves into the table when they are instantiated.
 
 use crate::emit::{Body, types};
-use crate::layout::{context, exit};
+use crate::layout::context;
+use friscy_seam::{Left, Site};
 use wasm_encoder::{
     BranchHint, BranchHints, CodeSection, ConstExpr, ElementSection, Elements, EntityType, ExportKind, ExportSection,
     Function, FunctionSection, Ieee32, Ieee64, ImportSection, InstructionSink, MemArg, MemoryType, Module, RefType,
@@ -47,9 +48,9 @@ pub(crate) fn first_functions() -> Vec<Compiled> {
         .i32_const(context::NUMBER)
         .i32_and()
         .i64_extend_i32_u()
-        .i64_const(8)
+        .i64_const(Left::NUMBER_BITS.into())
         .i64_shl()
-        .i64_const(exit::word(exit::SITE, 0) as i64)
+        .i64_const(Left::By(Site(0)).word() as i64)
         .i64_or()
         .local_get(1)
         .end();

@@ -208,8 +208,8 @@ fn ends(region: &Region, order: &[Block], at_start: &[Registers]) -> Vec<Registe
 /// Where control may go within the function from a block: along its edges, or to where its call comes back.
 fn successors(region: &Region, block: Block, end: &Registers) -> Vec<Node> {
     let term = &region.blocks[block.index()].term;
-    match come_back(region, block, end) {
-        Some((_, site)) => site.into_iter().map(Block::index).collect(),
+    match registers::return_pc(region, block, end) {
+        Some(pc) => cfg::return_site(region, pc).into_iter().map(Block::index).collect(),
         None => {
             let mut to: Vec<Node> =
                 cfg::edges(term).into_iter().flatten().filter_map(cfg::target_block).map(Block::index).collect();
@@ -217,25 +217,6 @@ fn successors(region: &Region, block: Block, end: &Registers) -> Vec<Node> {
             to
         }
     }
-}
-
-/// If a block ends in a call: the address to which it returns, and the block there.
-pub(crate) fn come_back(region: &Region, block: Block, end: &Registers) -> Option<(u64, Option<Block>)> {
-    let data = &region.blocks[block.index()];
-    let pc = match &data.term {
-        Term::Call { return_pc, .. } => *return_pc,
-        Term::Indirect { kind: JumpKind::Call, .. } => {
-            let last = data.pc + u64::from(*data.guest_offsets.last()?);
-            let constant = |r: usize| {
-                let v = end.value[r];
-                if v == Value::NONE { None } else { region.as_const(v).map(|pc| pc as u64) }
-            };
-            [1, 5].into_iter().filter_map(constant).find(|&pc| pc == last + 2 || pc == last + 4)?
-        }
-        _ => return None,
-    };
-    let site = region.blocks.iter().position(|block| block.entry && block.pc == pc);
-    Some((pc, site.map(|at| Block(at as u32))))
 }
 
 /// Whether an op reads or writes the guest's memory, so that it may have to leave.

@@ -1,10 +1,10 @@
 //! What has been compiled, how its pieces reach each other, and how they are forgotten.
 
-use crate::emit::{Links, targets};
+use crate::emit::Links;
 use crate::host::Host;
 use crate::layout::{Cell, LINES, Line, NO_PC};
 use crate::module::{FIRST_SLOT, LEAVE_SLOT};
-use friscy_lift_ir::{Region, RoundingClass};
+use friscy_lift_ir::{Region, RoundingClass, cfg};
 use friscy_seam::{Code, Site};
 use rustc_hash::FxHashMap;
 use std::ops::Range;
@@ -115,7 +115,7 @@ impl Units {
     /// How code of a region reaches other code.
     pub(crate) fn links(&mut self, region: &Region, host: &mut dyn Host) -> Option<Links> {
         let mut cells = FxHashMap::default();
-        for pc in targets(region) {
+        for pc in cfg::targets(region) {
             cells.insert(pc, self.cell(region.rounding, region.pc, pc, host)?);
         }
         Some(Links { cells, cache: self.cache(region.rounding, host)? })

@@ -4,8 +4,8 @@
 use super::{End, operand_b, operand_c};
 use crate::ins::{Ins, Next, exit, jump_key, jump_line};
 use friscy_lift_ir::{Cond, ExitKind, RoundingClass};
-use friscy_seam::EXIT_KINDS;
 use friscy_seam::State;
+use friscy_seam::number_of;
 
 /// Leaves with everything exact.
 #[inline(always)]
@@ -129,16 +129,4 @@ impl<const CLASS: u8> End for ModeChange<CLASS> {
             leave(st, fuel, (*ip.add(1)).datum(), code)
         }
     }
-}
-
-/// The position of a kind in exit codes.
-pub(crate) const fn number_of(kind: ExitKind) -> u64 {
-    let mut n = 0;
-    while n < EXIT_KINDS.len() {
-        if EXIT_KINDS[n] as u8 == kind as u8 {
-            return n as u64;
-        }
-        n += 1;
-    }
-    panic!("every kind has a position")
 }

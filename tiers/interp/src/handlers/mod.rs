@@ -10,7 +10,6 @@ mod pairs;
 mod steps;
 mod table;
 
-pub(crate) use control::number_of;
 pub(crate) use pairs::pair;
 pub(crate) use table::Kind;
 

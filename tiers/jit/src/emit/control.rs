@@ -2,14 +2,14 @@
 
 use super::{Emitted, Emitter, Fuel, state_offset};
 use crate::fault::{CANONICAL_NAN_32, CANONICAL_NAN_64};
-use crate::host::{exit, word};
+use crate::host::word;
 use crate::units::{LINES, MAX_ENTRIES};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::Offset32;
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, MemFlagsData, SourceLoc, types};
-use friscy_lift_ir::registers::{Registers, bits};
-use friscy_lift_ir::{Block, Cond, Edge, ExitKind, JumpKind, Op, Target, Term, Value};
-use friscy_seam::{EXIT_KINDS, State};
+use friscy_lift_ir::registers::{Registers, bits, return_pc};
+use friscy_lift_ir::{Block, Cond, Edge, ExitKind, JumpKind, Op, Target, Term, Value, cfg};
+use friscy_seam::{Left, State};
 use std::mem::offset_of;
 
 /// A two-way branch.
@@ -108,8 +108,7 @@ impl Emitter<'_, '_> {
                 let target = self.b.ins().band(sum, even);
                 self.flush(&registers);
                 self.check_fuel(fuel, target);
-                let return_pc = if *kind == JumpKind::Call { self.return_pc(block) } else { None };
-                match (kind, return_pc) {
+                match (kind, return_pc(self.region, block, &registers)) {
                     (JumpKind::Call, Some(return_pc)) => {
                         self.check_stack(fuel, target);
                         let (code, entry) = self.look_up(target, fuel);
@@ -211,7 +210,7 @@ impl Emitter<'_, '_> {
                     Target::Pc(pc) => *pc,
                 };
                 let pc = self.constant(pc as i64);
-                self.exit(exit::word(exit::FUEL, 0), pc, fuel);
+                self.exit(Left::Fuel, pc, fuel);
             } else {
                 self.follow(edge, fuel, registers, false)?;
             }
@@ -221,30 +220,18 @@ impl Emitter<'_, '_> {
         Ok(())
     }
 
-    /// Where a call by a register returns to: the link register was set to what follows the block.
-    fn return_pc(&self, block: Block) -> Option<u64> {
-        let data = &self.region.blocks[block.index()];
-        let last = data.pc + u64::from(*data.guest_offsets.last()?);
-        let constant = |r: usize| {
-            let v = self.registers.value[r];
-            if v == Value::NONE { None } else { self.region.as_const(v).map(|pc| pc as u64) }
-        };
-        [1, 5].into_iter().filter_map(constant).find(|&pc| pc == last + 2 || pc == last + 4)
-    }
-
     /// Goes on after a call: at the return site if that is where the callee returned to, else out.
     fn come_back(&mut self, call: ir::Inst, return_pc: u64) {
         let results = self.b.inst_results(call).to_vec();
         let (to, fuel) = (results[0], results[1]);
-        let site = self.region.blocks.iter().position(|block| block.entry && block.pc == return_pc);
-        let Some(site) = site else {
+        let Some(site) = cfg::return_site(self.region, return_pc) else {
             self.b.ins().return_(&[to, fuel]);
             return;
         };
         let expected = self.constant(return_pc as i64);
         let same = self.b.ins().icmp(IntCC::Equal, to, expected);
         let out = self.cold_block();
-        self.b.ins().brif(same, self.blocks[site], &[BlockArg::Value(fuel)], out, &[]);
+        self.b.ins().brif(same, self.blocks[site.index()], &[BlockArg::Value(fuel)], out, &[]);
         self.b.switch_to_block(out);
         self.b.ins().return_(&[to, fuel]);
     }
@@ -255,7 +242,7 @@ impl Emitter<'_, '_> {
         let empty = self.is_empty(fuel);
         self.b.ins().brif(empty, out, &[], on, &[]);
         let saved = self.aside(out);
-        self.exit(exit::word(exit::FUEL, 0), target, fuel);
+        self.exit(Left::Fuel, target, fuel);
         self.back(on, saved);
     }
 
@@ -295,17 +282,16 @@ impl Emitter<'_, '_> {
     }
 
     /// Returns an exit; the state has everything but pc and fuel.
-    pub(super) fn exit(&mut self, word: u64, pc: ir::Value, fuel: Fuel) {
+    pub(super) fn exit(&mut self, left: Left, pc: ir::Value, fuel: Fuel) {
         self.store_state(pc, state_offset(offset_of!(State, pc)));
-        let word = self.constant(word as i64);
+        let word = self.constant(left.word() as i64);
         let fuel = self.fuel_value(fuel);
         self.b.ins().return_(&[word, fuel]);
     }
 
     fn exit_kind(&mut self, kind: ExitKind, pc: u64, fuel: Fuel) {
-        let number = EXIT_KINDS.iter().position(|known| *known == kind).unwrap_or(0);
         let pc = self.constant(pc as i64);
-        self.exit(exit::word(exit::KIND, number as u64), pc, fuel);
+        self.exit(Left::Kind(kind), pc, fuel);
     }
 
     /// Registers that the state lacks at the end of an edge's source, and that its target expects in the state.
@@ -378,7 +364,7 @@ impl Emitter<'_, '_> {
         let saved = self.aside(out);
         self.flush(registers);
         let pc = self.constant(pc as i64);
-        self.exit(exit::word(exit::BELOW, 0), pc, fuel);
+        self.exit(Left::Below, pc, fuel);
         self.back(on, saved);
     }
 
@@ -396,7 +382,7 @@ impl Emitter<'_, '_> {
                     let saved = self.aside(out);
                     self.flush(registers);
                     let pc = self.constant(pc as i64);
-                    self.exit(exit::word(exit::FUEL, 0), pc, fuel);
+                    self.exit(Left::Fuel, pc, fuel);
                     self.back(on, saved);
                 }
                 self.guard(*to, args, fuel, registers);
@@ -465,7 +451,7 @@ impl Emitter<'_, '_> {
         self.store_state(address, state_offset(offset_of!(State, tier) + 8 * word::ARGUMENT));
         let fuel = self.retire(u32::from(guest_index));
         let pc = self.constant(pc as i64);
-        self.exit(exit::word(exit::MISALIGNED, 0), pc, fuel);
+        self.exit(Left::Misaligned, pc, fuel);
         self.back(on, saved);
     }
 

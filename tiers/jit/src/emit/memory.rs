@@ -88,20 +88,7 @@ impl Emitter<'_, '_> {
     }
 
     fn atomic(&mut self, inst: &Inst) -> Emitted<()> {
-        let wide = matches!(
-            inst.op,
-            Op::Lr64
-                | Op::Sc64
-                | Op::AmoSwap64
-                | Op::AmoAdd64
-                | Op::AmoXor64
-                | Op::AmoAnd64
-                | Op::AmoOr64
-                | Op::AmoMinS64
-                | Op::AmoMaxS64
-                | Op::AmoMinU64
-                | Op::AmoMaxU64
-        );
+        let wide = inst.op.is_wide_atomic();
         debug_assert!(inst.op.info().args[0] == Type::I64);
         let base = inst.args[0];
         let address = self.get(base);

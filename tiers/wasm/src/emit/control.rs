@@ -1,13 +1,12 @@
 //! Ways into a function, between its blocks, and out of it.
 
 use super::{CONTEXT, Emitted, Emitter, FUEL, Label, at, types};
-use crate::layout::{LINES, context, exit};
-use crate::plan::come_back;
+use crate::layout::{LINES, context};
 use crate::structure::{Node, Seq};
 use friscy_lift_ir::held::{self, Held};
-use friscy_lift_ir::registers::{Registers, bits};
-use friscy_lift_ir::{Block, Cond, Edge, JumpKind, Op, Target, Term, Value};
-use friscy_seam::{EXIT_KINDS, State};
+use friscy_lift_ir::registers::{Registers, bits, return_pc};
+use friscy_lift_ir::{Block, Cond, Edge, JumpKind, Op, Target, Term, Value, cfg};
+use friscy_seam::{Left, State};
 use std::mem::offset_of;
 use wasm_encoder::{BlockType, ValType};
 
@@ -110,9 +109,8 @@ impl Emitter<'_> {
         match &data.term {
             Term::Exit { kind, pc } => {
                 self.flush(&registers)?;
-                let number = EXIT_KINDS.iter().position(|known| known == kind).unwrap_or(0);
                 self.put_pc(*pc);
-                self.leave(exit::word(exit::KIND, number as u64), spent);
+                self.leave(Left::Kind(*kind), spent);
             }
             Term::Jump(edge) => self.follow(block, edge, spent, &registers)?,
             Term::Branch { cond, args, then, els } => {
@@ -169,7 +167,7 @@ impl Emitter<'_> {
                     e.s().local_get(target);
                 });
                 match kind {
-                    JumpKind::Call if come_back(self.region, block, &registers).is_some() => {
+                    JumpKind::Call if return_pc(self.region, block, &registers).is_some() => {
                         let next = self.next_context();
                         self.check_depth(next, |e| {
                             e.s().local_get(target);
@@ -245,7 +243,7 @@ impl Emitter<'_> {
         target(self);
         let pc = at(self.layout.field(offset_of!(State, pc)), 3);
         self.s().i64_store(pc);
-        self.leave(exit::word(exit::FUEL, 0), 0);
+        self.leave(Left::Fuel, 0);
         self.s().end();
     }
 
@@ -261,8 +259,8 @@ impl Emitter<'_> {
     }
 
     /// Returns an exit; the state has everything but fuel.
-    fn leave(&mut self, word: u64, spent: i64) {
-        self.s().i64_const(word as i64).local_get(FUEL);
+    fn leave(&mut self, left: Left, spent: i64) {
+        self.s().i64_const(left.word() as i64).local_get(FUEL);
         if spent != 0 {
             self.s().i64_const(spent).i64_sub();
         }
@@ -273,7 +271,7 @@ impl Emitter<'_> {
     pub(super) fn leave_below(&mut self, registers: &Registers, spent: i64, pc: u64) -> Emitted<()> {
         self.flush(registers)?;
         self.put_pc(pc);
-        self.leave(exit::word(exit::BELOW, 0), spent);
+        self.leave(Left::Below, spent);
         Ok(())
     }
 
@@ -283,8 +281,8 @@ impl Emitter<'_> {
 
     /// Goes on after a call: at the return site if that is where the callee returned to, else out.
     fn come_back(&mut self, block: Block, registers: &Registers) -> Emitted<()> {
-        let (return_pc, site) = come_back(self.region, block, registers).ok_or("a call that does not return")?;
-        let Some(site) = site else {
+        let return_pc = return_pc(self.region, block, registers).ok_or("a call that does not return")?;
+        let Some(site) = cfg::return_site(self.region, return_pc) else {
             self.s().return_();
             return Ok(());
         };
@@ -323,7 +321,7 @@ impl Emitter<'_> {
                     self.seldom();
                     self.flush(registers)?;
                     self.put_pc(data.pc);
-                    self.leave(exit::word(exit::FUEL, 0), 0);
+                    self.leave(Left::Fuel, 0);
                     self.s().end();
                     if !self.plan.joins[to.index()] {
                         self.spent_at_start[to.index()] = 0;

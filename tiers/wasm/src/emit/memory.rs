@@ -53,26 +53,9 @@ fn len_of(op: Op) -> i32 {
         Op::Load16S | Op::Load16U | Op::Store16 => 2,
         Op::Load32S | Op::Load32U | Op::LoadF32 | Op::Store32 | Op::StoreF32 => 4,
         Op::Load64 | Op::LoadF64 | Op::Store64 | Op::StoreF64 => 8,
-        op if is_wide_atomic(op) => 8,
+        op if op.is_wide_atomic() => 8,
         _ => 4,
     }
-}
-
-fn is_wide_atomic(op: Op) -> bool {
-    matches!(
-        op,
-        Op::Lr64
-            | Op::Sc64
-            | Op::AmoSwap64
-            | Op::AmoAdd64
-            | Op::AmoXor64
-            | Op::AmoAnd64
-            | Op::AmoOr64
-            | Op::AmoMinS64
-            | Op::AmoMaxS64
-            | Op::AmoMinU64
-            | Op::AmoMaxU64
-    )
 }
 
 /// An op that accesses memory once, with a displacement.
@@ -269,7 +252,7 @@ impl Emitter<'_> {
 
     fn atomic(&mut self, inst: &Inst) -> Emitted<()> {
         debug_assert!(is_access(inst.op));
-        let wide = is_wide_atomic(inst.op);
+        let wide = inst.op.is_wide_atomic();
         let len = if wide { 8 } else { 4 };
         let write = !matches!(inst.op, Op::Lr32 | Op::Lr64);
         let out = self.out(inst.guest_index);
@@ -335,12 +318,12 @@ impl Emitter<'_> {
                 load(self);
                 self.s().local_set(old);
                 self.s().local_get(low);
-                self.s().local_get(old).local_get(operand);
+                if !matches!(inst.op, Op::AmoSwap32 | Op::AmoSwap64) {
+                    self.s().local_get(old);
+                }
+                self.s().local_get(operand);
                 match inst.op {
-                    Op::AmoSwap32 | Op::AmoSwap64 => {
-                        let swapped = self.temp(ValType::I64);
-                        self.s().local_set(swapped).drop().local_get(swapped);
-                    }
+                    Op::AmoSwap32 | Op::AmoSwap64 => {}
                     Op::AmoAdd32 | Op::AmoAdd64 => {
                         self.s().i64_add();
                     }

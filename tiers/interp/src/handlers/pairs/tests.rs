@@ -2,12 +2,13 @@
 
 use super::*;
 use crate::entry::run;
-use crate::handlers::{forward, number_of};
+use crate::handlers::forward;
 use crate::ins::{Ins, JUMP_CACHE_LINES, JumpEntry, Word, exit};
 use crate::testing::{Random, Window};
 use friscy_lift_ir::ExitKind;
 use friscy_seam::State;
 use friscy_seam::access::window_offset;
+use friscy_seam::number_of;
 
 /// Where the taken and the other edge of an end lead, in elements.
 const TAKEN: usize = 3;
