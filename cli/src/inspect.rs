@@ -5,6 +5,7 @@ use crate::options::{CodeOptions, LiftOptions};
 use friscy_isa::{decode, disassemble, len_bytes};
 use friscy_lift_ir::passes::{Simplifier, optimise};
 use friscy_lift_ir::{CodeSource, FetchFault, Lifter, Limits, Region, RoundingClass, text};
+use friscy_wasm::{AccessForm, Features};
 use goblin::elf::Elf;
 use goblin::elf::header::EM_RISCV;
 use goblin::elf::program_header::{PF_X, PT_LOAD};
@@ -64,15 +65,19 @@ pub fn lift(options: &LiftOptions) -> Result<ExitCode, Error> {
     if !options.raw {
         optimise(&mut region, &mut Simplifier::new());
     }
-    if !options.clif && !options.asm {
+    if !options.clif && !options.asm && !options.wat {
         return print_text(&text::print(&region));
     }
-    let (clif, asm) = friscy_jit::inspect(&region).map_err(|why| Error::Other(format!("{pc:#x}: {why}")))?;
-    if options.clif {
-        print_text(&clif)?;
+    let refused = |why| Error::Other(format!("{pc:#x}: {why}"));
+    if options.clif || options.asm {
+        let (clif, asm) = friscy_jit::inspect(&region).map_err(|why| refused(why.to_string()))?;
+        print_text(if options.clif { &clif } else { "" })?;
+        print_text(if options.asm { &asm } else { "" })?;
     }
-    if options.asm {
-        print_text(&asm)?;
+    if options.wat {
+        let module = friscy_wasm::inspect(&region, Features { fused: true }, AccessForm::Plain);
+        let module = module.map_err(|why| refused(why.to_string()))?;
+        print_text(&wasmprinter::print_bytes(&module).map_err(|error| refused(error.to_string()))?)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -330,6 +330,10 @@ pub struct LiftOptions {
     /// Shows the host's instructions.
     #[arg(long, conflicts_with = "raw")]
     pub asm: bool,
+
+    /// Shows the WebAssembly that a browser is given.
+    #[arg(long, conflicts_with = "raw")]
+    pub wat: bool,
 }
 
 /// A resource limit, getrlimit(2).

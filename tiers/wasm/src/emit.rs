@@ -304,7 +304,11 @@ impl<'a> Emitter<'a> {
             op if is_access(op) => self.access(&inst)?,
             op if op.info().effects.contains(Effects::FP_ENV) => self.environment(&inst)?,
             _ if inst.result != Value::NONE && self.plan.kept[inst.result.index()] => {
-                self.compute(&inst)?;
+                if self.plan.narrow.holds(inst.result) {
+                    self.low_of(&inst)?;
+                } else {
+                    self.compute(&inst)?;
+                }
                 self.set(inst.result);
             }
             // Made where it is used.
@@ -323,6 +327,7 @@ impl<'a> Emitter<'a> {
             return place;
         }
         let ty = match Kind::of(self.region, self.plan, v) {
+            Kind::I32 => ValType::I32,
             Kind::I64 => ValType::I64,
             Kind::F32 => ValType::F32,
             Kind::F64 => ValType::F64,
@@ -342,7 +347,7 @@ impl<'a> Emitter<'a> {
         place
     }
 
-    /// Takes the value of `v` from the stack.
+    /// Takes the value of `v` from the stack, or its low half if no more is held.
     fn set(&mut self, v: Value) {
         let place = self.place(v);
         self.s().local_set(place);
@@ -361,6 +366,9 @@ impl<'a> Emitter<'a> {
         }
         if let Some(place) = self.places[v.index()] {
             self.s().local_get(place);
+            if self.plan.narrow.holds(v) {
+                self.s().i64_extend_i32_s();
+            }
             return Ok(());
         }
         let inst = *self.region.def(v).ok_or("a parameter without a local")?;

@@ -15,6 +15,7 @@ mod host;
 mod layout;
 mod locals;
 mod module;
+mod narrow;
 mod plan;
 mod structure;
 mod units;
@@ -356,13 +357,13 @@ fn quick(op: Op, rm: Rm, [a, b, c]: [u64; 3], flags: &mut u32) -> Option<u64> {
 ///
 /// # Errors
 /// Why the region cannot be compiled.
-pub fn inspect(region: &Region, features: Features) -> Result<Vec<u8>, &'static str> {
+pub fn inspect(region: &Region, features: Features, form: AccessForm) -> Result<Vec<u8>, &'static str> {
     let layout = Layout { window: 0x1000_0000, state: 0x1_0000, pages: 0x10_0000 };
     let targets: BTreeSet<u64> = cfg::targets(region).collect();
     let cells = (0x20_4000..).step_by(size_of::<layout::Cell>());
     let links = emit::Links { cells: targets.into_iter().zip(cells).collect(), cache: 0x20_0000 };
     let plan = Plan::new(region, MAX_ENTRIES);
-    let body = Emitter::new(region, &plan, &links, FIRST_SLOT, layout, features, AccessForm::Checked).emit()?;
+    let body = Emitter::new(region, &plan, &links, FIRST_SLOT, layout, features, form).emit()?;
     let compiled = Compiled { slot: FIRST_SLOT, body, ty: emit::types::CODE };
     Ok(module(&[compiled], 0))
 }

@@ -11,6 +11,7 @@ use friscy_lift_ir::{Block, Def, Op, Region, Type, Value, cfg};
 /// What a local holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
+    I32,
     I64,
     F32,
     F64,
@@ -22,6 +23,7 @@ impl Kind {
         match (plan.held(v), region.values[v.index()].ty) {
             (Held::Single, _) | (Held::Plain, Type::F32) => Kind::F32,
             (Held::Double, _) | (Held::Plain, Type::F64) => Kind::F64,
+            (Held::Plain, Type::I64) if plan.narrow.holds(v) => Kind::I32,
             (Held::Plain, Type::I64) => Kind::I64,
         }
     }

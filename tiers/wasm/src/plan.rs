@@ -1,6 +1,7 @@
 //! What is worked out of a region before code is made.
 
 use crate::locals::Shared;
+use crate::narrow::Narrow;
 use crate::structure::{Node, Structure};
 use friscy_lift_ir::held::{self, Held};
 use friscy_lift_ir::op::Effects;
@@ -32,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) structure: Structure,
     /// Parameters that are not held as the region has them.
     held: BTreeMap<Value, Held>,
+    /// Which values are held in 32 bits.
+    pub(crate) narrow: Narrow,
     /// The locals of values that more than one block has use for.
     pub(crate) shared: Shared,
 }
@@ -76,9 +79,11 @@ impl Plan {
             home: vec![u32::MAX; count],
             structure,
             held,
+            narrow: Narrow::default(),
             shared: Shared::default(),
         };
         plan.count_uses(region);
+        plan.narrow = Narrow::new(region, &plan);
         plan.shared = Shared::new(region, &plan);
         plan
     }

@@ -154,7 +154,7 @@ impl Host for Wasmtime {
         let fuel = unsafe { (*state).fuel };
         let result = match &self.enter {
             Some(enter) => enter.call(&mut self.store, (slot as i32, context as i32, fuel, fuel_at as i32)),
-            None => return crate::layout::exit::word(crate::layout::exit::BELOW, 0),
+            None => return friscy_seam::Left::Below.word(),
         };
         // A trap is a fault of the emitter's: the memory may be in any state.
         result.unwrap_or_else(|error| panic!("compiled code trapped: {error:?}")) as u64

@@ -7,7 +7,7 @@
 
 use friscy_lift_ir::passes::{Simplifier, optimise};
 use friscy_lift_ir::{CodeSource, FetchFault, Lifter, Limits, Region, RoundingClass};
-use friscy_wasm::{Features, inspect};
+use friscy_wasm::{AccessForm, Features, inspect};
 use std::collections::BTreeMap;
 use std::path::Path;
 use wasmparser::{Parser, Payload, Validator, WasmFeatures};
@@ -57,7 +57,7 @@ fn modules_are_as_they_were() {
     assert!(sources.len() >= 6, "few files in {}", folder.display());
     for path in sources {
         let region = region(&std::fs::read_to_string(&path).expect("a text"));
-        let module = inspect(&region, Features { fused: true }).expect("a module");
+        let module = inspect(&region, Features { fused: true }, AccessForm::Checked).expect("a module");
         let features = WasmFeatures::WASM2 | WasmFeatures::TAIL_CALL | WasmFeatures::RELAXED_SIMD;
         Validator::new_with_features(features).validate_all(&module).expect("a valid module");
         let (bytes, instructions) = size(&module);

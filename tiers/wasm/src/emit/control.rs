@@ -370,7 +370,7 @@ impl Emitter<'_> {
     fn argument(&mut self, param: Value, arg: Value) -> Emitted<()> {
         let held = self.plan.held(param);
         if held == Held::Plain {
-            return self.get(arg);
+            return if self.plan.narrow.holds(param) { self.low(arg) } else { self.get(arg) };
         }
         if self.plan.held(arg) == held {
             self.get_held(arg);
@@ -399,6 +399,19 @@ impl Emitter<'_> {
             if cond == Cond::Eq {
                 self.s().i32_eqz();
             }
+            return Ok(());
+        }
+        if self.compares_low(a, b) {
+            self.low(a)?;
+            self.low(b)?;
+            match cond {
+                Cond::Eq => self.s().i32_eq(),
+                Cond::Ne => self.s().i32_ne(),
+                Cond::LtS => self.s().i32_lt_s(),
+                Cond::GeS => self.s().i32_ge_s(),
+                Cond::LtU => self.s().i32_lt_u(),
+                Cond::GeU => self.s().i32_ge_u(),
+            };
             return Ok(());
         }
         self.get(a)?;

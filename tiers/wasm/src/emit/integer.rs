@@ -1,6 +1,7 @@
 //! Integer ops. 32-bit ops are done in 32 bits; the engine's compiler drops extensions that nobody looks at.
 
 use super::{Emitted, Emitter};
+use friscy_lift_ir::op::Effects;
 use friscy_lift_ir::{Inst, Op, Type, Value};
 use wasm_encoder::{BlockType, ValType};
 
@@ -62,15 +63,39 @@ impl Emitter<'_> {
                 return Ok(());
             }
         }
+        if self.plan.narrow.holds(v) {
+            return self.low(v);
+        }
         self.get(v)?;
         self.s().i64_const(0).i64_ne();
         Ok(())
+    }
+
+    /// Whether two values are compared by their low halves: every order is that of the halves then.
+    pub(super) fn compares_low(&self, x: Value, y: Value) -> bool {
+        let narrow = &self.plan.narrow;
+        narrow.is(x) && narrow.is(y) && (narrow.holds(x) || narrow.holds(y))
     }
 
     /// Pushes a comparison's result as 32 bits; `false` if the op is none.
     fn compared(&mut self, op: Op, x: Value, y: Value) -> Emitted<bool> {
         if !matches!(op, Op::Eq | Op::Ne | Op::LtS | Op::LtU) {
             return Ok(false);
+        }
+        if self.compares_low(x, y) {
+            self.low(x)?;
+            if self.region.as_const(y) == Some(0) && op == Op::Eq {
+                self.s().i32_eqz();
+                return Ok(true);
+            }
+            self.low(y)?;
+            match op {
+                Op::Eq => self.s().i32_eq(),
+                Op::Ne => self.s().i32_ne(),
+                Op::LtS => self.s().i32_lt_s(),
+                _ => self.s().i32_lt_u(),
+            };
+            return Ok(true);
         }
         self.get(x)?;
         if self.region.as_const(y) == Some(0) && op == Op::Eq {
@@ -93,12 +118,32 @@ impl Emitter<'_> {
             self.s().i32_const(imm as i32);
             return Ok(());
         }
+        if let Some(place) = self.places[v.index()].filter(|_| self.plan.narrow.holds(v)) {
+            self.s().local_get(place);
+            return Ok(());
+        }
         match self.inline(v).copied() {
-            Some(inst) if inst.op.is_word() => return self.word(&inst),
-            Some(inst) if matches!(inst.op, Op::Sext32 | Op::Zext32) => return self.low(inst.args[0]),
-            Some(inst) if matches!(inst.op, Op::Add | Op::Sub | Op::And | Op::Or | Op::Xor | Op::Mul) => {
-                self.low(inst.args[0])?;
-                self.low(inst.args[1])?;
+            Some(inst) if inst.op.info().effects == Effects::NONE => self.low_of(&inst),
+            _ => {
+                self.get(v)?;
+                self.s().i32_wrap_i64();
+                Ok(())
+            }
+        }
+    }
+
+    /// Pushes the low 32 bits of an op's result.
+    pub(super) fn low_of(&mut self, inst: &Inst) -> Emitted<()> {
+        let [x, y, z] = inst.args;
+        match inst.op {
+            op if op.is_word() => return self.word(inst),
+            Op::Sext32 | Op::Zext32 => return self.low(x),
+            Op::Eq | Op::Ne | Op::LtS | Op::LtU => {
+                self.compared(inst.op, x, y)?;
+            }
+            Op::Add | Op::Sub | Op::And | Op::Or | Op::Xor | Op::Mul => {
+                self.low(x)?;
+                self.low(y)?;
                 match inst.op {
                     Op::Add => self.s().i32_add(),
                     Op::Sub => self.s().i32_sub(),
@@ -107,12 +152,29 @@ impl Emitter<'_> {
                     Op::Xor => self.s().i32_xor(),
                     _ => self.s().i32_mul(),
                 };
-                return Ok(());
             }
-            _ => {}
+            Op::Sext8 | Op::Sext16 | Op::Zext16 | Op::Clz32 | Op::Ctz32 | Op::Popcnt32 => {
+                self.low(x)?;
+                match inst.op {
+                    Op::Sext8 => self.s().i32_extend8_s(),
+                    Op::Sext16 => self.s().i32_extend16_s(),
+                    Op::Zext16 => self.s().i32_const(0xffff).i32_and(),
+                    Op::Clz32 => self.s().i32_clz(),
+                    Op::Ctz32 => self.s().i32_ctz(),
+                    _ => self.s().i32_popcnt(),
+                };
+            }
+            Op::Select => {
+                self.low(y)?;
+                self.low(z)?;
+                self.truth(x)?;
+                self.s().select();
+            }
+            _ => {
+                self.compute(inst)?;
+                self.s().i32_wrap_i64();
+            }
         }
-        self.get(v)?;
-        self.s().i32_wrap_i64();
         Ok(())
     }
 

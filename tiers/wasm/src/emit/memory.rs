@@ -112,7 +112,13 @@ impl Emitter<'_> {
             };
             return Ok(());
         }
+        let narrow = self.plan.narrow.holds(inst.result);
         match inst.op {
+            Op::Load8S if narrow => self.s().i32_load8_s(place),
+            Op::Load8U if narrow => self.s().i32_load8_u(place),
+            Op::Load16S if narrow => self.s().i32_load16_s(place),
+            Op::Load16U if narrow => self.s().i32_load16_u(place),
+            Op::Load32S if narrow => self.s().i32_load(place),
             Op::Load8S => self.s().i64_load8_s(place),
             Op::Load8U => self.s().i64_load8_u(place),
             Op::Load16S => self.s().i64_load16_s(place),

@@ -1,4 +1,4 @@
-;; 341 bytes, 154 instructions
+;; 343 bytes, 156 instructions
 (module
   (type (;0;) (func (param i32 i64) (result i64 i64)))
   (type (;1;) (func (param i32 i64 i64 i64) (result i64)))
@@ -8,7 +8,7 @@
   (import "friscy" "float" (func (;0;) (type 1)))
   (elem (;0;) (i32.const 2) func 1)
   (func (;1;) (type 0) (param i32 i64) (result i64 i64)
-    (local i64 i64 i64 i64 i64 i64 i32 i64 i64 i64)
+    (local i64 i64 i64 i64 i64 i64 i32 i32 i64 i64)
     block ;; label = @1
       br 0 (;@1;)
     end
@@ -66,7 +66,7 @@
           end
           local.get 7
           i32.wrap_i64
-          i64.load32_s offset=268435456 align=1
+          i32.load offset=268435456 align=1
           local.set 9
           local.get 7
           i64.const 4
@@ -75,7 +75,6 @@
           local.get 6
           i32.wrap_i64
           local.get 9
-          i32.wrap_i64
           i32.add
           i64.extend_i32_s
           local.set 11
@@ -100,6 +99,7 @@
             i64.store offset=65632
             i32.const 0
             local.get 9
+            i64.extend_i32_s
             i64.store offset=65640
             i32.const 0
             i64.const 65536
@@ -110,6 +110,7 @@
           end
           i32.const 0
           local.get 9
+          i64.extend_i32_s
           i64.store offset=65640
           local.get 10
           local.get 11
@@ -146,6 +147,7 @@
     i64.store offset=65632
     i32.const 0
     local.get 9
+    i64.extend_i32_s
     i64.store offset=65640
     local.get 1
     i64.const 6
