@@ -6,8 +6,9 @@
 //! is, becomes an ordinary block behind an entry of its own.
 
 use crate::cfg;
-use crate::ir::{Block, Edge, Region, Target, Term, Value};
+use crate::ir::{Block, BlockData, Edge, Region, Target, Term, Value};
 use crate::op::{Op, Type};
+use std::collections::HashMap;
 
 /// Integer registers are numbered 0 to 31, floating-point ones 32 to 63.
 const REGISTERS: usize = 64;
@@ -63,7 +64,11 @@ pub fn promote(region: &mut Region) {
     }
 }
 
-/// Puts a block without guest instructions before each entry that edges of the region lead to, as the entry in its place.
+/// The most guest instructions of a block that an entry gets a copy of.
+const MAX_COPIED: usize = 24;
+
+/// Puts a block before each entry that edges of the region lead to, as the entry in its place: one without guest
+/// instructions, or a copy of it.
 fn separate_entries(region: &mut Region) {
     let mut reached = vec![false; region.blocks.len()];
     for data in &region.blocks {
@@ -71,6 +76,7 @@ fn separate_entries(region: &mut Region) {
             reached[to.index()] = true;
         }
     }
+    let skipped = skipped(region);
     let split: Vec<bool> = region.blocks.iter().zip(reached).map(|(data, reached)| data.entry && reached).collect();
     if !split.contains(&true) {
         return;
@@ -84,23 +90,69 @@ fn separate_entries(region: &mut Region) {
         })
         .collect();
     let old = std::mem::take(&mut region.blocks);
-    for (mut data, split) in old.into_iter().zip(split) {
-        if split {
-            let entry = region.push_block(data.pc);
-            let body = Block(entry.0 + 1);
-            data.entry = false;
-            let entry = &mut region.blocks[entry.index()];
-            entry.entry = true;
-            entry.term = Term::Jump(Edge { target: Target::Block(body, Vec::new()), preempt: false });
-        }
+    for (at, (mut data, split)) in old.into_iter().zip(split).enumerate() {
         for edge in cfg::edges_mut(&mut data.term).into_iter().flatten() {
             if let Target::Block(to, _) = &mut edge.target {
                 *to = renamed[to.index()];
             }
         }
+        if split {
+            data.entry = false;
+            let entry = region.push_block(data.pc);
+            let body = Block(entry.0 + 1);
+            region.blocks[entry.index()].entry = true;
+            if skipped[at] {
+                copy(region, &data, entry);
+            } else {
+                let edge = Edge { target: Target::Block(body, Vec::new()), preempt: false };
+                region.blocks[entry.index()].term = Term::Jump(edge);
+            }
+        }
         region.blocks.push(data);
         region.renumber_params(Block(region.blocks.len() as u32 - 1));
     }
+}
+
+/// The entries that begin loops whose first round begins behind them, as compilers make them that turn loops round: code
+/// before jumps over the block, into which only the loop leads. Were they entries of the loop, it would have two; as an
+/// entry, a copy of the block leads to where the loop begins.
+fn skipped(region: &Region) -> Vec<bool> {
+    let mut lowest_source: Vec<Option<u64>> = vec![None; region.blocks.len()];
+    for data in &region.blocks {
+        for to in cfg::edges(&data.term).into_iter().flatten().filter_map(cfg::target_block) {
+            let lowest = &mut lowest_source[to.index()];
+            *lowest = Some(lowest.map_or(data.pc, |pc| pc.min(data.pc)));
+        }
+    }
+    let is_skipped = |data: &BlockData, at: usize| {
+        let Term::Jump(edge) = &data.term else { return false };
+        let Some(next) = cfg::target_block(edge).filter(|_| !edge.preempt) else { return false };
+        let from_behind = lowest_source[at].is_some_and(|pc| pc >= data.pc);
+        let from_before = lowest_source[next.index()].is_some_and(|pc| pc < data.pc);
+        region.blocks[next.index()].pc > data.pc && from_behind && from_before
+    };
+    let blocks = region.blocks.iter().enumerate();
+    blocks.map(|(at, data)| data.entry && data.guest_offsets.len() <= MAX_COPIED && is_skipped(data, at)).collect()
+}
+
+/// Makes `to`, an empty block, a copy of a block of which no value is used elsewhere.
+fn copy(region: &mut Region, data: &BlockData, to: Block) {
+    let mut copies: HashMap<Value, Value> = HashMap::new();
+    let copied = |copies: &HashMap<Value, Value>, v: Value| copies.get(&v).copied().unwrap_or(v);
+    for id in &data.insts {
+        let inst = region.insts[id.index()];
+        let args = inst.args.map(|v| copied(&copies, v));
+        let new = region.make_inst(inst.op, args, inst.imm, inst.guest_index);
+        if inst.result != Value::NONE {
+            copies.insert(inst.result, region.insts[new.index()].result);
+        }
+        region.blocks[to.index()].insts.push(new);
+    }
+    let block = &mut region.blocks[to.index()];
+    block.guest_offsets.clone_from(&data.guest_offsets);
+    block.retired = data.retired;
+    block.term = data.term.clone();
+    cfg::for_each_term_value(&mut block.term, |v| *v = copied(&copies, *v));
 }
 
 /// The block that each edge into a block comes from; a branch with both edges to one block counts twice.

@@ -77,6 +77,9 @@ impl Structure {
     }
 }
 
+/// How many nodes are tried as that to which a loop leads back.
+const MAX_CANDIDATES: usize = 64;
+
 struct Builder {
     root: Node,
     /// Where control goes from each node, with the detours by dispatchers.
@@ -138,12 +141,16 @@ impl Builder {
         entered.sort_unstable();
         entered.dedup();
         debug_assert!(outer.is_none_or(|outer| !inside[outer]));
-        let head = match entered[..] {
-            [head] => head,
+        let head = if entered.is_empty() {
             // Nothing comes from outside of it: the function's entry is in it.
-            [] => self.root,
-            _ => {
-                let main = entered.first().copied().unwrap_or(component[0]);
+            self.root
+        } else {
+            let main = self.main(&component, &inside, &entered);
+            entered.retain(|&node| node != main);
+            entered.insert(0, main);
+            if entered.len() == 1 {
+                main
+            } else {
                 let dispatcher = self.add_dispatcher(entered.clone());
                 for (from, &within) in inside.iter().enumerate().take(dispatcher) {
                     for to in &mut self.successors[from] {
@@ -159,6 +166,52 @@ impl Builder {
         };
         let body = self.sequence(component, Some(head));
         Item { head, first_from: None, body: Some(body) }
+    }
+
+    /// The node to which branches of a loop are to lead back: without it most of what is in loops still is, so that loops
+    /// within are loops by themselves. Where the loop is entered does not tell that: mostly where it was seen to be hot.
+    fn main(&self, component: &[Node], inside: &[bool], entered: &[Node]) -> Node {
+        let mut candidates = entered.to_vec();
+        candidates.extend(self.led_back_to(inside, entered));
+        let (mut main, mut most) = (entered[0], None);
+        for candidate in candidates.into_iter().take(MAX_CANDIDATES) {
+            let rest: Vec<Node> = component.iter().copied().filter(|&node| node != candidate).collect();
+            let cyclic = |found: &Vec<Node>| found.len() > 1 || self.successors[found[0]].contains(&found[0]);
+            let found = Components::new(&self.successors, &rest, None).found;
+            let still = found.iter().filter(|found| cyclic(found)).map(Vec::len).sum::<usize>();
+            if most.is_none_or(|most| still > most) {
+                (main, most) = (candidate, Some(still));
+            }
+        }
+        main
+    }
+
+    /// The nodes of a loop to which branches lead that are on the way there, when it is walked from where it is entered.
+    fn led_back_to(&self, inside: &[bool], entered: &[Node]) -> Vec<Node> {
+        let (mut seen, mut on_way) = (vec![false; inside.len()], vec![false; inside.len()]);
+        let mut found = Vec::new();
+        for &start in entered {
+            let mut walk = vec![(start, 0)];
+            while let Some((node, at)) = walk.pop() {
+                if at == 0 && std::mem::replace(&mut seen[node], true) {
+                    if on_way[node] && !found.contains(&node) {
+                        found.push(node);
+                    }
+                    continue;
+                }
+                on_way[node] = true;
+                match self.successors[node].get(at) {
+                    Some(&to) => {
+                        walk.push((node, at + 1));
+                        if inside[to] {
+                            walk.push((to, 0));
+                        }
+                    }
+                    None => on_way[node] = false,
+                }
+            }
+        }
+        found
     }
 
     /// Notes for each item which is the first before it that branches to it.
