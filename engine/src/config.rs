@@ -6,7 +6,7 @@ use friscy_kernel::ports::{Clock, Entropy, Terminal};
 use friscy_vfs::{FixedClock, Vfs};
 use std::rc::Rc;
 
-/// Fuel of a turn, in guest instructions: some milliseconds in an interpreter.
+/// The least fuel of a turn, in guest instructions: some milliseconds in an interpreter.
 const FUEL: u64 = 1 << 20;
 
 /// What is decided before the machine starts.

@@ -23,7 +23,10 @@ pub enum MachineStatus {
 pub struct Machine {
     /// Tasks, files and everything else.
     pub kernel: Kernel,
+    /// The least fuel of a turn.
     pub(crate) fuel: u64,
+    /// What turns have at present.
+    pub(crate) paced: u64,
     /// What the lengths of turns differ by is made from this.
     pub(crate) turn_seed: u64,
     pub(crate) trace: Option<Box<dyn Trace>>,
@@ -41,7 +44,14 @@ impl Machine {
         let entropy = if config.kernel.deterministic { Box::new(SeededEntropy(config.kernel.seed)) } else { entropy };
         vfs.limit_memory(config.kernel.memory);
         let kernel = Kernel::new(config.kernel, cpu, vfs, clock, entropy, terminal);
-        let machine = Machine { kernel, fuel: config.fuel.max(1), turn_seed: 0, trace: None, file_clock };
+        let machine = Machine {
+            kernel,
+            fuel: config.fuel.max(1),
+            paced: config.fuel.max(1),
+            turn_seed: 0,
+            trace: None,
+            file_clock,
+        };
         machine.set_file_clock();
         machine
     }
@@ -51,9 +61,10 @@ impl Machine {
         self.trace = trace;
     }
 
-    /// Changes the fuel of a turn.
+    /// Changes the least fuel of a turn.
     pub fn set_fuel(&mut self, fuel: u64) {
         self.fuel = fuel.max(1);
+        self.paced = self.fuel;
     }
 
     fn set_file_clock(&self) {

@@ -13,6 +13,12 @@ const INSTRUCTION: u64 = 4;
 /// Nanoseconds after which a turn ends at a system call: what one call does may take as long as many instructions.
 const TURN: u64 = 10_000_000;
 
+/// Nanoseconds that a turn of computing alone is to take: fuel follows how fast code runs, which tiers make differ by tens.
+const PACE: u64 = 3_000_000;
+
+/// How many times the least fuel a turn may have.
+const MOST_FUEL: u64 = 64;
+
 /// The time is looked at after so many system calls, and after each that gave a number like the bytes of a page.
 const CALLS: u32 = 16;
 const LARGE: i64 = 4096;
@@ -50,7 +56,8 @@ impl Machine {
         if self.kernel.stays_stopped(tid) {
             return;
         }
-        let end = self.kernel.now().saturating_add(TURN);
+        let (start, whole) = (self.kernel.now(), fuel);
+        let end = start.saturating_add(TURN);
         let mut calls = 0;
         loop {
             let Some(task) = self.kernel.tasks.get(&tid) else { return };
@@ -99,10 +106,24 @@ impl Machine {
             fuel = fuel.saturating_sub(retired);
             match exit {
                 Exit::Syscall => {}
-                Exit::Fuel => fuel = 0,
+                Exit::Fuel => {
+                    fuel = 0;
+                    if calls == 0 {
+                        self.pace(whole, self.kernel.now().saturating_sub(start));
+                    }
+                }
                 Exit::ReadCsr { csr, rd } => self.read_csr(tid, csr, rd),
                 other => self.kernel.cpu_fault(tid, other),
             }
+        }
+    }
+
+    /// Makes turns longer or shorter by what one took that used up its fuel, in nanoseconds.
+    fn pace(&mut self, fuel: u64, took: u64) {
+        if took > 0 && self.kernel.has_host_time() {
+            let fitting = u128::from(fuel) * u128::from(PACE) / u128::from(took);
+            let most = self.paced.saturating_mul(2).min(self.fuel.saturating_mul(MOST_FUEL));
+            self.paced = u64::try_from(fitting).unwrap_or(u64::MAX).clamp(self.fuel, most);
         }
     }
 
@@ -112,7 +133,7 @@ impl Machine {
     fn fuel_of_turn(&mut self) -> u64 {
         // Knuth's multiplicative generator, whose upper bits are good.
         self.turn_seed = self.turn_seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        self.fuel - (self.turn_seed >> 33) % (self.fuel / 16 + 1)
+        self.paced - (self.turn_seed >> 33) % (self.paced / 16 + 1)
     }
 
     /// Executes the system call at a task's pc.

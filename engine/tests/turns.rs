@@ -6,7 +6,7 @@ use friscy_engine::{Call, Config, ExitStatus, Machine, MachineStatus, Ports, Pro
 use friscy_kernel::ports::{Clock, Input, SeededEntropy, Stream, Terminal, WindowSize};
 use friscy_kernel::{Kernel, Nanos, SysResult};
 use friscy_vfs::{FileSystem, FixedClock, MemorySource, Vfs};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -156,6 +156,22 @@ impl Clock for StoppedClock {
     }
 }
 
+/// Goes on by so many nanoseconds each time that it is looked at.
+struct LookedAt {
+    step: Rc<Cell<Nanos>>,
+    now: Cell<Nanos>,
+}
+
+impl Clock for LookedAt {
+    fn monotonic(&self) -> Nanos {
+        self.now.set(self.now.get() + self.step.get());
+        self.now.get()
+    }
+    fn realtime(&self) -> Nanos {
+        0
+    }
+}
+
 struct Streams {
     out: Rc<RefCell<Vec<u8>>>,
     input: Rc<RefCell<Vec<u8>>>,
@@ -217,6 +233,10 @@ struct Bench {
 }
 
 fn start(script: &[Step], deterministic: bool) -> Bench {
+    start_by(script, deterministic, Box::new(StoppedClock))
+}
+
+fn start_by(script: &[Step], deterministic: bool, host_clock: Box<dyn Clock>) -> Bench {
     let clock = Rc::new(FixedClock::default());
     let fs = FileSystem::tmpfs(clock.clone(), 0o755);
     for (name, bytes) in [(&b"run"[..], image()), (b"text", b"hello".to_vec())] {
@@ -238,7 +258,7 @@ fn start(script: &[Step], deterministic: bool) -> Bench {
         cpu: Box::new(cpu),
         vfs: Rc::new(Vfs::new(clock.clone(), fs)),
         file_clock: clock,
-        clock: Box::new(StoppedClock),
+        clock: host_clock,
         entropy: Box::new(SeededEntropy(1)),
         terminal: Box::new(Streams { out: Rc::clone(&out), input: Rc::clone(&input) }),
     };
@@ -337,6 +357,29 @@ fn turns_differ_in_length() {
     }
     let lengths: std::collections::BTreeSet<u64> = ends.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(lengths.len() > 4, "{lengths:?}");
+}
+
+#[test]
+fn turns_are_as_long_as_code_is_quick() {
+    let step = Rc::new(Cell::new(10_000));
+    let mut bench = start_by(&[Step::Spin], false, Box::new(LookedAt { step: Rc::clone(&step), now: Cell::default() }));
+    let mut turn = || {
+        let before = bench.machine.kernel.retired;
+        let mut budget = 0;
+        // Time for a turn, before and in which the clock is looked at.
+        while bench.machine.kernel.retired == before {
+            budget += step.get();
+            assert_eq!(bench.machine.run(Some(budget)), MachineStatus::Running);
+        }
+        bench.machine.kernel.retired - before
+    };
+    let first: Vec<u64> = (0..10).map(|_| turn()).collect();
+    assert!(first[0] <= 1000 && (1500..=2000).contains(&first[1]), "{first:?}");
+    assert!((60_000..=64_000).contains(&first[9]), "{first:?}");
+    // Code that is slow all of a sudden makes one long turn.
+    step.set(200_000_000);
+    assert!(turn() >= 60_000);
+    assert!(turn() <= 1000);
 }
 
 #[test]

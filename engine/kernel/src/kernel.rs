@@ -171,6 +171,12 @@ impl Kernel {
         }
     }
 
+    /// Whether [`Kernel::now`] is the host's time, not one that instructions make.
+    #[must_use]
+    pub fn has_host_time(&self) -> bool {
+        matches!(self.time, Time::Host { .. })
+    }
+
     /// CLOCK_REALTIME: nanoseconds since 1970.
     #[must_use]
     pub fn realtime(&self) -> Nanos {
