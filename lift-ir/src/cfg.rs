@@ -162,8 +162,7 @@ pub fn dominators(region: &Region) -> (Vec<Option<Block>>, Vec<bool>) {
     let mut order = Vec::new();
     reverse_postorder(region, &mut scratch, &mut order);
     let count = region.blocks.len();
-    // Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm": blocks by their place in the order, behind a
-    // root at place 0 that leads to every entry.
+    // Blocks by their place in the order, behind a root at place 0 that leads to every entry.
     let mut place = vec![usize::MAX; count];
     for (i, block) in order.iter().enumerate() {
         place[block.index()] = i + 1;
@@ -180,12 +179,24 @@ pub fn dominators(region: &Region) -> (Vec<Option<Block>>, Vec<bool>) {
             }
         }
     }
-    let mut idom = vec![usize::MAX; order.len() + 1];
+    let idom = immediate_dominators(&predecessors);
+    let reachable: Vec<bool> = place.iter().map(|p| *p != usize::MAX).collect();
+    let immediate = place
+        .iter()
+        .map(|&p| idom.get(p).copied().filter(|d| *d != 0 && *d != usize::MAX).map(|d| order[d - 1]))
+        .collect();
+    (immediate, reachable)
+}
+
+/// The immediate dominators of a graph's nodes, which are numbered in reverse postorder from the root, 0, on, by their
+/// predecessors; `usize::MAX` for what is not reached. (Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm".)
+pub fn immediate_dominators(predecessors: &[Vec<usize>]) -> Vec<usize> {
+    let mut idom = vec![usize::MAX; predecessors.len()];
     idom[0] = 0;
     let mut changed = true;
     while changed {
         changed = false;
-        for at in 1..=order.len() {
+        for at in 1..predecessors.len() {
             let mut new = usize::MAX;
             for &pred in predecessors[at].iter().filter(|p| idom[**p] != usize::MAX) {
                 let (mut a, mut b) = (pred, new);
@@ -205,10 +216,5 @@ pub fn dominators(region: &Region) -> (Vec<Option<Block>>, Vec<bool>) {
             }
         }
     }
-    let reachable: Vec<bool> = place.iter().map(|p| *p != usize::MAX).collect();
-    let immediate = place
-        .iter()
-        .map(|&p| idom.get(p).copied().filter(|d| *d != 0 && *d != usize::MAX).map(|d| order[d - 1]))
-        .collect();
-    (immediate, reachable)
+    idom
 }

@@ -4,6 +4,8 @@
 //! outside to places within, gets a head of its own, a dispatcher: who enters says in a local where to go on. Ways that
 //! stay within such a loop and do not lead back to its main head are not affected.
 
+use friscy_lift_ir::cfg;
+
 /// A block of the region, by its number, or a dispatcher, by numbers from there on.
 pub(crate) type Node = usize;
 
@@ -170,6 +172,7 @@ impl Builder {
 
     /// The node to which branches of a loop are to lead back: without it most of what is in loops still is, so that loops
     /// within are loops by themselves. Where the loop is entered does not tell that: mostly where it was seen to be hot.
+    /// Nothing in the loop dominates the node, so that what dominates others still comes before them.
     fn main(&self, component: &[Node], inside: &[bool], entered: &[Node]) -> Node {
         let mut candidates = entered.to_vec();
         candidates.extend(self.led_back_to(inside, entered));
@@ -186,16 +189,17 @@ impl Builder {
         main
     }
 
-    /// The nodes of a loop to which branches lead that are on the way there, when it is walked from where it is entered.
+    /// The nodes of a loop that nothing in it dominates, and to which branches lead that are on the way there when it is
+    /// walked from where it is entered.
     fn led_back_to(&self, inside: &[bool], entered: &[Node]) -> Vec<Node> {
         let (mut seen, mut on_way) = (vec![false; inside.len()], vec![false; inside.len()]);
-        let mut found = Vec::new();
+        let (mut led_back, mut order) = (Vec::new(), Vec::new());
         for &start in entered {
             let mut walk = vec![(start, 0)];
             while let Some((node, at)) = walk.pop() {
                 if at == 0 && std::mem::replace(&mut seen[node], true) {
-                    if on_way[node] && !found.contains(&node) {
-                        found.push(node);
+                    if on_way[node] && !led_back.contains(&node) {
+                        led_back.push(node);
                     }
                     continue;
                 }
@@ -207,11 +211,26 @@ impl Builder {
                             walk.push((to, 0));
                         }
                     }
-                    None => on_way[node] = false,
+                    None => {
+                        on_way[node] = false;
+                        order.push(node);
+                    }
                 }
             }
         }
-        found
+        order.reverse();
+        let mut place = vec![0; inside.len()];
+        order.iter().enumerate().for_each(|(at, &node)| place[node] = at + 1);
+        let mut predecessors = vec![Vec::new(); order.len() + 1];
+        entered.iter().for_each(|&node| predecessors[place[node]].push(0));
+        for &node in &order {
+            for &to in self.successors[node].iter().filter(|&&to| inside[to]) {
+                predecessors[place[to]].push(place[node]);
+            }
+        }
+        let dominators = cfg::immediate_dominators(&predecessors);
+        led_back.retain(|&node| dominators[place[node]] == 0);
+        led_back
     }
 
     /// Notes for each item which is the first before it that branches to it.
@@ -364,17 +383,32 @@ mod tests {
         assert_eq!(first(&structure.seq), successors.len(), "{successors:?} {entries:?}");
         let mut seen = Vec::new();
         walk(&structure, successors, &structure.seq, &mut Vec::new(), &mut seen);
+        for &node in &seen {
+            let without = reached(successors, entries, Some(node));
+            let first = seen.iter().position(|other| *other == node);
+            for (place, other) in seen.iter().enumerate().filter(|(_, other)| !without.contains(other)) {
+                assert!(
+                    first <= Some(place),
+                    "{node} dominates {other}, which comes first: {successors:?} {entries:?}"
+                );
+            }
+        }
         seen.sort_unstable();
-        let mut expected = Vec::new();
+        assert_eq!(seen, reached(successors, entries, None), "{successors:?} {entries:?}");
+    }
+
+    /// The nodes that are reached from entries, though not by way of one of them.
+    fn reached(successors: &[Vec<Node>], entries: &[Node], but: Option<Node>) -> Vec<Node> {
+        let mut found = Vec::new();
         let mut stack = entries.to_vec();
         while let Some(node) = stack.pop() {
-            if !expected.contains(&node) {
-                expected.push(node);
+            if Some(node) != but && !found.contains(&node) {
+                found.push(node);
                 stack.extend(successors[node].iter().filter(|to| **to < successors.len()));
             }
         }
-        expected.sort_unstable();
-        assert_eq!(seen, expected, "{successors:?} {entries:?}");
+        found.sort_unstable();
+        found
     }
 
     /// What is come to first in a sequence.
@@ -449,8 +483,8 @@ mod tests {
             state ^= state << 17;
             (state >> 33) as usize % below
         };
-        for _ in 0..3000 {
-            let count = 1 + next(14);
+        for _ in 0..6000 {
+            let count = 1 + next(26);
             let back = next(2);
             let successors: Vec<Vec<Node>> =
                 (0..count).map(|_| (0..next(3)).map(|_| next(count + back)).collect()).collect();
