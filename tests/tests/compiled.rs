@@ -108,3 +108,20 @@ fn a_link_in_the_place_of_the_perf_map_is_not_followed() {
     assert_eq!(outcome.status, 125);
     assert!(!target.exists());
 }
+
+#[test]
+fn a_function_is_shown_as_each_engine_is_given_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = hot(dir.path());
+    let lift = |flags: &[&str]| {
+        let mut command = Command::new(friscy());
+        let shown =
+            outcome(command.args(["lift", "--at", "main"]).args(flags).arg(&program), b"", Duration::from_secs(60));
+        assert_eq!(shown.status, 0, "{}", String::from_utf8_lossy(&shown.stderr));
+        String::from_utf8(shown.stdout).expect("UTF-8")
+    };
+    assert!(lift(&[]).starts_with("region 0x"));
+    assert!(lift(&["--clif"]).contains("call_indirect"));
+    let module = lift(&["--wat"]);
+    assert!(module.starts_with("(module") && module.contains("loop ;; label"), "{module}");
+}

@@ -63,6 +63,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "friscy-seam",
             "friscy-syscalls",
             "friscy-vfs",
+            "friscy-wasm",
         ],
     ),
     (
