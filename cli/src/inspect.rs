@@ -71,8 +71,9 @@ pub fn lift(options: &LiftOptions) -> Result<ExitCode, Error> {
     let refused = |why| Error::Other(format!("{pc:#x}: {why}"));
     if options.clif || options.asm {
         let (clif, asm) = friscy_jit::inspect(&region).map_err(|why| refused(why.to_string()))?;
-        print_text(if options.clif { &clif } else { "" })?;
-        print_text(if options.asm { &asm } else { "" })?;
+        for (_, shown) in [(options.clif, &clif), (options.asm, &asm)].into_iter().filter(|(wanted, _)| *wanted) {
+            print_text(shown)?;
+        }
     }
     if options.wat {
         let module = friscy_wasm::inspect(&region, Features { fused: true }, AccessForm::Plain);

@@ -14,7 +14,7 @@ const FUEL: u64 = 1 << 20;
 pub struct Config {
     /// What the kernel is told.
     pub kernel: KernelConfig,
-    /// Guest instructions that a task may run before it is another one's turn.
+    /// Guest instructions that a task may run before it is another one's turn; more where code is quick.
     pub fuel: u64,
 }
 

@@ -4,9 +4,9 @@
 //! RISC-V's instructions on words sign-extend what they compute, so that such values are most of what a program on `int`s
 //! has. An engine's compiler makes an instruction of each extension and of each truncation.
 
-use crate::plan::Plan;
+use crate::plan::{Plan, is_access};
 use friscy_lift_ir::held::Held;
-use friscy_lift_ir::{Block, Inst, Op, Region, Term, Type, Value, cfg};
+use friscy_lift_ir::{Block, Inst, Op, Region, Target, Term, Type, Value, cfg};
 
 /// What is known of a region's values.
 #[derive(Default)]
@@ -115,7 +115,7 @@ impl Narrow {
             _ => {}
         }
         for edge in cfg::edges(term).into_iter().flatten() {
-            if let friscy_lift_ir::Target::Block(to, args) = &edge.target {
+            if let Target::Block(to, args) = &edge.target {
                 for (param, arg) in region.blocks[to.index()].params.iter().zip(args) {
                     gain[arg.index()] += if self.is(*param) { 1 } else { -1 };
                 }
@@ -137,7 +137,7 @@ impl Narrow {
             Op::Eq | Op::Ne | Op::LtS | Op::LtU => low(self.is(inst.args[0]) && self.is(inst.args[1])),
             op if op.is_word() => Use::Low,
             // An address is 32 bits.
-            op if crate::plan::is_access(op) => low(operand == 0),
+            op if is_access(op) => low(operand == 0),
             Op::CvtF32S32 | Op::CvtF32U32 | Op::CvtF64S32 | Op::CvtF64U32 | Op::BitsF32 => Use::Low,
             _ => Use::All,
         }

@@ -175,7 +175,10 @@ impl Builder {
     /// Nothing in the loop dominates the node, so that what dominates others still comes before them.
     fn main(&self, component: &[Node], inside: &[bool], entered: &[Node]) -> Node {
         let mut candidates = entered.to_vec();
-        candidates.extend(self.led_back_to(inside, entered));
+        candidates.extend(self.led_back_to(inside, entered).into_iter().filter(|node| !entered.contains(node)));
+        if let [only] = candidates[..] {
+            return only;
+        }
         let (mut main, mut most) = (entered[0], None);
         for candidate in candidates.into_iter().take(MAX_CANDIDATES) {
             let rest: Vec<Node> = component.iter().copied().filter(|&node| node != candidate).collect();
