@@ -1,7 +1,7 @@
 //! A tier by itself, on regions of many blocks: larger ones than the engine gives it today.
 
 use crate::compare::{Executor, LARGE};
-use crate::memory::{Model, Object, PAGES};
+use crate::memory::{Model, Object, PAGES, guessed_targets};
 use friscy_boundary::{Access, Exit, PAGE_SIZE, Ran, Regs};
 use friscy_cpu::native::{Hart, Memfd, NativeSpace, Pages, install};
 use friscy_cpu::{CodeMemory, RunMemory, load, store};
@@ -108,7 +108,7 @@ impl OnTier {
             // SAFETY: the code was made or found just now from this space's memory, whose window the state has; what the
             // guest changes is forgotten at `fence.i`; the handler for host faults is installed.
             match unsafe { self.tier.enter(code, &mut self.state) } {
-                TierExit::Goto { site } => link = Some(site),
+                TierExit::Goto { site, .. } => link = Some(site),
                 // There is no tier below: an instruction by itself has no loop to be made for.
                 TierExit::Below => limits = &ONE,
                 TierExit::Kind(ExitKind::ModeChange) => {}
@@ -152,6 +152,10 @@ impl CodeSource for Fetch<'_> {
     fn fetch(&mut self, pc: u64) -> Result<u32, FetchFault> {
         let low = self.half(pc)?;
         if low & 3 == 3 { Ok(low | self.half(pc.wrapping_add(2))? << 16) } else { Ok(low) }
+    }
+
+    fn jump_targets(&mut self, region: &Region) -> Vec<u64> {
+        guessed_targets(region)
     }
 }
 

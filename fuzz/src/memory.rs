@@ -3,7 +3,7 @@
 use crate::random::Random;
 use friscy_boundary::{PAGE_SIZE, Prot};
 use friscy_lift_ir::eval::{Denied, EvalHost};
-use friscy_lift_ir::{CodeSource, FetchFault};
+use friscy_lift_ir::{CodeSource, FetchFault, Region};
 use std::collections::BTreeMap;
 
 /// First address of the code pages.
@@ -169,6 +169,11 @@ fn contents(seed: u64) -> Vec<u8> {
     words.flat_map(u64::to_le_bytes).collect()
 }
 
+/// Some blocks that jumps by registers may lead to.
+pub fn guessed_targets(region: &Region) -> Vec<u64> {
+    region.blocks.iter().step_by(2).map(|block| block.pc).collect()
+}
+
 impl CodeSource for Model {
     fn fetch(&mut self, pc: u64) -> Result<u32, FetchFault> {
         let low = self.half(pc)?;
@@ -176,6 +181,10 @@ impl CodeSource for Model {
             return Ok(low);
         }
         Ok(low | self.half(pc.wrapping_add(2))? << 16)
+    }
+
+    fn jump_targets(&mut self, region: &Region) -> Vec<u64> {
+        guessed_targets(region)
     }
 }
 

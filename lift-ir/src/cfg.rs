@@ -1,29 +1,41 @@
 //! The control-flow graph of a region: successors, orders, and the values that terminators use.
 
-use crate::ir::{Block, Edge, Region, Target, Term, Value};
+use crate::ir::{Block, BlockData, Edge, Region, Target, Term, Value};
 
 /// Buffers for walks over the graph.
 #[derive(Default)]
 pub struct Scratch {
     seen: Vec<bool>,
-    stack: Vec<(Block, u8)>,
+    stack: Vec<(Block, u32)>,
 }
 
-/// The edges of a terminator: none, one or two.
-pub fn edges(term: &Term) -> [Option<&Edge>; 2] {
-    match term {
-        Term::Jump(edge) => [Some(edge), None],
-        Term::Branch { then, els, .. } => [Some(then), Some(els)],
-        _ => [None, None],
-    }
+/// The edges of a terminator.
+pub fn edges(term: &Term) -> impl Iterator<Item = &Edge> {
+    let (pair, more): (_, &[Edge]) = match term {
+        Term::Jump(edge) => ([Some(edge), None], &[]),
+        Term::Branch { then, els, .. } => ([Some(then), Some(els)], &[]),
+        Term::Indirect { targets, .. } => ([None, None], targets),
+        Term::Call { .. } | Term::Exit { .. } => ([None, None], &[]),
+    };
+    pair.into_iter().flatten().chain(more)
 }
 
 /// The edges of a terminator, to be changed.
-pub fn edges_mut(term: &mut Term) -> [Option<&mut Edge>; 2] {
+pub fn edges_mut(term: &mut Term) -> impl Iterator<Item = &mut Edge> {
+    let (pair, more): (_, &mut [Edge]) = match term {
+        Term::Jump(edge) => ([Some(edge), None], &mut []),
+        Term::Branch { then, els, .. } => ([Some(then), Some(els)], &mut []),
+        Term::Indirect { targets, .. } => ([None, None], targets),
+        Term::Call { .. } | Term::Exit { .. } => ([None, None], &mut []),
+    };
+    pair.into_iter().flatten().chain(more)
+}
+
+/// The edge of a terminator with that number among [`edges`].
+fn edge_at(term: &Term, number: usize) -> Option<&Edge> {
     match term {
-        Term::Jump(edge) => [Some(edge), None],
-        Term::Branch { then, els, .. } => [Some(then), Some(els)],
-        _ => [None, None],
+        Term::Indirect { targets, .. } => targets.get(number),
+        _ => edges(term).nth(number),
     }
 }
 
@@ -55,7 +67,7 @@ pub fn edges_within<'a>(region: &'a Region, order: &[Block]) -> Vec<Within<'a>> 
     }
     let mut within = Vec::new();
     for &from in order {
-        for edge in edges(&region.blocks[from.index()].term).into_iter().flatten() {
+        for edge in edges(&region.blocks[from.index()].term) {
             if let Target::Block(to, args) = &edge.target {
                 let is_back = place[from.index()] >= place[to.index()];
                 within.push(Within { from, to: *to, args, is_back });
@@ -65,23 +77,52 @@ pub fn edges_within<'a>(region: &'a Region, order: &[Block]) -> Vec<Within<'a>> 
     within
 }
 
-/// By block, whether it is the head of a loop: an edge leads back to it.
+/// By block, whether it is the head of a loop: an edge leads back to it, and it has guest instructions, before which
+/// control can leave.
 pub fn loop_heads(region: &Region, within: &[Within<'_>]) -> Vec<bool> {
     let mut heads = vec![false; region.blocks.len()];
-    within.iter().filter(|edge| edge.is_back).for_each(|edge| heads[edge.to.index()] = true);
+    let has_insts = |block: Block| !region.blocks[block.index()].guest_offsets.is_empty();
+    within.iter().filter(|edge| edge.is_back && has_insts(edge.to)).for_each(|edge| heads[edge.to.index()] = true);
     heads
 }
 
 /// The guest addresses outside of a region that it goes to directly.
 pub fn targets(region: &Region) -> impl Iterator<Item = u64> {
     region.blocks.iter().flat_map(|block| {
-        let edges = edges(&block.term).into_iter().flatten().filter_map(|edge| match edge.target {
+        let edges = edges(&block.term).filter_map(|edge| match edge.target {
             Target::Pc(pc) => Some(pc),
             Target::Block(..) => None,
         });
         let call = if let Term::Call { pc, .. } = block.term { Some(pc) } else { None };
         edges.chain(call)
     })
+}
+
+/// The most targets of an indirect jump that are found by comparing with one after the other.
+const FEW_TARGETS: usize = 3;
+
+/// The known targets of an indirect jump with their guest addresses, by the slot of a table, of 2^n slots, in which each is
+/// looked for: that of an address is in bits n:1 of it.
+pub fn by_address<'a>(region: &Region, targets: &'a [Edge]) -> Vec<Vec<(u64, &'a Edge)>> {
+    let slots = if targets.len() <= FEW_TARGETS { 1 } else { (2 * targets.len()).next_power_of_two() };
+    let mut table = vec![Vec::new(); slots];
+    for edge in targets {
+        if let Some(to) = target_block(edge) {
+            let pc = region.blocks[to.index()].pc;
+            table[(pc >> 1) as usize & (slots - 1)].push((pc, edge));
+        }
+    }
+    table
+}
+
+/// Whether a block is a jump that several `jalr` share.
+pub fn is_shared_jump(data: &BlockData) -> bool {
+    data.guest_offsets.is_empty() && matches!(data.term, Term::Indirect { .. })
+}
+
+/// The jump that several `jalr` share, if there is one.
+pub fn shared_jump(region: &Region) -> Option<Block> {
+    region.blocks.iter().position(is_shared_jump).map(|at| Block(at as u32))
 }
 
 /// The block at which a call that returns to `pc` comes back into the region.
@@ -97,7 +138,7 @@ pub fn for_each_term_value(term: &mut Term, mut f: impl FnMut(&mut Value)) {
         Term::Indirect { base, .. } => f(base),
         _ => {}
     }
-    for edge in edges_mut(term).into_iter().flatten() {
+    for edge in edges_mut(term) {
         if let Target::Block(_, args) = &mut edge.target {
             args.iter_mut().for_each(&mut f);
         }
@@ -111,7 +152,7 @@ pub fn for_each_term_value_ref(term: &Term, mut f: impl FnMut(Value)) {
         Term::Indirect { base, .. } => f(*base),
         _ => {}
     }
-    for edge in edges(term).into_iter().flatten() {
+    for edge in edges(term) {
         if let Target::Block(_, args) = &edge.target {
             args.iter().for_each(|&v| f(v));
         }
@@ -137,11 +178,10 @@ pub fn reverse_postorder(region: &Region, scratch: &mut Scratch, order: &mut Vec
         scratch.seen[at] = true;
         scratch.stack.push((Block(at as u32), 0));
         while let Some((block, next)) = scratch.stack.pop() {
-            let edges = edges(&region.blocks[block.index()].term);
-            match edges.get(next as usize) {
+            match edge_at(&region.blocks[block.index()].term, next as usize) {
                 Some(edge) => {
                     scratch.stack.push((block, next + 1));
-                    if let Some(to) = edge.and_then(target_block) {
+                    if let Some(to) = target_block(edge) {
                         if !scratch.seen[to.index()] {
                             scratch.seen[to.index()] = true;
                             scratch.stack.push((to, 0));
@@ -173,7 +213,7 @@ pub fn dominators(region: &Region) -> (Vec<Option<Block>>, Vec<bool>) {
         if data.entry || block.index() == 0 {
             predecessors[i + 1].push(0);
         }
-        for to in edges(&data.term).into_iter().flatten().filter_map(target_block) {
+        for to in edges(&data.term).filter_map(target_block) {
             if let Some(&to) = place.get(to.index()) {
                 predecessors[to].push(i + 1);
             }

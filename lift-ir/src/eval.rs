@@ -7,6 +7,7 @@ mod float;
 
 pub use float::evaluate_float;
 
+use crate::cfg;
 use crate::ir::{Block, Edge, ExitKind, Inst, Region, Target, Term, Value};
 use crate::op::{Effects, Op};
 use crate::sem;
@@ -114,9 +115,15 @@ impl Machine {
                     if cond.holds(values[args[0].index()], values[args[1].index()]) { then } else { els }
                 }
                 Term::Call { pc, .. } => return self.leave(*pc, true),
-                Term::Indirect { base, disp, .. } => {
+                Term::Indirect { base, disp, targets, .. } => {
                     let pc = values[base.index()].wrapping_add_signed(*disp as i64) & !1;
-                    return self.leave(pc, true);
+                    let leads_to = |to: Block| region.blocks[to.index()].pc == pc;
+                    let inside = targets.iter().find(|edge| cfg::target_block(edge).is_some_and(leads_to));
+                    let preempt = !cfg::is_shared_jump(data);
+                    match inside {
+                        Some(edge) if !preempt || self.fuel > 0 => edge,
+                        _ => return self.leave(pc, preempt),
+                    }
                 }
                 Term::Exit { kind, pc } => {
                     self.pc = *pc;
@@ -141,7 +148,7 @@ impl Machine {
             Target::Block(to, args) => {
                 let data = &region.blocks[to.index()];
                 if edge.preempt && self.fuel <= 0 {
-                    self.pc = data.pc;
+                    self.pc = if cfg::is_shared_jump(data) { values[args[0].index()] & !1 } else { data.pc };
                     return Err(Leave::Fuel);
                 }
                 // All arguments are read before any parameter is written.

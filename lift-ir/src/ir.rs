@@ -103,7 +103,8 @@ pub enum Target {
 pub struct Edge {
     /// Where it goes.
     pub target: Target,
-    /// Whether the edge is a preemption point: a taken backward branch or a `jal`.
+    /// Whether the edge is a preemption point: a taken backward branch, a `jal`, or a `jalr` by a shared jump, where
+    /// control leaves at the address that is the first argument, with bit 0 cleared.
     pub preempt: bool,
 }
 
@@ -164,7 +165,9 @@ pub enum Term {
         /// The return address.
         return_pc: u64,
     },
-    /// `jalr`: to (`base` + `disp`) with bit 0 cleared. A link register is already set (`base` was read before).
+    /// `jalr`: to (`base` + `disp`) with bit 0 cleared. A link register is already set (`base` was read before). It is a
+    /// preemption point, unless its block has no guest instructions: that is a jump that several `jalr` share, whose
+    /// address is its first parameter.
     Indirect {
         /// Value the address is computed from.
         base: Value,
@@ -172,6 +175,9 @@ pub enum Term {
         disp: i32,
         /// Prediction hint.
         kind: JumpKind,
+        /// Edges to blocks of the region, no two at one guest address: where a [`JumpKind::Jump`] is known to lead, as one
+        /// by a table. It stays in the region if it goes to the address of such a block.
+        targets: Vec<Edge>,
     },
     /// The region is left with `pc`.
     Exit {

@@ -17,7 +17,7 @@ mod visit;
 use crate::cfg;
 use crate::ir::{Block, Edge, ExitKind, InstId, JumpKind, Region, RoundingClass, Target, Term};
 use builder::{Builder, Flow};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use straight::Straight;
 
 /// The guest's code, as instruction fetch sees it.
@@ -31,6 +31,12 @@ pub trait CodeSource {
     /// Whether a region is to have the code at `pc`, where a branch may lead or a call return to; else it leaves there.
     fn is_wanted(&mut self, _pc: u64) -> bool {
         true
+    }
+
+    /// Where the jumps of `region`, as far as it has been lifted, lead by registers: places of the same function that it
+    /// may lack, which become entries of it. Asked again when those have been lifted too.
+    fn jump_targets(&mut self, _region: &Region) -> Vec<u64> {
+        Vec::new()
     }
 }
 
@@ -113,14 +119,24 @@ impl Lifter {
         self.queue.clear();
         self.queue.push((pc, true));
         self.queue.extend(entries.iter().map(|&pc| (pc, true)));
-        let mut next = 0;
-        while let Some(&(pc, entry)) = self.queue.get(next) {
-            next += 1;
-            if let Some(block) = self.start_at(out, pc, limits, src, &mut budget) {
-                out.blocks[block.index()].entry |= entry;
+        let (mut next, mut targets) = (0, BTreeSet::new());
+        loop {
+            while let Some(&(pc, entry)) = self.queue.get(next) {
+                next += 1;
+                if let Some(block) = self.start_at(out, pc, limits, src, &mut budget) {
+                    out.blocks[block.index()].entry |= entry;
+                }
+            }
+            if !out.blocks.iter().any(|block| matches!(block.term, Term::Indirect { kind: JumpKind::Jump, .. })) {
+                break;
+            }
+            let found = src.jump_targets(out);
+            self.queue.extend(found.into_iter().filter(|pc| targets.insert(*pc)).map(|pc| (pc, true)));
+            if next == self.queue.len() {
+                break;
             }
         }
-        self.arrange(out);
+        self.arrange(out, &targets);
     }
 
     /// Lifts the basic block at `pc`, of at most `max_insts` instructions, into `out`, which is reset first, and
@@ -174,7 +190,7 @@ impl Lifter {
         lift_block(out, block, src, budget, stop, None);
         let data = &out.blocks[block.index()];
         let branches = matches!(data.term, Term::Branch { .. });
-        for edge in cfg::edges(&data.term).into_iter().flatten() {
+        for edge in cfg::edges(&data.term) {
             if let Target::Pc(to) = edge.target {
                 if !branches || src.is_wanted(to) {
                     self.queue.push((to, false));
@@ -189,13 +205,18 @@ impl Lifter {
         Some(block)
     }
 
-    /// Orders the blocks by address behind the entry, and makes edges to addresses edges to blocks where there are such.
-    fn arrange(&mut self, out: &mut Region) {
+    /// Orders the blocks by address behind the entry, makes edges to addresses edges to blocks where there are such, and
+    /// jumps by registers know those of the `targets` that are blocks.
+    fn arrange(&mut self, out: &mut Region, targets: &BTreeSet<u64>) {
         out.blocks[1..].sort_by_key(|block| block.pc);
         self.starts.clear();
         self.starts.extend(out.blocks.iter().enumerate().map(|(i, block)| (block.pc, Block(i as u32))));
         for block in &mut out.blocks {
-            for edge in cfg::edges_mut(&mut block.term).into_iter().flatten() {
+            if let Term::Indirect { kind: JumpKind::Jump, targets: known, .. } = &mut block.term {
+                let blocks = targets.iter().filter_map(|pc| self.starts.get(pc));
+                known.extend(blocks.map(|&to| Edge { target: Target::Block(to, Vec::new()), preempt: false }));
+            }
+            for edge in cfg::edges_mut(&mut block.term) {
                 if let Target::Pc(pc) = edge.target {
                     if let Some(&to) = self.starts.get(&pc) {
                         edge.target = Target::Block(to, Vec::new());
@@ -206,8 +227,9 @@ impl Lifter {
     }
 }
 
-/// Where execution probably goes on in the region after the block left it.
-fn resume_pc(region: &Region, block: Block) -> Option<u64> {
+/// Where execution probably goes on in the region after the block left it: where its call comes back, or behind its `ecall`
+/// or counter read.
+pub fn resume_pc(region: &Region, block: Block) -> Option<u64> {
     let data = &region.blocks[block.index()];
     match data.term {
         Term::Call { return_pc, .. } => Some(return_pc),

@@ -103,7 +103,7 @@ struct Incoming {
 pub fn at_starts(region: &Region, order: &[Block]) -> Vec<Registers> {
     let mut incoming: Vec<Vec<Incoming>> = region.blocks.iter().map(|_| Vec::new()).collect();
     for &from in order {
-        for edge in cfg::edges(&region.blocks[from.index()].term).into_iter().flatten() {
+        for edge in cfg::edges(&region.blocks[from.index()].term) {
             if let Target::Block(to, args) = &edge.target {
                 incoming[to.index()].push(Incoming { from, args: args.clone() });
             }
@@ -136,9 +136,6 @@ pub fn at_starts(region: &Region, order: &[Block]) -> Vec<Registers> {
             for id in &data.insts {
                 let inst = &region.insts[id.index()];
                 registers.step(inst.op, inst.imm, inst.args[0], inst.result);
-            }
-            if matches!(data.term, Term::Call { .. } | Term::Indirect { .. } | Term::Exit { .. }) {
-                registers.dirty = 0;
             }
             at_end[block.index()] = Some(registers);
         }

@@ -198,14 +198,14 @@ fn print_term(out: &mut String, names: &Names, term: &Term) -> fmt::Result {
             out.write_str(", ")?;
         }
         Term::Call { pc, return_pc } => write!(out, "call {pc:#x}, {return_pc:#x}")?,
-        Term::Indirect { base, disp, kind } => {
+        Term::Indirect { base, disp, kind, targets } => {
             write!(out, "indirect.{} ", name_of(&JUMP_NAMES, *kind))?;
             names.put(out, *base)?;
-            write!(out, ", {disp}")?;
+            write!(out, ", {disp}{}", if targets.is_empty() { "" } else { ", " })?;
         }
         Term::Exit { kind, pc } => write!(out, "exit.{} {pc:#x}", name_of(&EXIT_NAMES, *kind))?,
     }
-    for (i, edge) in cfg::edges(term).into_iter().flatten().enumerate() {
+    for (i, edge) in cfg::edges(term).enumerate() {
         if i != 0 {
             out.write_str(", ")?;
         }

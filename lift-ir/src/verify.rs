@@ -12,10 +12,12 @@
 //! 8. guest offsets ascend from 0, `retired` is their number, and guest indices ascend below it; in a block without guest
 //!    instructions they are 0, and nothing may fault;
 //! 9. `set.frm` is the last instruction of its block, which exits with `mode_change`;
-//! 10. only a block without guest instructions may exit with `fetch_fault`.
+//! 10. only a block without guest instructions may exit with `fetch_fault`;
+//! 11. where an indirect jump is known to lead are blocks, no two at one address, along edges that are no preemption points;
+//!     no other kind of indirect jump has such; one in a block without guest instructions goes to its first parameter.
 
 use crate::cfg;
-use crate::ir::{Block, BlockData, Def, Edge, ExitKind, InstId, Region, RoundingClass, Target, Term, Value};
+use crate::ir::{Block, BlockData, Def, Edge, ExitKind, InstId, JumpKind, Region, RoundingClass, Target, Term, Value};
 use crate::op::{Effects, ImmKind, Op, Type};
 use std::fmt;
 
@@ -48,7 +50,7 @@ pub fn verify(region: &Region) -> Result<(), Broken> {
         _ => return Err(broken(1, Block(0), "block 0 is no entry at the region's pc")),
     }
     for (at, data) in region.blocks.iter().enumerate() {
-        for to in cfg::edges(&data.term).into_iter().flatten().filter_map(cfg::target_block) {
+        for to in cfg::edges(&data.term).filter_map(cfg::target_block) {
             if to.index() >= region.blocks.len() {
                 return Err(broken(6, Block(at as u32), format!("there is no {to}")));
             }
@@ -207,15 +209,29 @@ fn check_term(region: &Region, places: &Places, block: Block, data: &BlockData) 
                 check_use(region, places, block, end, v, Type::I64)?;
             }
         }
-        Term::Indirect { base, disp, .. } => {
+        Term::Indirect { base, disp, kind, targets } => {
             check_use(region, places, block, end, *base, Type::I64)?;
             if !(-2048..2048).contains(disp) {
                 return Err(broken(7, block, "the displacement of a jump is out of range"));
             }
+            let mut pcs = Vec::new();
+            for edge in targets {
+                match cfg::target_block(edge).map(|to| region.blocks[to.index()].pc) {
+                    Some(pc) if !edge.preempt && !pcs.contains(&pc) => pcs.push(pc),
+                    _ => return Err(broken(11, block, "an indirect jump is known to lead where it cannot")),
+                }
+            }
+            let is_first = *disp == 0 && data.params.first() == Some(base);
+            if data.guest_offsets.is_empty() && !(is_first && *kind == JumpKind::Jump) {
+                return Err(broken(11, block, "a shared jump does not go to its first parameter"));
+            }
+            if !targets.is_empty() && *kind != JumpKind::Jump {
+                return Err(broken(11, block, "an indirect jump of this kind has no known targets"));
+            }
         }
         _ => {}
     }
-    for edge in cfg::edges(&data.term).into_iter().flatten() {
+    for edge in cfg::edges(&data.term) {
         check_edge(region, places, block, edge)?;
     }
     Ok(())

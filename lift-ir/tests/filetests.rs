@@ -2,7 +2,7 @@
 //! after that stage.
 //!
 //! The input of a `.s` file is assembly, one instruction a line, with labels; branches name labels. Lines that begin with a
-//! dot are directives: `.rounding dynamic` and `.one-block`. The input of a `.ir` file is a region.
+//! dot are directives: `.rounding dynamic`, `.one-block`, and `.targets` with the labels that jumps by registers lead to. The input of a `.ir` file is a region.
 //!
 //! With `FRISCY_BLESS=1` in the environment the stages that a file names are written anew. Read the difference like code.
 
@@ -12,7 +12,7 @@ mod common;
 
 use common::{CODE, Code};
 use friscy_lift_ir::passes::{self, Simplifier};
-use friscy_lift_ir::{Lifter, Limits, Region, RoundingClass, text, verify};
+use friscy_lift_ir::{CodeSource, FetchFault, Lifter, Limits, Region, RoundingClass, text, verify};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -29,11 +29,24 @@ fn substitute(line: &str, at: i64, labels: &BTreeMap<&str, i64>) -> String {
     }
 }
 
+/// Code, with where its jumps by registers lead.
+struct Led(Code, Vec<u64>);
+
+impl CodeSource for Led {
+    fn fetch(&mut self, pc: u64) -> Result<u32, FetchFault> {
+        self.0.fetch(pc)
+    }
+
+    fn jump_targets(&mut self, _: &Region) -> Vec<u64> {
+        self.1.clone()
+    }
+}
+
 fn assemble(source: &str) -> Region {
     let mut labels = BTreeMap::new();
     let mut lines = Vec::new();
     let mut at = 0;
-    let (mut limits, mut rounding) = (FUNCTION, RoundingClass::Rne);
+    let (mut limits, mut rounding, mut targets) = (FUNCTION, RoundingClass::Rne, "");
     for line in source.lines() {
         let line = line.split('#').next().unwrap_or_default().trim();
         if let Some(label) = line.strip_suffix(':') {
@@ -44,6 +57,8 @@ fn assemble(source: &str) -> Region {
             rounding = RoundingClass::Dynamic;
         } else if line == ".rounding invalid" {
             rounding = RoundingClass::Invalid;
+        } else if let Some(names) = line.strip_prefix(".targets ") {
+            targets = names;
         } else if !line.is_empty() {
             let len = if line.starts_with("c.") { 2 } else { 4 };
             lines.push((at, len, line));
@@ -57,7 +72,8 @@ fn assemble(source: &str) -> Region {
         code.push(bits, len as u8);
     }
     let mut region = Region::new(CODE, rounding);
-    Lifter::new().lift(CODE, rounding, &mut code, &limits, &mut region);
+    let targets = targets.split(',').filter(|name| !name.is_empty()).map(|name| CODE + labels[name] as u64).collect();
+    Lifter::new().lift(CODE, rounding, &mut Led(code, targets), &limits, &mut region);
     region
 }
 

@@ -66,7 +66,8 @@ fn a_value_has_one_definition() {
     region.values[v.index()].def = Def::Param(Block(0), 0);
     assert_eq!(verify::verify(&region).map_err(|b| b.rule), Err(4));
     region.values[v.index()].def = Def::Inst(region.blocks[0].insts[0]);
-    region.blocks[0].term = Term::Indirect { base: Value(9), disp: 0, kind: friscy_lift_ir::JumpKind::Jump };
+    region.blocks[0].term =
+        Term::Indirect { base: Value(9), disp: 0, kind: friscy_lift_ir::JumpKind::Jump, targets: Vec::new() };
     assert_eq!(verify::verify(&region).map_err(|b| b.rule), Err(3));
 }
 

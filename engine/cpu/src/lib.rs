@@ -3,6 +3,7 @@
 //! This crate knows the lifter and the seam that tiers implement. It must never know a concrete tier, files or
 //! processes.
 
+mod jumps;
 mod lift;
 mod run;
 mod sampler;

@@ -41,15 +41,22 @@ impl Translator {
 
 impl Translator {
     /// Lifts the function that `key` is in, from there and from `entries` on, and improves it as compiled tiers want it.
-    /// Code that has not run (`has_run`) is left out.
+    /// Code that has not run (`has_run`) is left out. Jumps by registers may lead to the entries, and
+    /// to `key` if `is_led_to`.
     pub(crate) fn lift_function(
         &mut self,
         key: Key,
         entries: &[u64],
+        is_led_to: bool,
         memory: &dyn CodeMemory,
         has_run: &dyn Fn(u64) -> bool,
     ) -> &Region {
-        let mut source = Warm { code: Chunk { memory, start: key.pc, len: 0, bytes: [0; CHUNK_BYTES] }, has_run };
+        let mut source = Warm {
+            code: Chunk { memory, start: key.pc, len: 0, bytes: [0; CHUNK_BYTES] },
+            entries,
+            key: is_led_to.then_some(key.pc),
+            has_run,
+        };
         let (pc, rounding) = (key.pc, key.rounding);
         self.lifter.lift_with_entries(pc, entries, rounding, &mut source, &COMPILED, &mut self.function);
         optimise(&mut self.function, &mut self.simplifier);
@@ -101,6 +108,9 @@ impl Chunk<'_> {
 /// Code of which only that is wanted that has run.
 struct Warm<'a> {
     code: Chunk<'a>,
+    entries: &'a [u64],
+    /// The entry at which it begins, if jumps by registers lead there.
+    key: Option<u64>,
     has_run: &'a dyn Fn(u64) -> bool,
 }
 
@@ -111,6 +121,11 @@ impl CodeSource for Warm<'_> {
 
     fn is_wanted(&mut self, pc: u64) -> bool {
         (self.has_run)(pc)
+    }
+
+    fn jump_targets(&mut self, _: &Region) -> Vec<u64> {
+        // Where control comes from outside, a table has led mostly.
+        self.entries.iter().copied().chain(self.key).collect()
     }
 }
 

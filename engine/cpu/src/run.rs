@@ -105,7 +105,7 @@ pub unsafe fn run_shared(
             match exit {
                 // It goes on when the sample is taken.
                 TierExit::Fuel if state.fuel > 0 => continue,
-                TierExit::Goto { site } => {
+                TierExit::Goto { site, .. } => {
                     compiled_link = Some((site, clears));
                     continue;
                 }
@@ -121,8 +121,8 @@ pub unsafe fn run_shared(
                 Ok(code) => code,
                 Err(why) => return untranslatable(why, memory),
             };
-            if let Some(site) = link.take().filter(|_| clears == translations.clears()) {
-                translations.link(site, key, code);
+            if let Some((site, kind)) = link.take().filter(|_| clears == translations.clears()) {
+                translations.link(site, kind, key, code);
             }
             // Compiled code came here: if it does so often, that is to be compiled as well.
             if compiled_link.take().is_some() {
@@ -139,8 +139,8 @@ pub unsafe fn run_shared(
             translations.ran(Level::First, fuel - state.fuel, (exit == TierExit::Fuel).then_some(state.pc));
             state.fuel += held;
             match exit {
-                TierExit::Goto { site } => {
-                    link = Some(site);
+                TierExit::Goto { site, kind } => {
+                    link = Some((site, kind));
                     continue;
                 }
                 // The slice is over, at a preemption point.

@@ -2,9 +2,10 @@
 //!
 //! The first tier runs in slices of fuel. Where a slice ends, at a preemption point, is a sample of where the guest is;
 //! code with enough samples is compiled as a whole function from there. Where a function that is compiled is entered
-//! otherwise, by a jump table above all, such places become further entries of it. Nothing of this is visible to the
-//! guest.
+//! otherwise, such places become further entries of it. What the jump tables of an interpreter lead to is compiled piece by
+//! piece, and the pieces together whenever there are so many more of them that it pays. Nothing of this is visible to the guest.
 
+use crate::jumps::Jumps;
 use crate::lift::{Translator, is_cut};
 use crate::translate::{CodeMemory, Key};
 use friscy_lift_ir::{BlockData, Region};
@@ -24,20 +25,26 @@ pub struct Policy {
     pub slice: i64,
     /// How many samples make code hot, at least 1.
     pub hot: u32,
-    /// How many bytes before and behind the pieces of a function hot code may lie and be taken for a part of it, as what a
-    /// jump table leads to is. Tiers whose jumps within a function are much quicker than those between two gain by it.
-    pub near: u64,
+    /// How many pieces of a function, which jumps by registers lead to, are compiled together at least.
+    pub pieces: usize,
 }
 
 impl Default for Policy {
     fn default() -> Policy {
         // Two million instructions: programs that only start and end compile next to nothing.
-        Policy { slice: 4096, hot: 500, near: 0 }
+        Policy { slice: 4096, hot: 500, pieces: 1 }
     }
 }
 
 /// How many places with samples are remembered.
 const MAX_SAMPLED: usize = 1 << 16;
+
+/// Which share of the samples that make code hot makes it worth having where other code of its function is compiled, as one
+/// in so many.
+const WARM: u32 = 12;
+
+/// How many places that a function's jumps by registers lead to are compiled with it at once.
+const MAX_AT_ONCE: usize = 16;
 
 /// How many further entries a function may have.
 const MAX_ENTRIES: usize = 256;
@@ -68,8 +75,12 @@ struct Function {
     span: Range<u64>,
     /// The pieces of what was compiled last, in order, with what is in between.
     pieces: Vec<Range<u64>>,
-    /// Where the blocks of what was compiled last begin, in order, if that could have had more.
-    only: Option<Vec<u64>>,
+    /// Where the blocks of what was compiled last begin, in order.
+    blocks: Vec<u64>,
+    /// What was compiled could have had more.
+    is_cut: bool,
+    /// It is of pieces that were compiled before.
+    is_joined: bool,
     pages: Vec<u64>,
     layout: u64,
     compiled: u32,
@@ -78,10 +89,10 @@ struct Function {
     pending: bool,
 }
 
-/// Whether an address is in one of `pieces`, or no more than `near` bytes before or behind it.
-fn reaches(pieces: &[Range<u64>], pc: u64, near: u64) -> bool {
-    let at = pieces.partition_point(|piece| piece.end.saturating_add(near) <= pc);
-    pieces.get(at).is_some_and(|piece| piece.start.saturating_sub(near) <= pc)
+/// Whether an address is in one of `pieces`.
+fn reaches(pieces: &[Range<u64>], pc: u64) -> bool {
+    let at = pieces.partition_point(|piece| piece.end <= pc);
+    pieces.get(at).is_some_and(|piece| piece.start <= pc)
 }
 
 /// The pieces of a region, in order.
@@ -117,6 +128,8 @@ pub(crate) struct Upper {
     pub(crate) codes: FxHashMap<Key, Compiled>,
     samples: FxHashMap<Key, u32>,
     functions: Vec<Function>,
+    /// What was compiled and may have to be joined with others.
+    newest: Vec<Key>,
     pub(crate) regions: u64,
     clears: u64,
     /// Where the tier's counts go when it goes.
@@ -133,6 +146,7 @@ impl Upper {
             codes: FxHashMap::default(),
             samples: FxHashMap::default(),
             functions: Vec::new(),
+            newest: Vec::new(),
             regions: 0,
             clears: 0,
             sink: None,
@@ -171,14 +185,15 @@ impl Upper {
         key: Key,
         memory: &dyn CodeMemory,
         translator: &mut Translator,
-        has_run: &dyn Fn(u64) -> bool,
+        has_run: &dyn Fn(Key) -> bool,
+        jumps: &Jumps,
         fits: impl Fn(&Region) -> Fit,
     ) -> Option<Taken> {
         self.samples.insert(key, 0);
-        let near = self.policy.near;
+        let is_piece = jumps.targets(key.pc).1.binary_search(&key.pc).is_ok();
         let within = |f: &Function| {
-            let has = f.only.as_ref().is_none_or(|blocks| blocks.binary_search(&key.pc).is_ok());
-            f.key.rounding == key.rounding && reaches(&f.pieces, key.pc, near) && has
+            let has = !(is_piece || f.is_cut) || f.blocks.binary_search(&key.pc).is_ok();
+            f.key.rounding == key.rounding && !f.is_joined && reaches(&f.pieces, key.pc) && has
         };
         let known = self.functions.iter().position(|f| within(f) && !f.entries.contains(&key.pc) && f.key != key);
         let number = match known {
@@ -208,7 +223,9 @@ impl Upper {
                     keys: Vec::new(),
                     span: key.pc..key.pc + 1,
                     pieces: Vec::new(),
-                    only: None,
+                    blocks: Vec::new(),
+                    is_cut: false,
+                    is_joined: false,
                     pages: Vec::new(),
                     layout: 0,
                     compiled: 0,
@@ -218,7 +235,7 @@ impl Upper {
                 self.functions.len() - 1
             }
         };
-        self.prepare(number, memory, translator, has_run, fits)
+        self.prepare(number, memory, translator, has_run, jumps, fits)
     }
 
     fn prepare(
@@ -226,12 +243,16 @@ impl Upper {
         number: usize,
         memory: &dyn CodeMemory,
         translator: &mut Translator,
-        has_run: &dyn Fn(u64) -> bool,
+        has_run: &dyn Fn(Key) -> bool,
+        jumps: &Jumps,
         fits: impl Fn(&Region) -> Fit,
     ) -> Option<Taken> {
         let key = self.functions[number].key;
-        let number = self.absorb(number);
-        let region = translator.lift_function(key, &self.functions[number].entries, memory, has_run);
+        self.add_targets(number, has_run, jumps);
+        let function = &self.functions[number];
+        let has_run = |pc| has_run(Key { pc, rounding: key.rounding });
+        let is_led_to = jumps.targets(key.pc).1.binary_search(&key.pc).is_ok();
+        let region = translator.lift_function(key, &function.entries, is_led_to, memory, &has_run);
         let Some((pages, layout)) = fits(region) else {
             self.refuse(key);
             return None;
@@ -240,11 +261,9 @@ impl Upper {
         let span = region.span();
         function.span = function.span.start.min(span.start)..function.span.end.max(span.end);
         function.pieces = pieces(region);
-        function.only = is_cut(region).then(|| {
-            let mut blocks: Vec<u64> = region.blocks.iter().map(|block| block.pc).collect();
-            blocks.sort_unstable();
-            blocks
-        });
+        function.is_cut = is_cut(region);
+        function.blocks = region.blocks.iter().map(|block| block.pc).collect();
+        function.blocks.sort_unstable();
         (function.pages, function.layout, function.wanted) = (pages.clone(), layout, 0);
         match self.tier.get_or_insert_with(|| (self.make)()).prepare(region) {
             Prepared::Ready(code) => Some(Taken { pages, entries: self.enter(number, code) }),
@@ -264,27 +283,76 @@ impl Upper {
         }
     }
 
-    /// Makes others that lie within what is known of a function a part of it, as the pieces are that a jump table leads to
-    /// when all of them become hot at once. What was compiled of them stays until the whole has been. Answers the
-    /// function's number then.
-    fn absorb(&mut self, number: usize) -> usize {
-        let near = self.policy.near;
-        let of = &self.functions[number];
-        if near == 0 || of.only.is_some() {
-            return number;
+    /// Where jumps by registers of a function led often, if those are few, become entries of it.
+    fn add_targets(&mut self, number: usize, has_run: &dyn Fn(Key) -> bool, jumps: &Jumps) {
+        let function = &self.functions[number];
+        if function.is_joined {
+            return;
         }
-        let (key, compiled) = (of.key, of.compiled);
-        let pieces = of.pieces.clone();
-        let is_part = |f: &Function| {
-            let fits = f.key != key && f.key.rounding == key.rounding && reaches(&pieces, f.key.pc, near);
-            fits && !f.pending && f.only.is_none() && f.compiled <= compiled.max(1)
+        let key = function.key;
+        let is_warm = |pc: u64| {
+            let samples = self.samples.get(&Key { pc, rounding: key.rounding });
+            samples.is_some_and(|samples| *samples != NEVER && *samples >= self.policy.hot.div_ceil(WARM))
         };
-        let (parts, mut rest): (Vec<Function>, Vec<Function>) = self.functions.drain(..).partition(is_part);
-        let number = rest.iter().position(|f| f.key == key).unwrap_or(0);
+        let is_new = |pc: u64| {
+            let is_known = |f: &Function| f.key == Key { pc, rounding: key.rounding } || f.entries.contains(&pc);
+            !self.functions.iter().any(is_known)
+        };
+        let targets = jumps.targets(key.pc).1.iter().copied();
+        let mut targets: Vec<u64> =
+            targets.filter(|&pc| has_run(Key { pc, rounding: key.rounding }) && is_warm(pc) && is_new(pc)).collect();
+        if targets.len() + function.entries.len() <= MAX_AT_ONCE {
+            self.functions[number].entries.append(&mut targets);
+        }
+    }
+
+    /// Whether there is something to be joined, and nothing else to be done.
+    pub(crate) fn has_pieces(&self) -> bool {
+        !self.newest.is_empty() && self.tier.as_ref().is_some_and(|tier| tier.is_idle())
+    }
+
+    /// Compiles what was compiled together with what belongs to it, if there is enough of that.
+    pub(crate) fn compile_joined(
+        &mut self,
+        memory: &dyn CodeMemory,
+        translator: &mut Translator,
+        has_run: &dyn Fn(Key) -> bool,
+        jumps: &Jumps,
+        fits: impl Fn(&Region) -> Fit,
+    ) -> Option<Taken> {
+        let key = self.newest.pop()?;
+        let number = self.join(key, jumps)?;
+        self.prepare(number, memory, translator, has_run, jumps, fits)
+    }
+
+    /// Joins the function at `key`, if jumps by registers lead to it, with the others in the same function of the guest to
+    /// which they do, once that is enough more. What was compiled of them stays until the whole has been. Answers the number
+    /// of the function then.
+    fn join(&mut self, key: Key, jumps: &Jumps) -> Option<usize> {
+        let (within, targets) = jumps.targets(key.pc);
+        let is_led_to = |pc: u64| targets.binary_search(&pc).is_ok();
+        if !is_led_to(key.pc) {
+            return None;
+        }
+        let is_part = |f: &Function| {
+            let is_here = f.key.rounding == key.rounding && within.contains(&f.key.pc) && !f.pending && !f.is_cut;
+            is_here && (is_led_to(f.key.pc) || f.entries.iter().any(|pc| is_led_to(*pc)))
+        };
+        let parts = || self.functions.iter().filter(|f| is_part(f));
+        let (base, has) = parts().map(|f| (f.key, 1 + f.entries.len())).max_by_key(|(_, has)| *has)?;
+        let more = parts().map(|f| 1 + f.entries.len()).sum::<usize>() - has;
+        // Each time takes longer to come than the one before.
+        if more < has.div_ceil(2).max(self.policy.pieces) || has + more > MAX_ENTRIES {
+            return None;
+        }
+        let (parts, mut rest): (Vec<Function>, Vec<Function>) =
+            self.functions.drain(..).partition(|f| is_part(f) && f.key != base);
+        let number = rest.iter().position(|f| f.key == base).unwrap_or(0);
         let of = &mut rest[number];
+        of.is_joined = true;
         for part in parts {
             for entry in std::iter::once(part.key.pc).chain(part.entries) {
-                if entry != key.pc && !of.entries.contains(&entry) && of.entries.len() < MAX_ENTRIES {
+                if entry != base.pc && !of.entries.contains(&entry) {
                     of.entries.push(entry);
                 }
             }
@@ -292,7 +360,7 @@ impl Upper {
             of.span = of.span.start.min(part.span.start)..of.span.end.max(part.span.end);
         }
         self.functions = rest;
-        number
+        Some(number)
     }
 
     /// The entries of a function that has been compiled meanwhile.
@@ -319,6 +387,7 @@ impl Upper {
         self.regions += 1;
         let function = &mut self.functions[number];
         function.compiled += 1;
+        self.newest.extend(Some(function.key).filter(|_| !function.is_joined));
         let last = function.pages.iter().copied().max().unwrap_or(0);
         let mut entries = Vec::new();
         for (pc, code) in self.tier.as_ref().map(|tier| tier.entries(code)).unwrap_or_default() {
@@ -370,6 +439,7 @@ impl Upper {
         self.codes.clear();
         self.samples.clear();
         self.functions.clear();
+        self.newest.clear();
         self.clears += 1;
         if let Some(tier) = self.tier() {
             tier.clear();
@@ -399,9 +469,7 @@ mod tests {
         }
         let pieces = pieces(&region);
         assert_eq!(pieces, [0x1000..0x1810, 0x9_0000..0x9_0004]);
-        let reached =
-            |near| [0xf80, 0x1000, 0x17fe, 0x1810, 0x1890, 0x5000, 0x9_0002].map(|pc| reaches(&pieces, pc, near));
-        assert_eq!(reached(0), [false, true, true, false, false, false, true]);
-        assert_eq!(reached(0x80), [true, true, true, true, false, false, true]);
+        let reached = [0xf80, 0x1000, 0x17fe, 0x1810, 0x1890, 0x5000, 0x9_0002].map(|pc| reaches(&pieces, pc));
+        assert_eq!(reached, [false, true, true, false, false, false, true]);
     }
 }

@@ -5,10 +5,11 @@
 //! or nothing of it at all. What is shared comes from bytes that nobody can change, so nothing is ever forgotten
 //! because of one address space; one that no longer fits goes elsewhere.
 
+use crate::jumps::Jumps;
 use crate::lift::{Translator, fetch_bits};
 use crate::sampler::{Level, Sampler};
 use crate::tiering::{MakeCompiler, Policy, Upper};
-use friscy_lift_ir::{Region, RoundingClass};
+use friscy_lift_ir::{JumpKind, Region, RoundingClass};
 use friscy_seam::{Code, Prepared, Site, Tier, TierStats};
 use rustc_hash::FxHashMap;
 use std::cell::RefCell;
@@ -143,6 +144,8 @@ pub struct Translations {
     touched: Vec<u64>,
     /// The compiled tier, if there is one.
     upper: Option<Box<Upper>>,
+    /// Where jumps led, for it.
+    jumps: Jumps,
     /// Takes samples for a profile, if one is wanted.
     sampler: Option<Rc<RefCell<Sampler>>>,
 }
@@ -161,6 +164,7 @@ impl Translations {
             clears: 0,
             touched: Vec::new(),
             upper: None,
+            jumps: Jumps::default(),
             sampler: None,
         }
     }
@@ -242,34 +246,46 @@ impl Translations {
         while let Some(entries) = upper.finished() {
             self.divert(&entries);
         }
+        if upper.has_pieces() {
+            self.compile(&mut upper, None, memory, translator);
+        }
         if !upper.codes.contains_key(&key) && upper.sample(key) {
-            let layout = self.layout;
-            let fits = |region: &Region| {
-                // No tier sees a region without instructions.
-                if region.blocks.iter().all(|block| block.guest_offsets.is_empty()) {
-                    return None;
-                }
-                let mut pages = Vec::new();
-                pages_of(region, memory, &mut pages);
-                if self.shared {
-                    self.common_image(&pages, memory).ok()?;
-                }
-                Some((pages, layout))
-            };
-            let has_run = |pc| self.codes.contains_key(&Key { pc, rounding: key.rounding });
-            if let Some(taken) = upper.compile(key, memory, translator, &has_run, fits) {
-                // What changes there is heard of from now on, though nothing may be compiled yet.
-                for page in taken.pages {
-                    let image = match memory.source(page << PAGE_BITS) {
-                        PageSource::Image(image) if self.shared => Some(image),
-                        _ => None,
-                    };
-                    self.note_page(page, image);
-                }
-                self.divert(&taken.entries);
-            }
+            self.compile(&mut upper, Some(key), memory, translator);
         }
         self.upper = Some(upper);
+    }
+
+    /// Compiles the code at `key`, or what there is now to be joined.
+    fn compile(&mut self, upper: &mut Upper, key: Option<Key>, memory: &dyn CodeMemory, translator: &mut Translator) {
+        self.jumps.settle();
+        let layout = self.layout;
+        let fits = |region: &Region| {
+            // No tier sees a region without instructions.
+            if region.blocks.iter().all(|block| block.guest_offsets.is_empty()) {
+                return None;
+            }
+            let mut pages = Vec::new();
+            pages_of(region, memory, &mut pages);
+            if self.shared {
+                self.common_image(&pages, memory).ok()?;
+            }
+            Some((pages, layout))
+        };
+        let has_run = |key: Key| self.codes.contains_key(&key);
+        let taken = match key {
+            Some(key) => upper.compile(key, memory, translator, &has_run, &self.jumps, fits),
+            None => upper.compile_joined(memory, translator, &has_run, &self.jumps, fits),
+        };
+        let Some(taken) = taken else { return };
+        // What changes there is heard of from now on, though nothing may be compiled yet.
+        for page in taken.pages {
+            let image = match memory.source(page << PAGE_BITS) {
+                PageSource::Image(image) if self.shared => Some(image),
+                _ => None,
+            };
+            self.note_page(page, image);
+        }
+        self.divert(&taken.entries);
     }
 
     /// Leads code of the first tier to what was compiled.
@@ -426,6 +442,9 @@ impl Translations {
             }
             match prepared {
                 Prepared::Ready(code) => {
+                    if self.upper.is_some() {
+                        self.jumps.made(region);
+                    }
                     self.note(key, code, &pages, image);
                     self.touched = pages;
                     return Ok(code);
@@ -465,12 +484,17 @@ impl Translations {
         self.translated += 1;
     }
 
-    /// Makes the jump that left for `key` direct, if it may be.
-    pub fn link(&mut self, site: Option<Site>, key: Key, code: Code) {
+    /// Makes the jump that left for `key` direct, if it may be. `kind` is that of a jump by a register.
+    pub fn link(&mut self, site: Option<Site>, kind: Option<JumpKind>, key: Key, code: Code) {
         match site {
             Some(site) if self.may_link(self.tier.site_pc(site), key) => self.tier.link(site, code),
             Some(_) => {}
-            None => self.tier.link_indirect(key.pc, key.rounding, code),
+            None => {
+                if let (Some(_), Some(kind)) = (&self.upper, kind) {
+                    self.jumps.led_to(key.pc, kind);
+                }
+                self.tier.link_indirect(key.pc, key.rounding, code);
+            }
         }
     }
 
@@ -513,6 +537,7 @@ impl Translations {
         self.codes.clear();
         self.pages.clear();
         self.order.clear();
+        self.jumps.clear();
         self.tier.clear();
         self.clears += 1;
         self.clear_compiled();

@@ -49,7 +49,7 @@ impl Builder<'_> {
             let link = self.iconst(self.next_pc as i64);
             self.set_x(i.rd, link);
         }
-        self.end(Term::Indirect { base, disp: i.imm, kind: jump_kind(i.rd, i.rs1) })
+        self.end(Term::Indirect { base, disp: i.imm, kind: jump_kind(i.rd, i.rs1), targets: Vec::new() })
     }
 
     /// `ecall`.

@@ -23,7 +23,7 @@ pub fn remove_dead_code(region: &mut Region) {
             crate::ir::Term::Indirect { base, .. } => work.push(*base),
             _ => {}
         }
-        for edge in cfg::edges(&data.term).into_iter().flatten() {
+        for edge in cfg::edges(&data.term) {
             if let Target::Block(to, args) = &edge.target {
                 for (&param, &arg) in region.blocks[to.index()].params.iter().zip(args) {
                     passed[param.index()].push(arg);
@@ -74,7 +74,7 @@ pub fn remove_unreachable_blocks(region: &mut Region) {
         reachable[at - 1]
     });
     for at in 0..region.blocks.len() {
-        for edge in cfg::edges_mut(&mut region.blocks[at].term).into_iter().flatten() {
+        for edge in cfg::edges_mut(&mut region.blocks[at].term) {
             if let Target::Block(to, _) = &mut edge.target {
                 *to = renamed[to.index()];
             }

@@ -5,6 +5,7 @@
 
 mod dce;
 pub(crate) mod fold;
+mod jumps;
 mod loads;
 mod promote;
 mod sets;
@@ -12,6 +13,7 @@ pub(crate) mod simplify;
 mod unbox;
 
 pub use dce::{remove_dead_code, remove_unreachable_blocks};
+pub use jumps::share_jumps;
 pub use loads::remove_redundant_loads;
 pub use promote::promote;
 pub use sets::remove_dead_sets;
@@ -26,6 +28,7 @@ use std::collections::HashMap;
 /// loads see through them; sets go when fewer loads may fault.
 pub fn optimise(region: &mut Region, simplifier: &mut Simplifier) {
     simplifier.run(region);
+    share_jumps(region);
     remove_unreachable_blocks(region);
     promote(region);
     simplifier.run(region);

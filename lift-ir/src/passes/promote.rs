@@ -33,15 +33,19 @@ fn written(op: Op, imm: i64) -> Option<usize> {
 
 /// Promotes registers of `region`.
 pub fn promote(region: &mut Region) {
-    separate_entries(region);
+    let loads = separate_entries(region);
     if region.blocks.len() == 1 {
         return;
     }
     let mut order = Vec::new();
     cfg::reverse_postorder(region, &mut cfg::Scratch::default(), &mut order);
     let preds = predecessor_edges(region, &order);
-    let needed = needed_at_start(region, &order);
+    let barrier = Barrier { loads, jump: cfg::shared_jump(region), kept: 0 };
+    let kept = barrier.jump.map_or(0, |jump| kept_by(region, jump, &needed_at_start(region, &order, &barrier)));
+    let barrier = Barrier { kept, ..barrier };
+    let needed = needed_at_start(region, &order, &barrier);
     let mut state = Promotion {
+        barrier,
         replacement: (0..region.values.len() as u32).map(Value).collect(),
         at_end: vec![[Value::NONE; REGISTERS]; region.blocks.len()],
         joined: vec![0; region.blocks.len()],
@@ -68,19 +72,24 @@ pub fn promote(region: &mut Region) {
 const MAX_COPIED: usize = 24;
 
 /// Puts a block before each entry that edges of the region lead to, as the entry in its place: one without guest
-/// instructions, or a copy of it.
-fn separate_entries(region: &mut Region) {
+/// instructions, or a copy of it. To where a shared jump leads it goes by that, so that loops around are entered there
+/// alone, and by a block in which all of these get their registers: it is returned.
+fn separate_entries(region: &mut Region) -> Option<Block> {
     let mut reached = vec![false; region.blocks.len()];
     for data in &region.blocks {
-        for to in cfg::edges(&data.term).into_iter().flatten().filter_map(cfg::target_block) {
+        for to in cfg::edges(&data.term).filter_map(cfg::target_block) {
             reached[to.index()] = true;
         }
     }
     let skipped = skipped(region);
+    let jump = cfg::shared_jump(region);
+    let leads = jump.iter().flat_map(|jump| cfg::edges(&region.blocks[jump.index()].term));
+    let led_to: Vec<u64> = leads.filter_map(cfg::target_block).map(|to| region.blocks[to.index()].pc).collect();
     let split: Vec<bool> = region.blocks.iter().zip(reached).map(|(data, reached)| data.entry && reached).collect();
     if !split.contains(&true) {
-        return;
+        return None;
     }
+    let mut loads = None;
     let mut next = 0;
     let renamed: Vec<Block> = split
         .iter()
@@ -91,7 +100,7 @@ fn separate_entries(region: &mut Region) {
         .collect();
     let old = std::mem::take(&mut region.blocks);
     for (at, (mut data, split)) in old.into_iter().zip(split).enumerate() {
-        for edge in cfg::edges_mut(&mut data.term).into_iter().flatten() {
+        for edge in cfg::edges_mut(&mut data.term) {
             if let Target::Block(to, _) = &mut edge.target {
                 *to = renamed[to.index()];
             }
@@ -101,7 +110,12 @@ fn separate_entries(region: &mut Region) {
             let entry = region.push_block(data.pc);
             let body = Block(entry.0 + 1);
             region.blocks[entry.index()].entry = true;
-            if skipped[at] {
+            if led_to.contains(&data.pc) {
+                let pc = region.push(entry, Op::Iconst, &[], data.pc as i64, 0);
+                let to = *loads.get_or_insert(Block(next));
+                let edge = Edge { target: Target::Block(to, vec![pc]), preempt: false };
+                region.blocks[entry.index()].term = Term::Jump(edge);
+            } else if skipped[at] {
                 copy(region, &data, entry);
             } else {
                 let edge = Edge { target: Target::Block(body, Vec::new()), preempt: false };
@@ -111,6 +125,14 @@ fn separate_entries(region: &mut Region) {
         region.blocks.push(data);
         region.renumber_params(Block(region.blocks.len() as u32 - 1));
     }
+    loads.zip(jump).map(|(_, jump)| {
+        let jump = renamed[jump.index()];
+        let loads = region.push_block(region.blocks[jump.index()].pc);
+        let pc = region.push_param(loads, Type::I64);
+        let edge = Edge { target: Target::Block(jump, vec![pc]), preempt: false };
+        region.blocks[loads.index()].term = Term::Jump(edge);
+        loads
+    })
 }
 
 /// The entries that begin loops whose first round begins behind them, as compilers make them that turn loops round: code
@@ -119,7 +141,7 @@ fn separate_entries(region: &mut Region) {
 fn skipped(region: &Region) -> Vec<bool> {
     let mut lowest_source: Vec<Option<u64>> = vec![None; region.blocks.len()];
     for data in &region.blocks {
-        for to in cfg::edges(&data.term).into_iter().flatten().filter_map(cfg::target_block) {
+        for to in cfg::edges(&data.term).filter_map(cfg::target_block) {
             let lowest = &mut lowest_source[to.index()];
             *lowest = Some(lowest.map_or(data.pc, |pc| pc.min(data.pc)));
         }
@@ -159,16 +181,37 @@ fn copy(region: &mut Region, data: &BlockData, to: Block) {
 fn predecessor_edges(region: &Region, order: &[Block]) -> Vec<Vec<Block>> {
     let mut preds = vec![Vec::new(); region.blocks.len()];
     for &block in order {
-        for to in cfg::edges(&region.blocks[block.index()].term).into_iter().flatten().filter_map(cfg::target_block) {
+        for to in cfg::edges(&region.blocks[block.index()].term).filter_map(cfg::target_block) {
             preds[to.index()].push(block);
         }
     }
     preds
 }
 
-/// For each block, the set of registers whose values at its start something reads. Entry blocks need none of their
-/// predecessors.
-fn needed_at_start(region: &Region, order: &[Block]) -> Vec<u64> {
+/// Where registers are not passed on as values, but for some: what follows gets them from the file.
+#[derive(Clone, Copy)]
+struct Barrier {
+    /// The block that gets registers for several entries.
+    loads: Option<Block>,
+    /// The shared jump: most of the places it leads to need few registers.
+    jump: Option<Block>,
+    /// The registers that it passes on.
+    kept: u64,
+}
+
+/// The share of the places a shared jump leads to that have to need a register for it to be passed on, as one in so many.
+const KEPT: usize = 2;
+
+/// The registers that are worth being passed on by a shared jump, given what is needed where none are.
+fn kept_by(region: &Region, jump: Block, needed: &[u64]) -> u64 {
+    let targets: Vec<Block> = cfg::edges(&region.blocks[jump.index()].term).filter_map(cfg::target_block).collect();
+    let needing = |r: usize| targets.iter().filter(|to| needed[to.index()] >> r & 1 != 0).count();
+    (0..REGISTERS).filter(|&r| needing(r) * KEPT >= targets.len()).fold(0, |kept, r| kept | 1 << r)
+}
+
+/// For each block, the set of registers whose values at its start something reads. Entry blocks, and that which gets
+/// registers for several, need none of their predecessors.
+fn needed_at_start(region: &Region, order: &[Block], barrier: &Barrier) -> Vec<u64> {
     let mut exposed = vec![0u64; region.blocks.len()];
     let mut overwritten = vec![0u64; region.blocks.len()];
     for &block in order {
@@ -190,7 +233,7 @@ fn needed_at_start(region: &Region, order: &[Block]) -> Vec<u64> {
     while changed {
         changed = false;
         for &block in order.iter().rev() {
-            let at_end = needed_at_end(region, block, &needed);
+            let at_end = needed_at_end(region, block, &needed, barrier);
             let new = exposed[block.index()] | at_end & !overwritten[block.index()];
             changed |= std::mem::replace(&mut needed[block.index()], new) != new;
         }
@@ -198,16 +241,17 @@ fn needed_at_start(region: &Region, order: &[Block]) -> Vec<u64> {
     needed
 }
 
-fn needed_at_end(region: &Region, block: Block, needed: &[u64]) -> u64 {
-    cfg::edges(&region.blocks[block.index()].term)
-        .into_iter()
-        .flatten()
+fn needed_at_end(region: &Region, block: Block, needed: &[u64], barrier: &Barrier) -> u64 {
+    let passed = if barrier.jump == Some(block) { barrier.kept } else { u64::MAX };
+    let set = cfg::edges(&region.blocks[block.index()].term)
         .filter_map(cfg::target_block)
-        .filter(|to| !region.blocks[to.index()].entry)
-        .fold(0, |set, to| set | needed[to.index()])
+        .filter(|to| !region.blocks[to.index()].entry && Some(*to) != barrier.loads)
+        .fold(0, |set, to| set | needed[to.index()]);
+    set & passed
 }
 
 struct Promotion {
+    barrier: Barrier,
     /// What each value is replaced by; chains end at a value that is its own.
     replacement: Vec<Value>,
     /// The value of each register at the end of each block, where something needs it.
@@ -233,7 +277,7 @@ impl Promotion {
     }
 
     fn block(&mut self, region: &mut Region, block: Block, preds: &[Block], needed: &[u64]) {
-        let entry = region.blocks[block.index()].entry;
+        let entry = region.blocks[block.index()].entry || Some(block) == self.barrier.loads;
         let mut known = match preds {
             _ if entry => [Value::NONE; REGISTERS],
             // The only predecessor dominates the block, so it comes before it in the order.
@@ -259,7 +303,7 @@ impl Promotion {
         });
         // An entry passes on registers that it does not touch itself.
         let mut first = Vec::new();
-        for r in registers(needed_at_end(region, block, needed)) {
+        for r in registers(needed_at_end(region, block, needed, &self.barrier)) {
             if known[r] == Value::NONE {
                 let op = if r < 32 { Op::GetX } else { Op::GetF };
                 let id = region.make_inst(op, [Value::NONE; 3], r as i64 & 31, 0);
@@ -287,7 +331,7 @@ impl Promotion {
     fn pass_arguments(&mut self, region: &mut Region, order: &[Block]) {
         for &block in order {
             let known = &self.at_end[block.index()];
-            for edge in cfg::edges_mut(&mut region.blocks[block.index()].term).into_iter().flatten() {
+            for edge in cfg::edges_mut(&mut region.blocks[block.index()].term) {
                 if let Target::Block(to, args) = &mut edge.target {
                     args.extend(registers(self.joined[to.index()]).map(|r| known[r]));
                 }
@@ -295,48 +339,48 @@ impl Promotion {
         }
     }
 
-    /// A parameter whose arguments are all one value, or itself, is that value.
+    /// A parameter to which only one value comes is that value, though it may come round by other such parameters: a register
+    /// that loops do not change. Found by taking every parameter for such a one until another value comes to it.
     fn drop_trivial_params(&mut self, region: &mut Region, order: &[Block]) {
-        let mut sources: Vec<Option<Value>> = vec![None; region.values.len()];
-        let mut differ = vec![false; region.values.len()];
-        loop {
-            sources.fill(None);
-            differ.fill(false);
-            for &block in order {
-                for edge in cfg::edges(&region.blocks[block.index()].term).into_iter().flatten() {
-                    let Target::Block(to, args) = &edge.target else { continue };
-                    for (&param, &arg) in region.blocks[to.index()].params.iter().zip(args) {
-                        let arg = self.resolve(arg);
-                        if arg != self.resolve(param) && *sources[param.index()].get_or_insert(arg) != arg {
-                            differ[param.index()] = true;
-                        }
-                    }
+        let mut args: Vec<Vec<Value>> = vec![Vec::new(); region.values.len()];
+        for &block in order {
+            for edge in cfg::edges(&region.blocks[block.index()].term) {
+                let Target::Block(to, values) = &edge.target else { continue };
+                for (&param, &arg) in region.blocks[to.index()].params.iter().zip(values) {
+                    args[param.index()].push(self.resolve(arg));
                 }
             }
-            let mut changed = false;
-            for &block in order {
-                for &param in &region.blocks[block.index()].params {
-                    match sources[param.index()] {
-                        // Another replacement of this round may have made the source the parameter itself.
-                        Some(v)
-                            if !differ[param.index()]
-                                && self.replacement[param.index()] == param
-                                && self.resolve(v) != param =>
-                        {
-                            self.replacement[param.index()] = self.resolve(v);
-                            changed = true;
-                        }
-                        _ => {}
-                    }
+        }
+        let params: Vec<Value> = order.iter().flat_map(|block| &region.blocks[block.index()].params).copied().collect();
+        // What comes to each parameter: nothing yet, one value, or several, which make it a value of its own.
+        let mut comes: Vec<Option<Value>> = (0..region.values.len() as u32).map(|v| Some(Value(v))).collect();
+        params.iter().for_each(|param| comes[param.index()] = None);
+        let mut changes = vec![0u8; region.values.len()];
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for &param in &params {
+                let mut known = args[param.index()].iter().filter_map(|arg| comes[arg.index()]).filter(|v| *v != param);
+                let mut new = known.next();
+                if new.is_some_and(|first| known.any(|v| v != first)) || changes[param.index()] == MAX_CHANGES {
+                    new = Some(param);
+                }
+                if comes[param.index()] != new {
+                    comes[param.index()] = new;
+                    changes[param.index()] += 1;
+                    changed = true;
                 }
             }
-            if !changed {
-                break;
-            }
+        }
+        for param in params {
+            self.replacement[param.index()] = comes[param.index()].unwrap_or(param);
         }
         remove_params(region, |v| self.replacement[v.index()] != v);
     }
 }
+
+/// How often what comes to a parameter may change until it is taken for several values.
+const MAX_CHANGES: u8 = 8;
 
 /// Removes the parameters that `gone` names, and their arguments.
 pub(super) fn remove_params(region: &mut Region, gone: impl Fn(Value) -> bool) {
@@ -349,7 +393,7 @@ pub(super) fn remove_params(region: &mut Region, gone: impl Fn(Value) -> bool) {
         })
         .collect();
     for at in 0..region.blocks.len() {
-        for edge in cfg::edges_mut(&mut region.blocks[at].term).into_iter().flatten() {
+        for edge in cfg::edges_mut(&mut region.blocks[at].term) {
             if let Target::Block(to, args) = &mut edge.target {
                 if let Some(keep) = &keep[to.index()] {
                     let mut i = 0;

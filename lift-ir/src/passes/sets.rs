@@ -5,7 +5,7 @@
 //! loop was made for other values, and a `get`.
 
 use crate::cfg;
-use crate::ir::{Block, Region};
+use crate::ir::{Block, Region, Term};
 use crate::op::{Effects, Op};
 
 const ALL: u64 = u64::MAX;
@@ -74,11 +74,11 @@ fn ways_into_loops(region: &Region, order: &[Block]) -> Vec<bool> {
 }
 
 fn observed_at_end(region: &Region, block: Block, observed: &[u64], into_loops: &[bool]) -> u64 {
-    let edges = cfg::edges(&region.blocks[block.index()].term);
-    if edges[0].is_none() || into_loops[block.index()] {
+    let term = &region.blocks[block.index()].term;
+    if matches!(term, Term::Call { .. } | Term::Indirect { .. } | Term::Exit { .. }) || into_loops[block.index()] {
         return ALL;
     }
-    edges.into_iter().flatten().fold(0, |set, edge| match cfg::target_block(edge) {
+    cfg::edges(term).fold(0, |set, edge| match cfg::target_block(edge) {
         Some(to) if !edge.preempt && !region.blocks[to.index()].entry => set | observed[to.index()],
         _ => ALL,
     })

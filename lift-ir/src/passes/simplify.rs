@@ -202,7 +202,7 @@ impl Simplifier {
 /// Simplifies a block's terminator by what defines its operands; tells whether any may have lost a use.
 pub(crate) fn terminator(region: &mut Region, block: Block) -> bool {
     let term = &region.blocks[block.index()].term;
-    if let Term::Indirect { base, disp, kind } = *term {
+    if let Term::Indirect { base, disp, kind, .. } = *term {
         if let Some(base) = region.as_const(base) {
             return direct_jump(region, block, base.wrapping_add(disp as i64) as u64 & !1, kind);
         }

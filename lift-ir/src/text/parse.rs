@@ -261,7 +261,8 @@ impl Reader {
                 let kind = by_name(&JUMP_NAMES, kind).ok_or_else(unknown)?;
                 let base = self.value(next()?)?;
                 let disp = i32::try_from(number(next()?)?).map_err(|_| "displacement out of range")?;
-                Term::Indirect { base, disp, kind }
+                let targets: Parsed<Vec<Edge>> = operands.by_ref().map(|edge| self.edge(Some(edge))).collect();
+                Term::Indirect { base, disp, kind, targets: targets? }
             }
             "exit" => Term::Exit { kind: by_name(&EXIT_NAMES, kind).ok_or_else(unknown)?, pc: address(next()?)? },
             _ => return Err(unknown()),

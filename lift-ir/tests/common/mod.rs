@@ -4,7 +4,7 @@
 
 use friscy_isa::{COMPRESSED, Flags, Inst, Op, encode};
 use friscy_lift_ir::eval::{Denied, EvalHost};
-use friscy_lift_ir::{CodeSource, FetchFault};
+use friscy_lift_ir::{CodeSource, FetchFault, Region};
 
 /// Where random programs begin.
 pub const CODE: u64 = 0x10000;
@@ -31,6 +31,10 @@ impl CodeSource for Code {
             return Ok(low);
         }
         Ok(low | half(at + 2).ok_or(FetchFault)? << 16)
+    }
+
+    fn jump_targets(&mut self, region: &Region) -> Vec<u64> {
+        region.blocks.iter().step_by(2).map(|block| block.pc).collect()
     }
 }
 

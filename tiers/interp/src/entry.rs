@@ -2,7 +2,7 @@
 
 use crate::code::{CodeSpace, FaultForm};
 use crate::float;
-use crate::ins::{Ins, exit, get, word};
+use crate::ins::{Ins, JUMP_KINDS, exit, get, word};
 use friscy_lift_ir::ExitKind;
 use friscy_seam::{Code, EXIT_KINDS, Exit, MemoryFault, Site, State};
 
@@ -109,8 +109,8 @@ pub(crate) unsafe fn enter(space: &CodeSpace, code: Code, state: &mut State) -> 
     // SAFETY: as the caller promises.
     let result = unsafe { run(space.start_of(code), state) };
     match result & 0xff {
-        exit::GOTO_SITE => Exit::Goto { site: Some(Site((result >> 8) as u32)) },
-        exit::GOTO => Exit::Goto { site: None },
+        exit::GOTO_SITE => Exit::Goto { site: Some(Site((result >> 8) as u32)), kind: None },
+        exit::GOTO => Exit::Goto { site: None, kind: JUMP_KINDS.get((result >> 8) as usize).copied() },
         exit::FUEL => Exit::Fuel,
         exit::FAULT => fault(space, state),
         kind => Exit::Kind(kind_of(kind - exit::KIND)),

@@ -1,5 +1,6 @@
 //! The layout of interpreter code, and how a handler goes on to the next.
 
+use friscy_lift_ir::JumpKind;
 use friscy_seam::State;
 
 /// One instruction: 16 bytes on 64-bit hosts, 12 on wasm32. Longer ones use the following element for data.
@@ -90,13 +91,16 @@ pub(crate) type Handler = unsafe extern "C" fn(*const Ins, *mut State, Pad, Pad,
 #[cfg(target_arch = "wasm32")]
 pub(crate) type Handler = unsafe extern "C" fn(*const Ins, *mut State, *mut u8, i64) -> u64;
 
-/// Exit codes: the low byte says what, the rest carries a site.
+/// The kinds of jumps by registers, by their numbers in code.
+pub(crate) const JUMP_KINDS: [JumpKind; 4] = [JumpKind::Jump, JumpKind::Call, JumpKind::Return, JumpKind::ReturnCall];
+
+/// Exit codes: the low byte says what, the rest carries a site or the number of a kind.
 pub(crate) mod exit {
     /// Debug builds return to a loop after each instruction, so that their stack does not grow.
     pub const CONTINUE: u64 = 0;
     /// To `state.pc` by a site, whose number is in the upper bits.
     pub const GOTO_SITE: u64 = 1;
-    /// To `state.pc` by an indirect jump.
+    /// To `state.pc` by an indirect jump, the number of whose kind is in the upper bits.
     pub const GOTO: u64 = 2;
     /// Fuel used up.
     pub const FUEL: u64 = 3;

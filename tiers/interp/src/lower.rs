@@ -10,6 +10,7 @@ mod tests;
 use crate::code::{FaultForm, FaultRow};
 use crate::float::usual_rounding;
 use crate::handlers::{Kind, forward, pair};
+use crate::ins::JUMP_KINDS;
 use crate::ins::{Ins, JumpEntry, Word};
 use friscy_lift_ir::op::Effects;
 use friscy_lift_ir::{Block, BlockData, Edge, ExitKind, Inst, Op, Region, Target, Term, Value};
@@ -594,10 +595,11 @@ impl Lower {
                 self.emit_data(0, pc);
                 Ok(())
             }
-            Term::Indirect { base, disp, .. } => {
+            Term::Indirect { base, disp, kind, .. } => {
                 let b = self.operand(region, *base)?;
                 self.emit(Kind::Indirect, low, b, 0, high, *disp)?;
-                self.emit_data(0, 0);
+                let number = JUMP_KINDS.iter().position(|other| other == kind).unwrap_or(JUMP_KINDS.len());
+                self.emit_data(0, number as u64);
                 if let Some(data) = self.code.last_mut() {
                     data.h = Word { cache };
                 }

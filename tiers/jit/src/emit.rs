@@ -7,6 +7,7 @@ mod memory;
 
 use crate::fault::Form;
 use crate::floats::{Held, single_of};
+use crate::live::inside;
 use crate::plan::{ELSEWHERE, Plan};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::{Ieee32, Offset32};
@@ -161,6 +162,8 @@ pub(crate) struct Emitter<'a, 'b> {
     block: Block,
     /// The place in the block.
     at: u32,
+    /// Where this block's instructions use values last.
+    last_here: FxHashMap<Value, u32>,
     /// The instruction of this block, by its place, whose register is stored at once.
     stored_early: [u32; REGISTERS],
     must_store: &'a Stores,
@@ -229,6 +232,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
             is_aside: false,
             block: Block(0),
             at: 0,
+            last_here: FxHashMap::default(),
             stored_early: [u32::MAX; REGISTERS],
             must_store,
             accesses: Vec::new(),
@@ -287,6 +291,12 @@ impl<'a, 'b> Emitter<'a, 'b> {
         self.settled.clear();
         self.registers = self.plan.at_start[block.index()].clone();
         self.stored_early = self.early_stores(block);
+        self.last_here.clear();
+        for (at, id) in data.insts.iter().enumerate() {
+            let inst = &self.region.insts[id.index()];
+            let args = inst.args.iter().filter(|v| **v != Value::NONE && !matches!(inst.op, Op::SetX | Op::SetF));
+            self.last_here.extend(args.map(|v| (inside(self.region, *v), at as u32)));
+        }
         for (at, &id) in data.insts.iter().enumerate() {
             self.at = at as u32;
             self.inst(id)?;
@@ -305,7 +315,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
     /// anyway: stored at once it takes no place until then.
     fn early_stores(&self, block: Block) -> [u32; REGISTERS] {
         let data = &self.region.blocks[block.index()];
-        let within = cfg::edges(&data.term).into_iter().flatten().filter_map(cfg::target_block);
+        let within = cfg::edges(&data.term).filter_map(cfg::target_block);
         let kept = within.map(|to| self.plan.at_start[to.index()].dirty).fold(0, |all, dirty| all | dirty);
         let mut last = [u32::MAX; REGISTERS];
         for (at, id) in data.insts.iter().enumerate() {
@@ -569,7 +579,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
         for r in self.registers.dirty() {
             let v = self.registers.value[r];
             let is_put_off = self.put_off.contains_key(&v) && self.values[v.index()].is_none();
-            let is_there = is_put_off || self.lives_on(r, v) || self.may_be_computed(v, COMPUTED_DEPTH);
+            let is_there = is_put_off || self.lives_on(v) || self.may_be_computed(v, COMPUTED_DEPTH);
             let is_there = is_there && !self.stores_all;
             if self.must_store.contains(&(number, r as u8)) || !is_there {
                 self.put_register(r, v);
@@ -598,37 +608,20 @@ impl<'a, 'b> Emitter<'a, 'b> {
         self.b.set_srcloc(SourceLoc::new(number));
     }
 
-    /// Whether a value, which a register has, is likely in some place behind this point: a guess, which is checked when
-    /// there is code.
-    fn lives_on(&self, r: usize, v: Value) -> bool {
-        let inner = match self.region.def(v) {
-            Some(inst) if inst.op == Op::Iconst => return true,
-            Some(inst) if matches!(inst.op, Op::Box | Op::BitsI64) => inst.args[0],
-            _ => v,
-        };
-        let last = self.plan.last_use[inner.index()];
-        last == ELSEWHERE || last > self.at || self.holds_to_end(r, v)
+    /// Whether a value is likely in some place behind this point: a guess, which is checked when there is code.
+    fn lives_on(&self, v: Value) -> bool {
+        if self.region.as_const(v).is_some() {
+            return true;
+        }
+        let v = inside(self.region, v);
+        self.last_here.get(&v).is_some_and(|last| *last > self.at) || self.plan.live.at_end(self.block, v)
     }
 
     /// Whether a value is likely to be computable from what is in some place behind this point: a guess as well.
     fn may_be_computed(&self, v: Value, depth: u32) -> bool {
         let Some(inst) = self.region.def(v).filter(|inst| depth > 0 && is_computable(inst.op)) else { return false };
-        inst.args.iter().filter(|arg| **arg != Value::NONE).all(|&arg| {
-            let last = self.plan.last_use[arg.index()];
-            last == ELSEWHERE
-                || last > self.at
-                || self.region.as_const(arg).is_some()
-                || self.may_be_computed(arg, depth - 1)
-        })
-    }
-
-    /// Whether the register has this value at the block's end.
-    fn holds_to_end(&self, r: usize, v: Value) -> bool {
-        let rest = &self.region.blocks[self.block.index()].insts[self.at as usize..];
-        !rest.iter().any(|id| {
-            let inst = &self.region.insts[id.index()];
-            set_register(inst) == Some(r) && inst.args[0] != v
-        })
+        let args = inst.args.iter().filter(|arg| **arg != Value::NONE);
+        args.into_iter().all(|&arg| self.lives_on(arg) || self.may_be_computed(arg, depth - 1))
     }
 
     /// The start of the guest's window.

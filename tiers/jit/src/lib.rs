@@ -15,6 +15,7 @@ mod emit;
 mod fault;
 mod floats;
 mod host;
+mod live;
 mod memory;
 mod placed;
 mod plan;
@@ -106,11 +107,11 @@ impl Jit {
         match Left::of(result) {
             Left::Goto(pc) => {
                 state.pc = pc;
-                Exit::Goto { site: None }
+                Exit::Goto { site: None, kind: None }
             }
             Left::By(site) => {
                 state.pc = self.units.site_target(site);
-                Exit::Goto { site: Some(site) }
+                Exit::Goto { site: Some(site), kind: None }
             }
             Left::Fuel => Exit::Fuel,
             Left::Below => Exit::Below,
@@ -164,6 +165,13 @@ impl Tier for Jit {
         let Answer { region, result, time, .. } = queue.take()?;
         let prepared = self.install(&region, result, time);
         Some((region.pc, region.rounding, prepared))
+    }
+
+    fn is_idle(&self) -> bool {
+        match &self.by {
+            By::Caller(_) => true,
+            By::Worker(queue) => queue.is_empty(),
+        }
     }
 
     fn entries(&self, code: Code) -> Vec<(u64, Code)> {

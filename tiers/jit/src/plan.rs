@@ -1,6 +1,7 @@
 //! What is worked out of a region before code is made.
 
 use crate::floats::Floats;
+use crate::live::Live;
 use friscy_lift_ir::op::Effects;
 use friscy_lift_ir::registers::{self, Registers};
 use friscy_lift_ir::{Block, InstId, Op, Region, Value, cfg};
@@ -18,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) last_use: Vec<u32>,
     /// The block that makes each value, by its number.
     pub(crate) home: Vec<u32>,
+    /// What blocks' ends have use for.
+    pub(crate) live: Live,
     /// How floating-point values are held.
     pub(crate) floats: Floats,
     /// Comparisons whose flags are taken back at once, with the flags from before.
@@ -40,14 +43,15 @@ impl Plan {
         let mut edges = vec![0; region.blocks.len()];
         for &block in &order {
             let term = &region.blocks[block.index()].term;
-            for to in cfg::edges(term).into_iter().flatten().filter_map(cfg::target_block) {
+            for to in cfg::edges(term).filter_map(cfg::target_block) {
                 edges[to.index()] += 1;
             }
         }
         let joins = region.blocks.iter().zip(edges).enumerate();
         let joins = joins.map(|(at, (data, edges))| at == 0 || data.entry || edges != 1).collect();
+        let live = Live::new(region, &order, &at_start, &home);
         let (quiet, takes_back) = quiet_comparisons(region, &order);
-        Plan { order, at_start, joins, last_use, home, floats, quiet, takes_back }
+        Plan { order, at_start, joins, last_use, home, live, floats, quiet, takes_back }
     }
 }
 

@@ -47,6 +47,7 @@ struct Cell {
     target: u64,
     /// Entry of the region that has it.
     from: u64,
+    rounding: RoundingClass,
     stub: u64,
     /// The unit it leads to.
     unit: Option<u32>,
@@ -60,6 +61,8 @@ pub(crate) struct Units {
     pointers: Vec<Box<[u64; CELLS]>>,
     by_target: FxHashMap<(RoundingClass, u64, u64), u32>,
     entry_stubs: FxHashMap<u32, u64>,
+    /// The cells that were ever linked, by where they lead.
+    linked: FxHashMap<(RoundingClass, u64), Vec<u32>>,
     caches: [Option<Box<[Line; LINES]>>; 3],
     /// By host address.
     rows: Vec<Row>,
@@ -77,6 +80,7 @@ impl Units {
             pointers: Vec::new(),
             by_target: FxHashMap::default(),
             entry_stubs: FxHashMap::default(),
+            linked: FxHashMap::default(),
             caches: [None, None, None],
             rows: Vec::new(),
             dirty: Vec::new(),
@@ -101,7 +105,7 @@ impl Units {
                 let mut stub = [0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0x48, 0x89, 0xf1, 0xc3];
                 stub[2..10].copy_from_slice(&Left::By(Site(number)).word().to_le_bytes());
                 let stub = self.memory.add(&stub)? as u64;
-                self.cells.push(Cell { target, from, stub, unit: None });
+                self.cells.push(Cell { target, from, rounding, stub, unit: None });
                 if number as usize % CELLS == 0 {
                     self.pointers.push(Box::new([0; CELLS]));
                 }
@@ -152,8 +156,24 @@ impl Units {
         // Chunks may come in any order.
         let place = self.rows.partition_point(|row| row.at < at as usize);
         self.rows.splice(place..place, new);
+        let unit = self.units.len() as u32;
         self.units.push(Unit { code: at, entries, span: region.span(), alive: true });
-        Some(Code((self.units.len() as u32 - 1) << ENTRY_BITS))
+        self.lead_to(unit, region.rounding);
+        Some(Code(unit << ENTRY_BITS))
+    }
+
+    /// What led to earlier code for the entries of a unit leads to it from now on.
+    fn lead_to(&mut self, unit: u32, rounding: RoundingClass) {
+        for (number, pc) in self.units[unit as usize].entries.clone().into_iter().enumerate() {
+            let code = Code(unit << ENTRY_BITS | number as u32);
+            let lines = self.caches[rounding as usize].as_ref();
+            if lines.is_some_and(|lines| lines[(pc >> 1) as usize % LINES].pc == pc) {
+                self.link_indirect(pc, rounding, code);
+            }
+            for cell in self.linked.remove(&(rounding, pc)).unwrap_or_default() {
+                self.link(Site(cell), code);
+            }
+        }
     }
 
     /// The entries of the region that `code` is of, with the code that enters there.
@@ -188,7 +208,12 @@ impl Units {
             _ => self.entry_stub(code, start, entry),
         };
         if let Some(to) = to {
-            self.cells[site.0 as usize].unit = Some(code.0 >> ENTRY_BITS);
+            let cell = &mut self.cells[site.0 as usize];
+            cell.unit = Some(code.0 >> ENTRY_BITS);
+            let linked = self.linked.entry((cell.rounding, cell.target)).or_default();
+            if !linked.contains(&site.0) {
+                linked.push(site.0);
+            }
             self.set_cell(site.0, to);
         }
     }
@@ -237,6 +262,9 @@ impl Units {
             if cell.unit.is_some_and(|unit| dead.binary_search(&unit).is_ok()) {
                 cell.unit = None;
                 let stub = cell.stub;
+                if let Some(linked) = self.linked.get_mut(&(cell.rounding, cell.target)) {
+                    linked.retain(|other| *other != number);
+                }
                 self.set_cell(number, stub);
             }
         }
@@ -251,6 +279,7 @@ impl Units {
         self.pointers.clear();
         self.by_target.clear();
         self.entry_stubs.clear();
+        self.linked.clear();
         self.rows.clear();
         self.dirty.clear();
         self.computed.clear();

@@ -1,4 +1,5 @@
-//! Compiling beside the guest: one thread of this process takes regions in the order in which they became hot.
+//! Compiling beside the guest: one thread of this process takes the smallest region there is, so that those that the guest
+//! waits for most often come soon.
 
 use crate::compile::{Compiler, Finished};
 use crate::emit::{Emitted, Links};
@@ -32,7 +33,8 @@ fn worker() -> Option<&'static Sender<Job>> {
             let (sender, jobs) = channel::<Job>();
             let work = move || {
                 let mut compiler = Compiler::new();
-                for job in jobs {
+                let mut waiting: Vec<Job> = Vec::new();
+                while let Some(job) = next(&jobs, &mut waiting) {
                     let begin = Instant::now();
                     let result = compiler.compile(&job.region, &job.links);
                     let Job { number, region, reply, .. } = job;
@@ -43,6 +45,16 @@ fn worker() -> Option<&'static Sender<Job>> {
             std::thread::Builder::new().name("friscy-jit".to_owned()).spawn(work).is_ok().then_some(sender)
         })
         .as_ref()
+}
+
+/// The smallest job; nothing if nobody can give any.
+fn next(jobs: &Receiver<Job>, waiting: &mut Vec<Job>) -> Option<Job> {
+    if waiting.is_empty() {
+        waiting.push(jobs.recv().ok()?);
+    }
+    waiting.extend(jobs.try_iter());
+    let smallest = waiting.iter().enumerate().min_by_key(|(_, job)| job.region.insts.len())?.0;
+    Some(waiting.remove(smallest))
 }
 
 /// What one tier has given to the thread.
@@ -82,6 +94,11 @@ impl Queue {
                 return Some(answer);
             }
         }
+    }
+
+    /// Whether nothing is wanted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wanted.is_empty()
     }
 
     /// Regions with code in `range` are not wanted any more.

@@ -10,7 +10,7 @@ mod word;
 pub use stats::{Size, TierStats};
 pub use word::Left;
 
-use friscy_lift_ir::{ExitKind, Region, RoundingClass};
+use friscy_lift_ir::{ExitKind, JumpKind, Region, RoundingClass};
 use std::ops::Range;
 
 /// Slots for values that live within one block only, see [`State::scratch`].
@@ -107,6 +107,8 @@ pub enum Exit {
     Goto {
         /// The place to link.
         site: Option<Site>,
+        /// What kind of jump by a register it was, if it was one and the tier knows.
+        kind: Option<JumpKind>,
     },
     /// Fuel was used up at a preemption point.
     Fuel,
@@ -169,6 +171,11 @@ pub trait Tier {
     /// rounding mode, and the outcome. Regions that were forgotten meanwhile do not come.
     fn finished(&mut self) -> Option<(u64, RoundingClass, Prepared)> {
         None
+    }
+
+    /// Whether no region is being translated: one that can wait would keep none from being.
+    fn is_idle(&self) -> bool {
+        true
     }
 
     /// The guest addresses at which control may enter the region that `code` is of from outside, each with the code that

@@ -91,8 +91,8 @@ impl TierStats {
     pub fn count_passage(&mut self, exit: Exit) {
         self.entries += 1;
         *match exit {
-            Exit::Goto { site: Some(_) } => &mut self.exits_site,
-            Exit::Goto { site: None } => &mut self.exits_indirect,
+            Exit::Goto { site: Some(_), .. } => &mut self.exits_site,
+            Exit::Goto { site: None, .. } => &mut self.exits_indirect,
             Exit::Fuel => &mut self.exits_fuel,
             Exit::Below => &mut self.exits_below,
             Exit::Fault => &mut self.exits_fault,
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn every_passage_has_one_exit() {
         let mut stats = TierStats::default();
-        let others = [Exit::Goto { site: None }, Exit::Fuel, Exit::Below, Exit::Fault, Exit::Fault];
+        let others = [Exit::Goto { site: None, kind: None }, Exit::Fuel, Exit::Below, Exit::Fault, Exit::Fault];
         for exit in EXIT_KINDS.iter().map(|&kind| Exit::Kind(kind)).chain(others) {
             stats.count_passage(exit);
         }

@@ -104,9 +104,8 @@ impl<H: Host> Wasm<H> {
         let Some(links) = self.units.links(region, &mut self.host) else { return Err(Prepared::Full) };
         let plan = Plan::new(region, MAX_ENTRIES);
         let slot = self.units.slot();
-        let own = self.host.base_slot() + slot;
         let (layout, features, form) = (self.host.layout(), self.host.features(), self.host.access_form());
-        let emitter = Emitter::new(region, &plan, &links, own, layout, features, form);
+        let emitter = Emitter::new(region, &plan, &links, layout, features, form);
         let body = match emitter.emit() {
             Ok(body) => body,
             Err(why) => {
@@ -177,11 +176,11 @@ impl<H: Host> Wasm<H> {
         match Left::of(result) {
             Left::Goto(pc) => {
                 state.pc = pc;
-                Exit::Goto { site: None }
+                Exit::Goto { site: None, kind: None }
             }
             Left::By(site) => {
                 state.pc = self.units.site_target(site);
-                Exit::Goto { site: Some(site) }
+                Exit::Goto { site: Some(site), kind: None }
             }
             Left::Fuel => Exit::Fuel,
             Left::Below => Exit::Below,
@@ -246,6 +245,10 @@ impl<H: Host> Tier for Wasm<H> {
             }
         }
         None
+    }
+
+    fn is_idle(&self) -> bool {
+        self.installing.is_empty()
     }
 
     fn entries(&self, code: Code) -> Vec<(u64, Code)> {
@@ -363,7 +366,7 @@ pub fn inspect(region: &Region, features: Features, form: AccessForm) -> Result<
     let cells = (0x20_4000..).step_by(size_of::<layout::Cell>());
     let links = emit::Links { cells: targets.into_iter().zip(cells).collect(), cache: 0x20_0000 };
     let plan = Plan::new(region, MAX_ENTRIES);
-    let body = Emitter::new(region, &plan, &links, FIRST_SLOT, layout, features, form).emit()?;
+    let body = Emitter::new(region, &plan, &links, layout, features, form).emit()?;
     let compiled = Compiled { slot: FIRST_SLOT, body, ty: emit::types::CODE };
     Ok(module(&[compiled], 0))
 }

@@ -114,7 +114,7 @@ impl Narrow {
             Term::Indirect { base, .. } => gain[base.index()] -= 1,
             _ => {}
         }
-        for edge in cfg::edges(term).into_iter().flatten() {
+        for edge in cfg::edges(term) {
             if let Target::Block(to, args) = &edge.target {
                 for (param, arg) in region.blocks[to.index()].params.iter().zip(args) {
                     gain[arg.index()] += if self.is(*param) { 1 } else { -1 };

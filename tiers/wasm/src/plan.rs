@@ -6,7 +6,7 @@ use crate::structure::{Node, Structure};
 use friscy_lift_ir::held::{self, Held};
 use friscy_lift_ir::op::Effects;
 use friscy_lift_ir::registers::{self, Registers};
-use friscy_lift_ir::{Block, JumpKind, Op, Region, Target, Term, Value, cfg};
+use friscy_lift_ir::{Block, Op, Region, Target, Term, Value, cfg};
 use std::collections::BTreeMap;
 
 /// How deep an expression may be that is made where it is used.
@@ -44,13 +44,9 @@ impl Plan {
     pub(crate) fn new(region: &Region, max_entries: usize) -> Plan {
         let mut order = Vec::new();
         cfg::reverse_postorder(region, &mut cfg::Scratch::default(), &mut order);
-        let entries: Vec<Block> = (0..region.blocks.len())
-            .filter(|&at| at == 0 || region.blocks[at].entry)
-            .take(max_entries)
-            .map(|at| Block(at as u32))
-            .collect();
         let at_start = registers::at_starts(region, &order);
         let at_end = ends(region, &order, &at_start);
+        let entries = entries(region, &order, &at_end, max_entries);
         let mut edges = vec![0; region.blocks.len()];
         let within = cfg::edges_within(region, &order);
         within.iter().for_each(|edge| edges[edge.to.index()] += 1);
@@ -58,12 +54,7 @@ impl Plan {
         let joins = region.blocks.iter().zip(edges).enumerate();
         let joins = joins.map(|(at, (data, edges))| at == 0 || data.entry || edges != 1).collect();
         let blocks = region.blocks.len();
-        let may_return_to_entry = entries.len() > 1;
-        let successors = (0..blocks).map(|at| match region.blocks[at].term {
-            Term::Indirect { kind: JumpKind::Jump, .. } if may_return_to_entry => vec![blocks],
-            _ => successors(region, Block(at as u32), &at_end[at]),
-        });
-        let successors = successors.collect();
+        let successors = (0..blocks).map(|at| successors(region, Block(at as u32), &at_end[at])).collect();
         let structure = Structure::new(successors, entries.iter().map(|block| block.index()).collect());
         let dominators = cfg::dominators(region).0;
         let count = region.values.len();
@@ -147,7 +138,7 @@ impl Plan {
             let end = &self.at_end[block.index()];
             let flushed = match &data.term {
                 Term::Call { .. } | Term::Indirect { .. } | Term::Exit { .. } => end.dirty,
-                term => cfg::edges(term).into_iter().flatten().fold(0, |all, edge| match edge.target {
+                term => cfg::edges(term).fold(0, |all, edge| match edge.target {
                     Target::Block(to, _) => all | end.dirty & !self.at_start[to.index()].dirty,
                     Target::Pc(_) => end.dirty,
                 }),
@@ -198,6 +189,21 @@ fn is_inline(op: Op) -> bool {
     op.info().effects == Effects::NONE
 }
 
+/// The blocks at which control enters from outside. Where a shared jump is, its loop is not entered where calls come back
+/// but from those: places that it leads to are near, and code for a loop that is entered at many places is slow.
+fn entries(region: &Region, order: &[Block], at_end: &[Registers], max_entries: usize) -> Vec<Block> {
+    let mut is_entry: Vec<bool> = region.blocks.iter().map(|data| data.entry).collect();
+    if cfg::shared_jump(region).is_some() {
+        let returns = order.iter().filter_map(|&block| registers::return_pc(region, block, &at_end[block.index()]));
+        for site in returns.filter_map(|pc| cfg::return_site(region, pc)) {
+            is_entry[site.index()] = false;
+        }
+    }
+    is_entry[0] = true;
+    let entries = is_entry.into_iter().enumerate().filter(|(_, is_entry)| *is_entry);
+    entries.take(max_entries).map(|(at, _)| Block(at as u32)).collect()
+}
+
 /// The registers at each block's end.
 fn ends(region: &Region, order: &[Block], at_start: &[Registers]) -> Vec<Registers> {
     let mut ends = at_start.to_vec();
@@ -216,8 +222,7 @@ fn successors(region: &Region, block: Block, end: &Registers) -> Vec<Node> {
     match registers::return_pc(region, block, end) {
         Some(pc) => cfg::return_site(region, pc).into_iter().map(Block::index).collect(),
         None => {
-            let mut to: Vec<Node> =
-                cfg::edges(term).into_iter().flatten().filter_map(cfg::target_block).map(Block::index).collect();
+            let mut to: Vec<Node> = cfg::edges(term).filter_map(cfg::target_block).map(Block::index).collect();
             to.dedup();
             to
         }

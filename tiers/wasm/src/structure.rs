@@ -41,10 +41,10 @@ pub(crate) struct Structure {
 
 impl Structure {
     /// Structures a graph of blocks with these successors, which is entered at `entries`. The node behind the blocks is the
-    /// function's entry, to which control may go back.
+    /// function's entry.
     pub(crate) fn new(successors: Vec<Vec<Node>>, entries: Vec<Node>) -> Structure {
         let blocks = successors.len();
-        let mut builder = Builder { root: blocks, successors, dispatchers: Vec::new(), hops: Vec::new() };
+        let mut builder = Builder { successors, dispatchers: Vec::new(), hops: Vec::new() };
         let root = builder.add_dispatcher(entries);
         let nodes = builder.reachable(root);
         // What is never reached leads nowhere: a loop would seem to be entered from there.
@@ -83,7 +83,6 @@ impl Structure {
 const MAX_CANDIDATES: usize = 64;
 
 struct Builder {
-    root: Node,
     /// Where control goes from each node, with the detours by dispatchers.
     successors: Vec<Vec<Node>>,
     dispatchers: Vec<Dispatcher>,
@@ -143,28 +142,23 @@ impl Builder {
         entered.sort_unstable();
         entered.dedup();
         debug_assert!(outer.is_none_or(|outer| !inside[outer]));
-        let head = if entered.is_empty() {
-            // Nothing comes from outside of it: the function's entry is in it.
-            self.root
+        let main = self.main(&component, &inside, &entered);
+        entered.retain(|&node| node != main);
+        entered.insert(0, main);
+        let head = if entered.len() == 1 {
+            main
         } else {
-            let main = self.main(&component, &inside, &entered);
-            entered.retain(|&node| node != main);
-            entered.insert(0, main);
-            if entered.len() == 1 {
-                main
-            } else {
-                let dispatcher = self.add_dispatcher(entered.clone());
-                for (from, &within) in inside.iter().enumerate().take(dispatcher) {
-                    for to in &mut self.successors[from] {
-                        if entered.contains(to) && (!within || *to == main) {
-                            self.hops.push((from, *to, dispatcher));
-                            *to = dispatcher;
-                        }
+            let dispatcher = self.add_dispatcher(entered.clone());
+            for (from, &within) in inside.iter().enumerate().take(dispatcher) {
+                for to in &mut self.successors[from] {
+                    if entered.contains(to) && (!within || *to == main) {
+                        self.hops.push((from, *to, dispatcher));
+                        *to = dispatcher;
                     }
                 }
-                component.push(dispatcher);
-                dispatcher
             }
+            component.push(dispatcher);
+            dispatcher
         };
         let body = self.sequence(component, Some(head));
         Item { head, first_from: None, body: Some(body) }
@@ -407,7 +401,7 @@ mod tests {
         while let Some(node) = stack.pop() {
             if Some(node) != but && !found.contains(&node) {
                 found.push(node);
-                stack.extend(successors[node].iter().filter(|to| **to < successors.len()));
+                stack.extend(&successors[node]);
             }
         }
         found.sort_unstable();
@@ -471,10 +465,8 @@ mod tests {
         check(&[vec![1, 2], vec![2], vec![1, 3], vec![]], &[0]);
         check(&[vec![1], vec![2, 4], vec![3], vec![1], vec![]], &[0, 2, 3]);
         check(&[vec![0]], &[0]);
-        // What is never reached leads into a loop with the function's entry.
-        check(&[vec![2], vec![2], vec![3]], &[0]);
-        // Back to the function's entry.
-        check(&[vec![1], vec![4, 2], vec![3], vec![2, 4]], &[0, 3]);
+        // What is never reached leads into a loop.
+        check(&[vec![2], vec![2, 3], vec![3], vec![2]], &[0]);
     }
 
     #[test]
@@ -488,9 +480,7 @@ mod tests {
         };
         for _ in 0..6000 {
             let count = 1 + next(26);
-            let back = next(2);
-            let successors: Vec<Vec<Node>> =
-                (0..count).map(|_| (0..next(3)).map(|_| next(count + back)).collect()).collect();
+            let successors: Vec<Vec<Node>> = (0..count).map(|_| (0..next(4)).map(|_| next(count)).collect()).collect();
             let mut entries: Vec<Node> = (0..1 + next(3)).map(|_| next(count)).collect();
             entries.sort_unstable();
             entries.dedup();

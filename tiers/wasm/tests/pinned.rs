@@ -1,5 +1,5 @@
 //! The wasm of small guest functions, to the letter: for each file `pinned/NAME.s`, an instruction a line with numbers for
-//! offsets of branches, `pinned/NAME.wat` has the module, with how many bytes and instructions its function has.
+//! offsets of branches and a line `.targets` with where jumps by registers lead, `pinned/NAME.wat` has the module, with how many bytes and instructions its function has.
 //!
 //! With `FRISCY_BLESS=1` in the environment the texts are written anew. Read the difference like code.
 
@@ -15,20 +15,30 @@ use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 const START: u64 = 0x1_0000;
 const FUNCTION: Limits = Limits { max_insts: 1000, max_blocks: 100, follow_calls_return_site: true };
 
-struct Code(BTreeMap<u64, u32>);
+struct Code {
+    words: BTreeMap<u64, u32>,
+    targets: Vec<u64>,
+}
 
 impl CodeSource for Code {
     fn fetch(&mut self, pc: u64) -> Result<u32, FetchFault> {
-        self.0.get(&pc).copied().ok_or(FetchFault)
+        self.words.get(&pc).copied().ok_or(FetchFault)
+    }
+
+    fn jump_targets(&mut self, _: &Region) -> Vec<u64> {
+        self.targets.clone()
     }
 }
 
 fn region(source: &str) -> Region {
     let lines = source.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
-    let words = lines
-        .filter(|line| !line.is_empty())
-        .map(|line| friscy_isa::assemble(line).unwrap_or_else(|error| panic!("`{line}`: {error}")));
-    let mut code = Code((START..).step_by(4).zip(words).collect());
+    let (directives, lines): (Vec<&str>, Vec<&str>) =
+        lines.filter(|line| !line.is_empty()).partition(|line| line.starts_with('.'));
+    let targets = directives.iter().filter_map(|line| line.strip_prefix(".targets ")).flat_map(|list| list.split(", "));
+    let targets = targets.map(|offset| START + offset.parse::<u64>().expect("an offset")).collect();
+    let words =
+        lines.into_iter().map(|line| friscy_isa::assemble(line).unwrap_or_else(|error| panic!("`{line}`: {error}")));
+    let mut code = Code { words: (START..).step_by(4).zip(words).collect(), targets };
     let mut region = Region::new(START, RoundingClass::Rne);
     Lifter::new().lift(START, RoundingClass::Rne, &mut code, &FUNCTION, &mut region);
     optimise(&mut region, &mut Simplifier::new());

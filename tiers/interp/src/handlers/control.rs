@@ -64,7 +64,7 @@ impl<const COND: u8, const PREEMPT: bool> End for Branch<COND, PREEMPT> {
     }
 }
 
-/// An indirect jump to slot `b` plus the immediate, through the jump cache in the next element.
+/// An indirect jump to slot `b` plus the immediate, through the jump cache in the next element, which has its kind too.
 pub(crate) struct Indirect;
 
 impl End for Indirect {
@@ -81,7 +81,7 @@ impl End for Indirect {
             if (*line).key == jump_key(pc) {
                 return Next::Go((*line).ip, fuel);
             }
-            leave(st, fuel, pc, exit::GOTO)
+            leave(st, fuel, pc, exit::GOTO | (*ip.add(1)).datum() << 8)
         }
     }
 }

@@ -172,7 +172,7 @@ fn others() -> Vec<Region> {
     let (mut region, at) = block(RoundingClass::Rne);
     let base = region.push(at, Op::GetX, &[], 5, 0);
     let kind = friscy_lift_ir::JumpKind::Jump;
-    region.blocks[0].term = Term::Indirect { base, disp: -5, kind };
+    region.blocks[0].term = Term::Indirect { base, disp: -5, kind, targets: Vec::new() };
     regions.push(region);
     for (shift_first, shift) in [(true, 1), (false, 3), (true, 63)] {
         let (mut region, block) = block(RoundingClass::Rne);

@@ -98,16 +98,22 @@ impl Emitter<'_, '_> {
                 let call = self.b.ins().call_indirect(self.tail, code, &[first, fuel]);
                 self.come_back(call, *return_pc);
             }
-            Term::Indirect { base, disp, kind } => {
-                let base = self.get(*base);
+            Term::Indirect { base, disp, kind, targets } => {
+                let mut sum = self.get(*base);
                 let fuel = self.retire(data.retired);
                 let fuel = self.count(fuel);
-                let disp = self.constant(i64::from(*disp));
-                let sum = self.b.ins().iadd(base, disp);
-                let even = self.constant(!1);
-                let target = self.b.ins().band(sum, even);
+                if *disp != 0 {
+                    let disp = self.constant(i64::from(*disp));
+                    sum = self.b.ins().iadd(sum, disp);
+                }
+                if !targets.is_empty() {
+                    return self.jump_within(sum, targets, fuel, &registers);
+                }
+                let target = self.even(sum);
                 self.flush(&registers);
-                self.check_fuel(fuel, target);
+                if !cfg::is_shared_jump(data) {
+                    self.check_fuel(fuel, target);
+                }
                 match (kind, return_pc(self.region, block, &registers)) {
                     (JumpKind::Call, Some(return_pc)) => {
                         self.check_stack(fuel, target);
@@ -116,11 +122,7 @@ impl Emitter<'_, '_> {
                         let call = self.b.ins().call_indirect(self.tail, code, &[entry, fuel]);
                         self.come_back(call, return_pc);
                     }
-                    (JumpKind::Jump, _) => {
-                        let (code, entry) = self.look_up(target, fuel);
-                        let fuel = self.fuel_value(fuel);
-                        self.b.ins().return_call_indirect(self.tail, code, &[entry, fuel]);
-                    }
+                    (JumpKind::Jump, _) => self.jump_out(target, fuel),
                     _ => {
                         let fuel = self.fuel_value(fuel);
                         self.b.ins().return_(&[target, fuel]);
@@ -129,6 +131,68 @@ impl Emitter<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// A jump that is known to lead to places within the region, mostly. Bit 0 of the target is not cleared yet: those
+    /// places are even.
+    fn jump_within(&mut self, target: ir::Value, targets: &[Edge], fuel: Fuel, registers: &Registers) -> Emitted<()> {
+        if !cfg::is_shared_jump(&self.region.blocks[self.block.index()]) {
+            let (out, on) = (self.cold_block(), self.b.create_block());
+            let empty = self.is_empty(fuel);
+            self.b.ins().brif(empty, out, &[], on, &[]);
+            let saved = self.aside(out);
+            self.flush(registers);
+            let even = self.even(target);
+            self.exit(Left::Fuel, even, fuel);
+            self.back(on, saved);
+        }
+        let elsewhere = self.cold_block();
+        let slots = cfg::by_address(self.region, targets);
+        let heads: Vec<ir::Block> =
+            slots.iter().map(|slot| if slot.is_empty() { elsewhere } else { self.b.create_block() }).collect();
+        if let [head] = heads[..] {
+            self.b.ins().jump(head, &[]);
+        } else {
+            let low = self.b.ins().ireduce(types::I32, target);
+            let one = self.b.ins().iconst(types::I32, 1);
+            let half = self.b.ins().ushr(low, one);
+            let mask = self.b.ins().iconst(types::I32, slots.len() as i64 - 1);
+            let slot = self.b.ins().band(half, mask);
+            let table: Vec<_> = heads.iter().map(|&head| self.b.func.dfg.block_call(head, &[])).collect();
+            let default = self.b.func.dfg.block_call(elsewhere, &[]);
+            let table = self.b.create_jump_table(ir::JumpTableData::new(default, &table));
+            self.b.ins().br_table(slot, table);
+        }
+        for (slot, head) in slots.into_iter().zip(heads) {
+            let mut next = head;
+            let last = slot.len().saturating_sub(1);
+            for (number, (pc, edge)) in slot.into_iter().enumerate() {
+                self.b.switch_to_block(next);
+                let is = self.constant(pc as i64);
+                let is = self.b.ins().icmp(IntCC::Equal, target, is);
+                let found = self.b.create_block();
+                next = if number == last { elsewhere } else { self.b.create_block() };
+                self.b.ins().brif(is, found, &[], next, &[]);
+                let saved = self.aside(found);
+                self.follow(edge, fuel, registers, false)?;
+                (self.window, self.is_aside) = saved;
+                self.forget_made();
+            }
+        }
+        let saved = self.aside(elsewhere);
+        self.flush(registers);
+        let target = self.even(target);
+        self.jump_out(target, fuel);
+        (self.window, self.is_aside) = saved;
+        self.forget_made();
+        Ok(())
+    }
+
+    /// Goes to compiled code elsewhere, or leaves; the state has everything but pc and fuel.
+    fn jump_out(&mut self, target: ir::Value, fuel: Fuel) {
+        let (code, entry) = self.look_up(target, fuel);
+        let fuel = self.fuel_value(fuel);
+        self.b.ins().return_call_indirect(self.tail, code, &[entry, fuel]);
     }
 
     /// Fuel after so many instructions of the block.
@@ -375,13 +439,12 @@ impl Emitter<'_, '_> {
                 let mut fuel = fuel;
                 if edge.preempt && checks {
                     fuel = self.count(fuel);
-                    let pc = self.region.blocks[to.index()].pc;
                     let (out, on) = (self.cold_block(), self.b.create_block());
                     let empty = self.is_empty(fuel);
                     self.b.ins().brif(empty, out, &[], on, &[]);
                     let saved = self.aside(out);
                     self.flush(registers);
-                    let pc = self.constant(pc as i64);
+                    let pc = self.address_at(*to, args);
                     self.exit(Left::Fuel, pc, fuel);
                     self.back(on, saved);
                 }
@@ -408,6 +471,22 @@ impl Emitter<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// The guest address that an edge with these arguments leads to.
+    fn address_at(&mut self, to: Block, args: &[Value]) -> ir::Value {
+        let data = &self.region.blocks[to.index()];
+        if !cfg::is_shared_jump(data) {
+            return self.constant(data.pc as i64);
+        }
+        let target = self.get(args[0]);
+        self.even(target)
+    }
+
+    /// An address with bit 0 cleared.
+    fn even(&mut self, address: ir::Value) -> ir::Value {
+        let mask = self.constant(!1);
+        self.b.ins().band(address, mask)
     }
 
     /// Whether a branch is taken.

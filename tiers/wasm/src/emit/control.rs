@@ -157,15 +157,25 @@ impl Emitter<'_> {
                 self.s().i32_const(0).i32_load(at(u64::from(cell), 2)).call_indirect(0, types::CODE);
                 self.come_back(block, &registers)?;
             }
-            Term::Indirect { base, disp, kind } => {
+            Term::Indirect { base, disp, kind, targets } => {
                 let target = self.temp(ValType::I64);
                 self.get(*base)?;
-                self.s().i64_const(i64::from(*disp)).i64_add().i64_const(!1).i64_and().local_set(target);
+                if *disp != 0 {
+                    self.s().i64_const(i64::from(*disp)).i64_add();
+                }
+                if !targets.is_empty() {
+                    self.s().local_set(target);
+                    self.count(spent);
+                    return self.jump_within(block, target, targets, &registers);
+                }
+                self.s().i64_const(!1).i64_and().local_set(target);
                 self.flush(&registers)?;
                 self.count(spent);
-                self.check_fuel(|e| {
-                    e.s().local_get(target);
-                });
+                if !cfg::is_shared_jump(data) {
+                    self.check_fuel(|e| {
+                        e.s().local_get(target);
+                    });
+                }
                 match kind {
                     JumpKind::Call if return_pc(self.region, block, &registers).is_some() => {
                         let next = self.next_context();
@@ -179,25 +189,7 @@ impl Emitter<'_> {
                         self.s().call_indirect(0, types::CODE);
                         self.come_back(block, &registers)?;
                     }
-                    JumpKind::Jump => {
-                        let line = self.look_up(target);
-                        let cache = u64::from(self.links.cache);
-                        self.same_depth();
-                        self.s().local_get(line).i32_load(at(cache + 12, 2)).i32_or();
-                        if self.plan.entries.len() > 1 {
-                            // Mostly a jump table's, which lead to entries of this function.
-                            self.s().local_set(CONTEXT);
-                            let slot = self.slot as i32;
-                            self.s().local_get(line).i32_load(at(cache + 8, 2)).i32_const(slot).i32_eq();
-                            self.s().if_(BlockType::Empty);
-                            self.labels.push(Label::Other);
-                            self.go(block.index(), self.region.blocks.len())?;
-                            self.labels.pop();
-                            self.s().end().local_get(CONTEXT);
-                        }
-                        self.s().local_get(FUEL).local_get(line).i32_load(at(cache + 8, 2));
-                        self.s().return_call_indirect(0, types::CODE);
-                    }
+                    JumpKind::Jump => self.jump_out(target),
                     _ => {
                         self.s().local_get(target).local_get(FUEL).return_();
                     }
@@ -205,6 +197,67 @@ impl Emitter<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A jump that is known to lead to places within the region, mostly; fuel has been counted. Bit 0 of the target is not
+    /// cleared yet: those places are even.
+    fn jump_within(&mut self, block: Block, target: u32, targets: &[Edge], registers: &Registers) -> Emitted<()> {
+        if !cfg::is_shared_jump(&self.region.blocks[block.index()]) {
+            self.s().local_get(FUEL).i64_const(0).i64_le_s();
+            self.seldom();
+            self.flush(registers)?;
+            self.put_target(|e| {
+                e.s().local_get(target).i64_const(!1).i64_and();
+            });
+            self.leave(Left::Fuel, 0);
+            self.s().end();
+        }
+        let slots = cfg::by_address(self.region, targets);
+        let used: Vec<usize> = (0..slots.len()).filter(|&slot| !slots[slot].is_empty()).collect();
+        let is_table = slots.len() > 1;
+        // Around all of them, what is done where nothing is found.
+        for _ in 0..=if is_table { used.len() } else { 0 } {
+            self.s().block(BlockType::Empty);
+            self.labels.push(Label::Other);
+        }
+        if is_table {
+            let elsewhere = used.len() as u32;
+            let depth = |slot| used.iter().position(|&other| other == slot).map_or(elsewhere, |place| place as u32);
+            let depths: Vec<u32> = (0..slots.len()).map(depth).collect();
+            self.s().local_get(target).i32_wrap_i64().i32_const(1).i32_shr_u();
+            self.s().i32_const(slots.len() as i32 - 1).i32_and().br_table(depths, elsewhere);
+        }
+        for (place, &slot) in used.iter().enumerate() {
+            if is_table {
+                self.s().end();
+                self.labels.pop();
+            }
+            for &(pc, edge) in &slots[slot] {
+                self.s().local_get(target).i64_const(pc as i64).i64_eq();
+                self.hint(1);
+                self.s().if_(BlockType::Empty);
+                self.labels.push(Label::Other);
+                self.follow(block, edge, 0, registers)?;
+                self.labels.pop();
+                self.s().end();
+            }
+            self.s().br((used.len() - 1 - place) as u32);
+        }
+        self.s().end();
+        self.labels.pop();
+        self.flush(registers)?;
+        self.s().local_get(target).i64_const(!1).i64_and().local_set(target);
+        self.jump_out(target);
+        Ok(())
+    }
+
+    /// Goes to compiled code elsewhere, or leaves; the state has everything but pc and fuel.
+    fn jump_out(&mut self, target: u32) {
+        let line = self.look_up(target);
+        let cache = u64::from(self.links.cache);
+        self.same_depth();
+        self.s().local_get(line).i32_load(at(cache + 12, 2)).i32_or();
+        self.s().local_get(FUEL).local_get(line).i32_load(at(cache + 8, 2)).return_call_indirect(0, types::CODE);
     }
 
     /// Takes what was retired off fuel.
@@ -239,10 +292,7 @@ impl Emitter<'_> {
     fn check_fuel(&mut self, target: impl Fn(&mut Self)) {
         self.s().local_get(FUEL).i64_const(0).i64_le_s();
         self.seldom();
-        self.s().i32_const(0);
-        target(self);
-        let pc = at(self.layout.field(offset_of!(State, pc)), 3);
-        self.s().i64_store(pc);
+        self.put_target(target);
         self.leave(Left::Fuel, 0);
         self.s().end();
     }
@@ -254,8 +304,17 @@ impl Emitter<'_> {
     }
 
     fn put_pc(&mut self, pc: u64) {
+        self.put_target(|e| {
+            e.s().i64_const(pc as i64);
+        });
+    }
+
+    /// Stores the guest address that `target` pushes.
+    fn put_target(&mut self, target: impl Fn(&mut Self)) {
+        self.s().i32_const(0);
+        target(self);
         let to = at(self.layout.field(offset_of!(State, pc)), 3);
-        self.s().i32_const(0).i64_const(pc as i64).i64_store(to);
+        self.s().i64_store(to);
     }
 
     /// Returns an exit; the state has everything but fuel.
@@ -320,7 +379,14 @@ impl Emitter<'_> {
                     self.s().local_get(FUEL).i64_const(0).i64_le_s();
                     self.seldom();
                     self.flush(registers)?;
-                    self.put_pc(data.pc);
+                    if cfg::is_shared_jump(data) {
+                        self.s().i32_const(0);
+                        self.get(args[0])?;
+                        let to = at(self.layout.field(offset_of!(State, pc)), 3);
+                        self.s().i64_const(!1).i64_and().i64_store(to);
+                    } else {
+                        self.put_pc(data.pc);
+                    }
                     self.leave(Left::Fuel, 0);
                     self.s().end();
                     if !self.plan.joins[to.index()] {

@@ -1,4 +1,4 @@
-;; 201 bytes, 91 instructions
+;; 198 bytes, 89 instructions
 (module
   (type (;0;) (func (param i32 i64) (result i64 i64)))
   (type (;1;) (func (param i32 i64 i64 i64) (result i64)))
@@ -68,8 +68,6 @@
       i64.load offset=65544
       local.set 10
       local.get 10
-      i64.const 0
-      i64.add
       i64.const -2
       i64.and
       local.set 11

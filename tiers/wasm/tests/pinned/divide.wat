@@ -1,4 +1,4 @@
-;; 195 bytes, 100 instructions
+;; 189 bytes, 96 instructions
 (module
   (type (;0;) (func (param i32 i64) (result i64 i64)))
   (type (;1;) (func (param i32 i64 i64 i64) (result i64)))
@@ -31,8 +31,6 @@
         br 0 (;@2;)
       end
       local.get 2
-      i64.const 0
-      i64.add
       i64.const -2
       i64.and
       local.set 5
@@ -82,8 +80,6 @@
       return
     end
     local.get 2
-    i64.const 0
-    i64.add
     i64.const -2
     i64.and
     local.set 5

@@ -1,4 +1,4 @@
-;; 637 bytes, 276 instructions
+;; 634 bytes, 274 instructions
 (module
   (type (;0;) (func (param i32 i64) (result i64 i64)))
   (type (;1;) (func (param i32 i64 i64 i64) (result i64)))
@@ -237,8 +237,6 @@
       i64.load offset=268435464 align=1
       local.set 10
       local.get 12
-      i64.const 0
-      i64.add
       i64.const -2
       i64.and
       local.set 5

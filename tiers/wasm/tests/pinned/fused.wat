@@ -1,4 +1,4 @@
-;; 548 bytes, 223 instructions
+;; 545 bytes, 221 instructions
 (module
   (type (;0;) (func (param i32 i64) (result i64 i64)))
   (type (;1;) (func (param i32 i64 i64 i64) (result i64)))
@@ -206,8 +206,6 @@
     i64.load offset=65544
     local.set 19
     local.get 19
-    i64.const 0
-    i64.add
     i64.const -2
     i64.and
     local.set 20

@@ -1,4 +1,4 @@
-;; 537 bytes, 246 instructions
+;; 534 bytes, 244 instructions
 (module
   (type (;0;) (func (param i32 i64) (result i64 i64)))
   (type (;1;) (func (param i32 i64 i64 i64) (result i64)))
@@ -219,8 +219,6 @@
       end
     end
     local.get 3
-    i64.const 0
-    i64.add
     i64.const -2
     i64.and
     local.set 4

@@ -1,4 +1,4 @@
-;; 343 bytes, 156 instructions
+;; 340 bytes, 154 instructions
 (module
   (type (;0;) (func (param i32 i64) (result i64 i64)))
   (type (;1;) (func (param i32 i64 i64 i64) (result i64)))
@@ -134,8 +134,6 @@
       end
     end
     local.get 2
-    i64.const 0
-    i64.add
     i64.const -2
     i64.and
     local.set 3
