@@ -3,6 +3,7 @@
 //! It chooses the tiers, the image and the host's ports that a machine is made of; what a machine does is the engine's
 //! business. Host files, clocks, threads and the environment are used here and nowhere below.
 
+mod aot;
 mod cache;
 mod crash;
 mod crosscheck;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Serve(options) => serve::serve(&options),
         Command::Cache(options) => cache::cache(&options),
+        Command::Aot(options) => aot::aot(&options),
         Command::Prof(options) => prof::prof(&options),
         Command::Syscalls => inspect::syscalls(),
         Command::Disasm(options) => inspect::disasm(&options),

@@ -35,6 +35,8 @@ pub enum Command {
     Serve(ServeOptions),
     /// Lists or removes what images left in the cache folder.
     Cache(CacheOptions),
+    /// Compiles an ELF file ahead of time to WebAssembly, for pages that friscy-pack makes.
+    Aot(AotOptions),
     /// Looks at profiles that `friscy run --profile-out` wrote.
     Prof(ProfOptions),
     /// Prints the table of system calls as a Markdown page.
@@ -212,6 +214,17 @@ pub enum CacheCommand {
         #[arg(long)]
         all: bool,
     },
+}
+
+/// `friscy aot`.
+#[derive(Args)]
+pub struct AotOptions {
+    /// A riscv64 program, statically or dynamically linked, or a shared object.
+    pub elf: PathBuf,
+
+    /// The module to write [default: the ELF file's name with the extension wasm].
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `friscy prof`.

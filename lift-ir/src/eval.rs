@@ -167,7 +167,8 @@ impl Machine {
         let register = inst.imm as usize & 31;
         let effects = inst.op.info().effects;
         let result = match inst.op {
-            Op::Iconst => inst.imm as u64,
+            // A region by itself is loaded at 0.
+            Op::Iconst | Op::Addr => inst.imm as u64,
             Op::GetX => self.x[register],
             Op::GetF => self.f[register],
             Op::SetX => {

@@ -352,6 +352,11 @@ impl Region {
         self.def(v).filter(|i| i.op == Op::Iconst).map(|i| i.imm)
     }
 
+    /// The guest address that `v` is, counted as the region's own are, if that is known.
+    pub fn as_address(&self, v: Value) -> Option<u64> {
+        self.def(v).filter(|i| matches!(i.op, Op::Iconst | Op::Addr)).map(|i| i.imm as u64)
+    }
+
     /// The guest address of the instruction of `block` that `guest_index` names: the pc of a fault there.
     pub fn guest_pc(&self, block: Block, guest_index: u16) -> u64 {
         let data = &self.blocks[block.index()];

@@ -59,6 +59,9 @@ impl Limits {
     /// One basic block of at most 64 instructions: for code that may never run again.
     pub const COLD: Limits = Limits { max_insts: 64, max_blocks: 1, follow_calls_return_site: false };
 
+    /// A function as it is compiled: most are shorter.
+    pub const COMPILED: Limits = Limits { max_insts: 4000, max_blocks: 1000, follow_calls_return_site: true };
+
     /// A whole function, however large interpreters' evaluation loops are.
     pub const FUNCTION: Limits = Limits { max_insts: 20_000, max_blocks: 8_000, follow_calls_return_site: true };
 }

@@ -128,6 +128,9 @@ macro_rules! ops {
 ops! {
     /// The constant in the immediate.
     Iconst "iconst" [] I64 Const;
+    /// An address in the file that the code is from: the immediate, added to where the file is loaded. Where nobody says
+    /// where that is, it is at 0. Only code that is compiled ahead of time has it.
+    Addr "addr" [] I64 Const;
 
     /// Guest integer register; `x0` is never named.
     GetX "get.x" [] I64 Reg GET;

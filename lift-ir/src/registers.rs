@@ -66,7 +66,7 @@ pub fn return_pc(region: &Region, block: Block, end: &Registers) -> Option<u64> 
             let last = data.pc + u64::from(*data.guest_offsets.last()?);
             let constant = |r: usize| {
                 let v = end.value[r];
-                if v == Value::NONE { None } else { region.as_const(v).map(|pc| pc as u64) }
+                if v == Value::NONE { None } else { region.as_address(v) }
             };
             [1, 5].into_iter().filter_map(constant).find(|&pc| pc == last + 2 || pc == last + 4)
         }

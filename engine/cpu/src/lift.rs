@@ -58,19 +58,16 @@ impl Translator {
             has_run,
         };
         let (pc, rounding) = (key.pc, key.rounding);
-        self.lifter.lift_with_entries(pc, entries, rounding, &mut source, &COMPILED, &mut self.function);
+        self.lifter.lift_with_entries(pc, entries, rounding, &mut source, &Limits::COMPILED, &mut self.function);
         optimise(&mut self.function, &mut self.simplifier);
         &self.function
     }
 }
 
-/// How far a compiled region goes: most functions are shorter.
-const COMPILED: Limits = Limits { max_insts: 4000, max_blocks: 1000, follow_calls_return_site: true };
-
 /// Whether a compiled region may have been longer.
 pub(crate) fn is_cut(region: &Region) -> bool {
     let insts: usize = region.blocks.iter().map(|block| block.guest_offsets.len()).sum();
-    insts >= COMPILED.max_insts as usize || region.blocks.len() >= COMPILED.max_blocks as usize
+    insts >= Limits::COMPILED.max_insts as usize || region.blocks.len() >= Limits::COMPILED.max_blocks as usize
 }
 
 /// Instruction fetch through a copy of a chunk of guest memory.

@@ -228,6 +228,7 @@ impl Lower {
         }
         match op {
             Op::Iconst | Op::Unbox | Op::BitsI64 | Op::BitsF64 => Ok(()),
+            Op::Addr => Err("an address that depends on where a file is loaded"),
             Op::Box if self.root(inst.result) != inst.result => Ok(()),
             Op::GetX | Op::GetF => {
                 if self.root(inst.result) == inst.result {

@@ -331,6 +331,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
         let effects = inst.op.info().effects;
         let register = inst.imm as usize & 31;
         match inst.op {
+            Op::Addr => return Err("an address that depends on where a file is loaded"),
             // Constants are made where they are used, so that they take no registers meanwhile.
             Op::Iconst | Op::Box | Op::BitsI64 | Op::Fence => {}
             Op::GetX | Op::GetF => {

@@ -143,6 +143,19 @@ pub const fn number_of(kind: ExitKind) -> u64 {
     panic!("every kind has a place")
 }
 
+/// A module of code that was compiled ahead of time, for one place where its file is loaded.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Ahead {
+    /// Its number among those that the host has.
+    pub module: u32,
+    /// What is added to addresses of the file's headers, modulo 2^64.
+    pub base: u64,
+    /// How many functions it has.
+    pub functions: u32,
+    /// Through how many places they leave for known addresses.
+    pub places: u32,
+}
+
 /// Outcome of [`Tier::prepare`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Prepared {
@@ -183,6 +196,23 @@ pub trait Tier {
     fn entries(&self, code: Code) -> Vec<(u64, Code)> {
         let _ = code;
         Vec::new()
+    }
+
+    /// Asks the host for a module of code that was compiled ahead of time. It comes when it comes: see [`Tier::arrived`].
+    fn attach(&mut self, ahead: &Ahead) {
+        let _ = ahead;
+    }
+
+    /// Whether a module that was asked for came since this was last asked.
+    fn arrived(&mut self) -> bool {
+        false
+    }
+
+    /// The code at `pc` of a module that was asked for, and the addresses that its function is from: nothing if there is
+    /// none, or not yet. It is for the class of rounding modes in which dynamic rounding is to the nearest, ties to even.
+    fn find(&mut self, ahead: &Ahead, pc: u64) -> Option<(Code, Range<u64>)> {
+        let _ = (ahead, pc);
+        None
     }
 
     /// Leads all places that were linked to `code` out of the tier again; it can still be entered.

@@ -54,12 +54,36 @@ pub(crate) mod types {
 /// The imported function that computes floating-point ops exactly: op and rounding mode, three operands.
 pub(crate) const FLOAT_FUNCTION: u32 = 0;
 
-/// How code of a region reaches other code: addresses in the memory.
+/// The imported globals of modules that are compiled ahead of time.
+pub(crate) mod globals {
+    /// Where the file is loaded.
+    pub(crate) const BASE: u32 = 0;
+    /// The low half of that.
+    pub(crate) const BASE_LOW: u32 = 1;
+    /// The slot of the module's first function.
+    pub(crate) const SLOTS: u32 = 2;
+    /// Where the module's cells are.
+    pub(crate) const CELLS: u32 = 3;
+    /// Where the jump cache is.
+    pub(crate) const CACHE: u32 = 4;
+}
+
+/// How code says what depends on where it runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Placing {
+    /// By constants: it is made for one instance.
+    Here,
+    /// By [`globals`]; guest addresses too if the file may be loaded anywhere.
+    Anywhere { is_relative: bool },
+}
+
+/// How code of a region reaches other code: addresses in the memory, or distances from where a module's cells are.
 pub(crate) struct Links {
     /// The cells for guest addresses.
     pub(crate) cells: FxHashMap<u64, u32>,
     /// The jump cache.
     pub(crate) cache: u32,
+    pub(crate) placing: Placing,
 }
 
 /// What a branch may lead to.
@@ -203,6 +227,32 @@ impl<'a> Emitter<'a> {
 
     fn s(&mut self) -> InstructionSink<'_> {
         InstructionSink::new(&mut self.code)
+    }
+
+    /// Pushes a guest address.
+    fn pc(&mut self, pc: u64) {
+        if self.links.placing == (Placing::Anywhere { is_relative: true }) {
+            self.s().global_get(globals::BASE).i64_const(pc as i64).i64_add();
+        } else {
+            self.s().i64_const(pc as i64);
+        }
+    }
+
+    /// Pushes the low half of a guest address.
+    fn pc_low(&mut self, pc: u64) {
+        if self.links.placing == (Placing::Anywhere { is_relative: true }) {
+            self.s().global_get(globals::BASE_LOW).i32_const(pc as i32).i32_add();
+        } else {
+            self.s().i32_const(pc as i32);
+        }
+    }
+
+    /// Pushes what places of cells are counted from.
+    fn cells(&mut self) {
+        match self.links.placing {
+            Placing::Here => self.s().i32_const(0),
+            Placing::Anywhere { .. } => self.s().global_get(globals::CELLS),
+        };
     }
 
     /// Takes a condition that seldom holds; what follows, to the matching `end`, is done if it does.
@@ -391,6 +441,10 @@ impl<'a> Emitter<'a> {
 
     /// Emits an op that is not an access, which leaves its result on the stack, if it has one.
     fn compute(&mut self, inst: &Inst) -> Emitted<()> {
+        if inst.op == Op::Addr {
+            self.pc(inst.imm as u64);
+            return Ok(());
+        }
         if self.integer(inst)? { Ok(()) } else { self.float(inst) }
     }
 

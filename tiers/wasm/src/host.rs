@@ -1,5 +1,6 @@
 //! What makes modules run: a browser, by way of the page's code, or wasmtime.
 
+use crate::ahead::Found;
 use crate::layout::{Features, Layout};
 use friscy_seam::State;
 use std::ptr::NonNull;
@@ -25,6 +26,23 @@ pub enum AccessForm {
     /// The page's byte is looked at: every fault is exact.
     #[default]
     Checked,
+}
+
+/// How a module that was compiled ahead of time is to be instantiated: its imported globals.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Attached {
+    /// The module's number.
+    pub module: u32,
+    /// Where its file is loaded.
+    pub base: u64,
+    /// The slot of its first function, beginning with that of the table.
+    pub slots: u32,
+    /// How many slots the table has to have.
+    pub end: u32,
+    /// The address of its cells.
+    pub cells: u32,
+    /// The address of the jump cache.
+    pub cache: u32,
 }
 
 /// The engine that compiles and runs modules. A module imports, from [`crate::IMPORTS`], the `memory` and the `table` that
@@ -57,6 +75,24 @@ pub trait Host {
 
     /// Takes a module, of which `number` is the name, to be instantiated with a table of at least `slots` slots.
     fn install(&mut self, number: u32, module: Vec<u8>, slots: u32) -> Installed;
+
+    /// Takes the wish for a module that was compiled ahead of time, to be instantiated as [`Attached`] says. What becomes
+    /// of it, [`Host::installed`] tells.
+    fn attach(&mut self, number: u32, attached: &Attached) {
+        let _ = (number, attached);
+    }
+
+    /// Looks up in the table of a module that was compiled ahead of time and is here; see [`crate::ahead::Table::find`].
+    fn find(&self, module: u32, address: u32) -> Option<Found> {
+        let _ = (module, address);
+        None
+    }
+
+    /// The same of [`crate::ahead::Table::target`].
+    fn target(&self, module: u32, cell: u32) -> Option<u32> {
+        let _ = (module, cell);
+        None
+    }
 
     /// The number of a module of which was said [`Installed::Pending`], and whether its functions are in the table now.
     fn installed(&mut self) -> Option<(u32, bool)> {

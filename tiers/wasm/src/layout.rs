@@ -15,6 +15,11 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Where the instances of a browser have them, and what is compiled ahead of time for it: the window is 256 MiB up, so
+    /// that it and all else are wasm's 4 GiB. Between the page bytes and what nobody uses lies what the interpreter
+    /// translates.
+    pub const BROWSER: Layout = Layout { window: 0x1000_0000, state: 0xf2e_0000, pages: 0xf2f_0000 };
+
     /// Where a guest register is: integer registers are numbered 0 to 31, floating-point ones 32 to 63.
     pub(crate) fn register(&self, r: usize) -> u64 {
         let first = if r < 32 { offset_of!(State, x) } else { offset_of!(State, f) };

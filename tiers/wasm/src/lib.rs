@@ -9,6 +9,7 @@
 //! This crate knows the IR and the seam. It must never know another tier, RISC-V encodings, files or processes.
 #![warn(missing_docs)]
 
+pub mod ahead;
 mod emit;
 mod exactness;
 mod host;
@@ -24,7 +25,7 @@ mod wasmtime;
 
 #[cfg(feature = "wasmtime")]
 pub use self::wasmtime::Wasmtime;
-pub use host::{AccessForm, Host, Installed};
+pub use host::{AccessForm, Attached, Host, Installed};
 pub use layout::{Features, Layout};
 pub use module::{ENTER_SLOT, IMPORTS, probe};
 
@@ -32,7 +33,7 @@ use emit::{Emitted, Emitter};
 use friscy_fp::{Rm, fast};
 use friscy_lift_ir::eval::evaluate_float;
 use friscy_lift_ir::{Op, Region, RoundingClass, cfg};
-use friscy_seam::{Code, Exit, Left, Prepared, Site, Size, State, Tier, TierStats};
+use friscy_seam::{Ahead, Code, Exit, Left, Prepared, Site, Size, State, Tier, TierStats};
 use module::{Compiled, FIRST_SLOT, first_functions, module};
 use plan::Plan;
 use rustc_hash::FxHashSet;
@@ -74,6 +75,8 @@ pub struct Wasm<H: Host> {
     finished: Vec<(Waiting, bool)>,
     next_module: u32,
     begun: bool,
+    /// A module came that was compiled ahead of time.
+    has_arrived: bool,
     stats: TierStats,
     /// What was ever compiled, by entry.
     compiled: FxHashSet<(u64, RoundingClass)>,
@@ -94,6 +97,7 @@ impl<H: Host> Wasm<H> {
             finished: Vec::new(),
             next_module: 0,
             begun: false,
+            has_arrived: false,
             stats: TierStats::default(),
             compiled: FxHashSet::default(),
         }
@@ -144,7 +148,21 @@ impl<H: Host> Wasm<H> {
             Installed::Pending => self.installing.push((number, waiting)),
             installed => {
                 let done = installed == Installed::Ready;
+                self.begun |= done;
                 self.finished.extend(waiting.into_iter().map(|waiting| (waiting, done)));
+            }
+        }
+    }
+
+    /// Hears what became of modules that the host has.
+    fn hear(&mut self) {
+        while let Some((number, done)) = self.host.installed() {
+            if let Some(at) = self.installing.iter().position(|(other, _)| *other == number) {
+                let (_, waiting) = self.installing.swap_remove(at);
+                self.begun |= done;
+                self.finished.extend(waiting.into_iter().map(|waiting| (waiting, done)));
+            } else if self.units.attached(number, done) {
+                self.has_arrived = true;
             }
         }
     }
@@ -162,7 +180,7 @@ impl<H: Host> Wasm<H> {
         self.stats.attempts += 1;
         self.bytes += waiting.bytes;
         self.most_bytes = self.most_bytes.max(self.bytes);
-        let unit = Unit { slot: waiting.slot, entries: waiting.entries, span: waiting.span, alive: true };
+        let unit = Unit { slot: waiting.slot, entries: waiting.entries, span: waiting.span, alive: true, is_ahead: false };
         Some(self.units.add(unit, waiting.rounding, self.host.base_slot()))
     }
 
@@ -179,7 +197,7 @@ impl<H: Host> Wasm<H> {
                 Exit::Goto { site: None, kind: None }
             }
             Left::By(site) => {
-                state.pc = self.units.site_target(site);
+                state.pc = self.units.site_target(site, &self.host);
                 Exit::Goto { site: Some(site), kind: None }
             }
             Left::Fuel => Exit::Fuel,
@@ -229,12 +247,7 @@ impl<H: Host> Tier for Wasm<H> {
                 self.send();
             }
         }
-        while let Some((number, done)) = self.host.installed() {
-            if let Some(at) = self.installing.iter().position(|(other, _)| *other == number) {
-                let (_, waiting) = self.installing.swap_remove(at);
-                self.finished.extend(waiting.into_iter().map(|waiting| (waiting, done)));
-            }
-        }
+        self.hear();
         while let Some((waiting, done)) = self.finished.pop() {
             let (pc, rounding) = (waiting.pc, waiting.rounding);
             if !done {
@@ -255,6 +268,31 @@ impl<H: Host> Tier for Wasm<H> {
         self.units.entries(code).collect()
     }
 
+    fn attach(&mut self, ahead: &Ahead) {
+        // It has no function by which others are entered.
+        if !self.begun && self.installing.is_empty() {
+            self.send();
+        }
+        let number = self.next_module;
+        if let Some(attached) = self.units.attach(ahead, number, &mut self.host) {
+            self.next_module += 1;
+            self.host.attach(number, &attached);
+        }
+    }
+
+    fn arrived(&mut self) -> bool {
+        self.hear();
+        self.begun && std::mem::take(&mut self.has_arrived)
+    }
+
+    fn find(&mut self, ahead: &Ahead, pc: u64) -> Option<(Code, Range<u64>)> {
+        // What is compiled ahead of time has loads in the plain form.
+        if !self.begun || self.host.access_form() != AccessForm::Plain {
+            return None;
+        }
+        self.units.find(ahead, pc, &self.host)
+    }
+
     unsafe fn enter(&mut self, code: Code, state: &mut State) -> Exit {
         let (slot, entry) = self.units.start_of(code);
         // SAFETY: the caller's promise: the code is alive, and the state is that of the address space.
@@ -265,7 +303,7 @@ impl<H: Host> Tier for Wasm<H> {
     }
 
     fn link(&mut self, site: Site, code: Code) {
-        self.units.link(site, code, self.host.base_slot());
+        self.units.link(site, code, &self.host);
     }
 
     fn link_indirect(&mut self, pc: u64, rounding: RoundingClass, code: Code) {
@@ -294,7 +332,7 @@ impl<H: Host> Tier for Wasm<H> {
         self.finished.clear();
         // Numbers of modules are not used again, so that what comes of them is known to be nobody's; neither are the slots
         // that they fill then.
-        self.units.clear(!self.installing.is_empty());
+        self.units.clear(!self.installing.is_empty() || self.units.is_attaching());
         self.installing.clear();
         self.bytes = 0;
         // The table may be another one by now.
@@ -364,7 +402,7 @@ pub fn inspect(region: &Region, features: Features, form: AccessForm) -> Result<
     let layout = Layout { window: 0x1000_0000, state: 0x1_0000, pages: 0x10_0000 };
     let targets: BTreeSet<u64> = cfg::targets(region).collect();
     let cells = (0x20_4000..).step_by(size_of::<layout::Cell>());
-    let links = emit::Links { cells: targets.into_iter().zip(cells).collect(), cache: 0x20_0000 };
+    let links = emit::Links { cells: targets.into_iter().zip(cells).collect(), cache: 0x20_0000, placing: emit::Placing::Here };
     let plan = Plan::new(region, MAX_ENTRIES);
     let body = Emitter::new(region, &plan, &links, layout, features, form).emit()?;
     let compiled = Compiled { slot: FIRST_SLOT, body, ty: emit::types::CODE };

@@ -1,12 +1,12 @@
 //! Modules: the functions of some regions, which put themselves into the table when they are instantiated.
 
-use crate::emit::{Body, types};
+use crate::emit::{Body, globals, types};
 use crate::layout::context;
 use friscy_seam::{Left, Site};
 use wasm_encoder::{
-    BranchHint, BranchHints, CodeSection, ConstExpr, ElementSection, Elements, EntityType, ExportKind, ExportSection,
-    Function, FunctionSection, Ieee32, Ieee64, ImportSection, InstructionSink, MemArg, MemoryType, Module, RefType,
-    TableType, TypeSection, ValType,
+    BranchHint, BranchHints, CodeSection, ConstExpr, CustomSection, ElementSection, Elements, EntityType, ExportKind,
+    ExportSection, Function, FunctionSection, GlobalType, Ieee32, Ieee64, ImportSection, InstructionSink, MemArg,
+    MemoryType, Module, RefType, TableType, TypeSection, ValType,
 };
 
 /// What modules import from.
@@ -60,9 +60,46 @@ pub(crate) fn first_functions() -> Vec<Compiled> {
     ]
 }
 
+/// The names of [`globals`](crate::emit::globals), in their order.
+pub(crate) const GLOBALS: [(&str, ValType); 5] = [
+    ("base", ValType::I64),
+    ("base.low", ValType::I32),
+    ("slots", ValType::I32),
+    ("cells", ValType::I32),
+    ("cache", ValType::I32),
+];
+
 /// A module of these functions. Slots count from `base` on in the table.
 pub(crate) fn module(functions: &[Compiled], base: u32) -> Vec<u8> {
     let mut module = Module::new();
+    put_types_and_imports(&mut module, &[]);
+    put_functions(&mut module, functions);
+    let mut section = ElementSection::new();
+    for (n, function) in functions.iter().enumerate() {
+        // The imported function is number 0.
+        let slot = ConstExpr::i32_const((base + function.slot) as i32);
+        section.active(None, &slot, Elements::Functions([n as u32 + 1][..].into()));
+    }
+    module.section(&section);
+    put_code(&mut module, functions);
+    module.finish()
+}
+
+/// A module of functions in the order of their slots, which count from a global on, with a custom section.
+pub(crate) fn ahead_module(functions: &[Compiled], name: &str, custom: &[u8]) -> Vec<u8> {
+    let mut module = Module::new();
+    module.section(&CustomSection { name: name.into(), data: custom.into() });
+    put_types_and_imports(&mut module, &GLOBALS);
+    put_functions(&mut module, functions);
+    let mut section = ElementSection::new();
+    let numbers: Vec<u32> = (1..=functions.len() as u32).collect();
+    section.active(None, &ConstExpr::global_get(globals::SLOTS), Elements::Functions(numbers.into()));
+    module.section(&section);
+    put_code(&mut module, functions);
+    module.finish()
+}
+
+fn put_types_and_imports(module: &mut Module, globals: &[(&str, ValType)]) {
     let mut section = TypeSection::new();
     section.ty().function([ValType::I32, ValType::I64], [ValType::I64, ValType::I64]);
     section.ty().function([ValType::I32, ValType::I64, ValType::I64, ValType::I64], [ValType::I64]);
@@ -75,19 +112,22 @@ pub(crate) fn module(functions: &[Compiled], base: u32) -> Vec<u8> {
     let table = TableType { element_type, table64: false, minimum: 0, maximum: None, shared: false };
     section.import(IMPORTS, "table", table);
     section.import(IMPORTS, "float", EntityType::Function(types::FLOAT));
+    for &(name, val_type) in globals {
+        section.import(IMPORTS, name, GlobalType { val_type, mutable: false, shared: false });
+    }
     module.section(&section);
+}
+
+fn put_functions(module: &mut Module, functions: &[Compiled]) {
     let mut section = FunctionSection::new();
     functions.iter().for_each(|function| {
         section.function(function.ty);
     });
     module.section(&section);
-    let mut section = ElementSection::new();
-    for (n, function) in functions.iter().enumerate() {
-        // The imported function is number 0.
-        let slot = ConstExpr::i32_const((base + function.slot) as i32);
-        section.active(None, &slot, Elements::Functions([n as u32 + 1][..].into()));
-    }
-    module.section(&section);
+}
+
+/// Puts the code, and which branches are seldom taken.
+fn put_code(module: &mut Module, functions: &[Compiled]) {
     let mut section = CodeSection::new();
     let mut hints = BranchHints::new();
     for (n, function) in functions.iter().enumerate() {
@@ -105,7 +145,6 @@ pub(crate) fn module(functions: &[Compiled], base: u32) -> Vec<u8> {
     }
     module.section(&hints);
     module.section(&section);
-    module.finish()
 }
 
 /// A module whose exported function `fused` says (1) that relaxed multiply-adds round once.

@@ -1,11 +1,12 @@
 //! What has been compiled, how its pieces reach each other, and how they are forgotten.
 
-use crate::emit::Links;
-use crate::host::Host;
-use crate::layout::{Cell, LINES, Line, NO_PC};
+use crate::ahead::Found;
+use crate::emit::{Links, Placing};
+use crate::host::{Attached, Host};
+use crate::layout::{Cell, LINES, Line, NO_PC, context};
 use crate::module::{FIRST_SLOT, LEAVE_SLOT};
 use friscy_lift_ir::{Region, RoundingClass, cfg};
-use friscy_seam::{Code, Site};
+use friscy_seam::{Ahead, Code, Site};
 use rustc_hash::FxHashMap;
 use std::ops::Range;
 use std::ptr::NonNull;
@@ -16,7 +17,7 @@ const CELLS: usize = 1024;
 const EMPTY: Line = Line { pc: NO_PC, slot: 0, entry: 0 };
 
 /// A [`Code`] is a unit's number above that of an entry.
-const ENTRY_BITS: u32 = 10;
+pub(crate) const ENTRY_BITS: u32 = 10;
 
 /// Most entries of a region but one.
 pub(crate) const MAX_ENTRIES: usize = (1 << ENTRY_BITS) - 1;
@@ -28,6 +29,8 @@ pub(crate) struct Unit {
     pub(crate) entries: Vec<u64>,
     pub(crate) span: Range<u64>,
     pub(crate) alive: bool,
+    /// It was compiled ahead of time: its slot is its module's.
+    pub(crate) is_ahead: bool,
 }
 
 /// A place that code jumps or calls through.
@@ -40,11 +43,34 @@ struct Place {
     unit: Option<u32>,
 }
 
+/// The numbers of places from here on are those of modules that were compiled ahead of time.
+const FIRST_AHEAD: u32 = 1 << (context::BITS - 1);
+
+/// A module that was compiled ahead of time.
+struct AheadModule {
+    ahead: Ahead,
+    /// The name by which the host was asked for it.
+    number: u32,
+    slots: u32,
+    cells: NonNull<Cell>,
+    /// The number of its first place.
+    first: u32,
+    is_here: bool,
+    /// The units of its functions, as far as they were ever looked for, by the functions' numbers.
+    units: FxHashMap<u32, u32>,
+}
+
 /// All of one tier.
 #[derive(Default)]
 pub(crate) struct Units {
     units: Vec<Unit>,
     places: Vec<Place>,
+    /// In the order of the numbers of their places.
+    ahead: Vec<AheadModule>,
+    /// Of their places, those that are linked, with the units that they lead to.
+    ahead_linked: FxHashMap<u32, u32>,
+    /// Cells of modules that were forgotten, which the same modules get again.
+    ahead_cells: FxHashMap<Ahead, NonNull<Cell>>,
     cells: Vec<NonNull<Cell>>,
     by_target: FxHashMap<(RoundingClass, u64, u64), u32>,
     /// The places that were ever linked, by where they lead.
@@ -88,6 +114,9 @@ impl Units {
             Some(&number) => number,
             None => {
                 let number = self.places.len() as u32;
+                if number == FIRST_AHEAD {
+                    return None;
+                }
                 if number as usize / CELLS == self.cells.len() {
                     self.cells.push(host.room(CELLS * size_of::<Cell>())?.cast());
                 }
@@ -100,8 +129,18 @@ impl Units {
         Some(host.address(self.cell_of(number).cast()))
     }
 
+    /// The module that was compiled ahead of time that a place is in, and its number there.
+    fn ahead_of(&self, number: u32) -> Option<(&AheadModule, u32)> {
+        let module = self.ahead[..self.ahead.partition_point(|module| module.first <= number)].last()?;
+        Some((module, number - module.first))
+    }
+
     /// Where a cell is.
     fn cell_of(&self, number: u32) -> NonNull<Cell> {
+        if let Some((module, number)) = self.ahead_of(number) {
+            // SAFETY: a module has as many cells as places.
+            return unsafe { module.cells.add(number as usize) };
+        }
         let (chunk, place) = (number as usize / CELLS, number as usize % CELLS);
         // SAFETY: a chunk has that many cells.
         unsafe { self.cells[chunk].add(place) }
@@ -118,7 +157,7 @@ impl Units {
         for pc in cfg::targets(region) {
             cells.insert(pc, self.cell(region.rounding, region.pc, pc, host)?);
         }
-        Some(Links { cells, cache: self.cache(region.rounding, host)? })
+        Some(Links { cells, cache: self.cache(region.rounding, host)?, placing: Placing::Here })
     }
 
     /// Makes a region's code known. What led to earlier code for its entries leads to this: jumps within a function are
@@ -140,7 +179,12 @@ impl Units {
             for place in self.linked.get(&(rounding, pc)).into_iter().flatten() {
                 // SAFETY: as in `set_cell`.
                 unsafe { self.cell_of(*place).write(to) };
-                self.places[*place as usize].unit = Some(number);
+                match self.places.get_mut(*place as usize) {
+                    Some(place) => place.unit = Some(number),
+                    None => {
+                        self.ahead_linked.insert(*place, number);
+                    }
+                }
             }
         }
         self.units.push(unit);
@@ -162,20 +206,38 @@ impl Units {
     }
 
     /// Where an exit's site leads.
-    pub(crate) fn site_target(&self, site: Site) -> u64 {
-        self.places[site.0 as usize].target
+    pub(crate) fn site_target(&self, site: Site, host: &dyn Host) -> u64 {
+        match self.ahead_of(site.0) {
+            Some((module, cell)) => {
+                let target = host.target(module.ahead.module, cell).unwrap_or(0);
+                module.ahead.base.wrapping_add(target.into())
+            }
+            None => self.places[site.0 as usize].target,
+        }
     }
 
-    /// The entry of the region that a site is in.
+    /// The entry of the region that a site is in; of what was compiled ahead of time, where the file is.
     pub(crate) fn site_pc(&self, site: Site) -> u64 {
-        self.places[site.0 as usize].from
+        match self.ahead_of(site.0) {
+            Some((module, _)) => module.ahead.base,
+            None => self.places[site.0 as usize].from,
+        }
     }
 
-    pub(crate) fn link(&mut self, site: Site, code: Code, base: u32) {
+    pub(crate) fn link(&mut self, site: Site, code: Code, host: &dyn Host) {
         let (slot, number) = self.start_of(code);
-        let place = &mut self.places[site.0 as usize];
-        place.unit = Some(code.0 >> ENTRY_BITS);
-        let linked = self.linked.entry((place.rounding, place.target)).or_default();
+        let (base, unit) = (host.base_slot(), code.0 >> ENTRY_BITS);
+        let to = match self.places.get_mut(site.0 as usize) {
+            Some(place) => {
+                place.unit = Some(unit);
+                (place.rounding, place.target)
+            }
+            None => {
+                self.ahead_linked.insert(site.0, unit);
+                (RoundingClass::Rne, self.site_target(site, host))
+            }
+        };
+        let linked = self.linked.entry(to).or_default();
         if !linked.contains(&site.0) {
             linked.push(site.0);
         }
@@ -205,7 +267,9 @@ impl Units {
         for (number, unit) in self.units.iter_mut().enumerate() {
             if unit.alive && unit.span.start < range.end && range.start < unit.span.end {
                 unit.alive = false;
-                self.free_slots.push(unit.slot);
+                if !unit.is_ahead {
+                    self.free_slots.push(unit.slot);
+                }
                 dead.push(number as u32);
             }
         }
@@ -222,8 +286,93 @@ impl Units {
                 self.set_cell(number, Cell { slot: base + LEAVE_SLOT, number });
             }
         }
+        let is_dead = |unit: &u32| dead.binary_search(unit).is_ok();
+        let cut: Vec<u32> = self.ahead_linked.iter().filter(|(_, unit)| is_dead(unit)).map(|(&site, _)| site).collect();
+        for site in cut {
+            self.ahead_linked.remove(&site);
+            self.set_cell(site, Cell { slot: base + LEAVE_SLOT, number: site });
+            for linked in self.linked.values_mut() {
+                linked.retain(|other| *other != site);
+            }
+        }
+        for module in &mut self.ahead {
+            module.units.retain(|_, unit| !is_dead(unit));
+        }
         self.forget_indirect();
         dead.len()
+    }
+
+    /// Makes room for a module that was compiled ahead of time; says how it is to be instantiated. Nothing if there is no
+    /// room, or it is there already.
+    pub(crate) fn attach(&mut self, ahead: &Ahead, number: u32, host: &mut dyn Host) -> Option<Attached> {
+        if self.ahead.iter().any(|module| module.ahead == *ahead) {
+            return None;
+        }
+        let first = self.ahead.last().map_or(FIRST_AHEAD, |last| last.first + last.ahead.places);
+        if first.checked_add(ahead.places)? > context::NUMBER as u32 {
+            return None;
+        }
+        let cache = self.cache(RoundingClass::Rne, host)?;
+        let cells = match self.ahead_cells.get(ahead) {
+            Some(&cells) => cells,
+            None => {
+                let bytes = (ahead.places.max(1) as usize * size_of::<Cell>()).next_multiple_of(16);
+                let cells = host.room(bytes)?.cast();
+                self.ahead_cells.insert(*ahead, cells);
+                cells
+            }
+        };
+        for place in 0..ahead.places {
+            let leave = Cell { slot: host.base_slot() + LEAVE_SLOT, number: first + place };
+            // SAFETY: there is room for as many.
+            unsafe { cells.add(place as usize).write(leave) };
+        }
+        let slots = FIRST_SLOT + self.slots;
+        self.slots = self.slots.checked_add(ahead.functions)?;
+        let units = FxHashMap::default();
+        self.ahead.push(AheadModule { ahead: *ahead, number, slots, cells, first, is_here: false, units });
+        let base = host.base_slot();
+        Some(Attached {
+            module: ahead.module,
+            base: ahead.base,
+            slots: base + slots,
+            end: base + self.slots(),
+            cells: host.address(cells.cast()),
+            cache,
+        })
+    }
+
+    /// Notes that the module of this name is there, or (not `done`) never will be; whether there is such a one.
+    pub(crate) fn attached(&mut self, number: u32, done: bool) -> bool {
+        let found = self.ahead.iter_mut().find(|module| module.number == number);
+        found.is_some_and(|module| {
+            module.is_here = done;
+            done
+        })
+    }
+
+    /// Whether the host has still to bring a module that was compiled ahead of time.
+    pub(crate) fn is_attaching(&self) -> bool {
+        self.ahead.iter().any(|module| !module.is_here)
+    }
+
+    /// The code at `pc` of a module that was compiled ahead of time, and the span of its function.
+    pub(crate) fn find(&mut self, ahead: &Ahead, pc: u64, host: &dyn Host) -> Option<(Code, Range<u64>)> {
+        let module = self.ahead.iter_mut().find(|module| module.ahead == *ahead && module.is_here)?;
+        let address = u32::try_from(pc.wrapping_sub(ahead.base)).ok()?;
+        let Found { code, start, end } = host.find(ahead.module, address)?;
+        let (function, entry) = (code >> ENTRY_BITS, code & MAX_ENTRIES as u32);
+        if function >= ahead.functions {
+            return None;
+        }
+        let span = ahead.base.wrapping_add(start.into())..ahead.base.wrapping_add(end.into());
+        let units = &mut self.units;
+        let unit = *module.units.entry(function).or_insert_with(|| {
+            let slot = module.slots + function;
+            units.push(Unit { slot, entries: Vec::new(), span: span.clone(), alive: true, is_ahead: true });
+            units.len() as u32 - 1
+        });
+        Some((Code(unit << ENTRY_BITS | entry), span))
     }
 
     /// Forgets everything. What the host gave is used again, slots only if nothing comes to them any more.
@@ -232,6 +381,8 @@ impl Units {
         self.places.clear();
         self.by_target.clear();
         self.linked.clear();
+        self.ahead.clear();
+        self.ahead_linked.clear();
         self.free_slots.clear();
         if !keeps_slots {
             self.slots = 0;

@@ -1,27 +1,23 @@
 //! Modules on native hosts, by wasmtime.
 
-use crate::host::{AccessForm, Host, Installed};
+use crate::ahead::{Found, Table};
+use crate::host::{AccessForm, Attached, Host, Installed};
 use crate::layout::{Features, Layout};
-use crate::module::{ENTER_SLOT, IMPORTS};
+use crate::module::{ENTER_SLOT, GLOBALS, IMPORTS};
 use friscy_seam::State;
+use std::collections::VecDeque;
 use std::mem::offset_of;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 use wasmtime::{
-    Caller, Config, Engine, Func, Instance, Linker, Memory, MemoryType, Module, Ref, RefType, Result, Store, Table,
-    TableType, TypedFunc,
+    Caller, Config, Engine, Func, Global, GlobalType, Instance, Linker, Memory, MemoryType, Module, Mutability, Ref,
+    RefType, Result, Store, TableType, TypedFunc, Val, ValType,
 };
 
-/// Where the guest's window begins, as in a browser.
-const WINDOW: u32 = 0x1000_0000;
-/// Where the state is.
-const STATE: u32 = 0x1_0000;
-/// Where the page bytes are, one mebibyte.
-const PAGES: u32 = 0x10_0000;
-/// Where other things may be, up to [`ROOM_END`].
-const ROOM: u32 = 0x20_0000;
-/// What lies between that and the window, nobody uses.
-const ROOM_END: u32 = WINDOW - 0x1_0000;
+/// Where things are, as in a browser.
+const LAYOUT: Layout = Layout::BROWSER;
+/// Where other things may be, up to the state.
+const ROOM: u32 = 0x1_0000;
 /// Size of the memory in pages of wasm: all that 32 bits can address.
 const MEMORY_PAGES: u32 = 1 << 16;
 
@@ -31,10 +27,14 @@ pub struct Wasmtime {
     engine: Engine,
     store: Store<()>,
     memory: Memory,
-    table: Table,
+    table: wasmtime::Table,
     linker: Linker<()>,
     enter: Option<TypedFunc<(i32, i32, i64, i32), i64>>,
     next: u32,
+    /// Modules that were compiled ahead of time, with their tables.
+    ahead: Vec<(Module, Table)>,
+    /// What became of those that were asked for.
+    installed: VecDeque<(u32, bool)>,
 }
 
 impl Wasmtime {
@@ -54,19 +54,19 @@ impl Wasmtime {
         };
         let mut store = Store::new(&engine, ());
         let memory = Memory::new(&mut store, MemoryType::new(MEMORY_PAGES, Some(MEMORY_PAGES)))?;
-        let table = Table::new(&mut store, TableType::new(RefType::FUNCREF, 0, None), Ref::Func(None))?;
+        let table = wasmtime::Table::new(&mut store, TableType::new(RefType::FUNCREF, 0, None), Ref::Func(None))?;
         let mut linker = Linker::new(&engine);
         linker.define(&store, IMPORTS, "memory", memory)?;
         linker.define(&store, IMPORTS, "table", table)?;
         let base = memory.data_ptr(&store) as usize;
         let float = move |_: Caller<'_, ()>, what: i32, a: i64, b: i64, c: i64| {
             // SAFETY: the memory does not move; compiled code, the only other user of the state, waits.
-            let state = unsafe { &mut *(base as *mut u8).add(STATE as usize).cast::<State>() };
+            let state = unsafe { &mut *(base as *mut u8).add(LAYOUT.state as usize).cast::<State>() };
             crate::float(state, what as u32, [a as u64, b as u64, c as u64]) as i64
         };
         let float = Func::wrap(&mut store, float);
         linker.define(&store, IMPORTS, "float", float)?;
-        Ok(Wasmtime { form, engine, store, memory, table, linker, enter: None, next: ROOM })
+        Ok(Wasmtime { form, engine, store, memory, table, linker, enter: None, next: ROOM, ahead: Vec::new(), installed: VecDeque::new() })
     }
 
     fn base(&self) -> *mut u8 {
@@ -75,32 +75,67 @@ impl Wasmtime {
 
     /// Where the guest's address 0 is.
     pub fn window(&self) -> *mut u8 {
-        self.base().wrapping_add(WINDOW as usize)
+        self.base().wrapping_add(LAYOUT.window as usize)
     }
 
     /// Where the page bytes are, 2^20 of them.
     pub fn pages(&self) -> *mut u8 {
-        self.base().wrapping_add(PAGES as usize)
+        self.base().wrapping_add(LAYOUT.pages as usize)
     }
 
     /// Where the state is to be.
     pub fn state(&self) -> *mut State {
-        self.base().wrapping_add(STATE as usize).cast()
+        self.base().wrapping_add(LAYOUT.state as usize).cast()
     }
 
-    fn instantiate(&mut self, module: &[u8], slots: u32) -> Result<Instance> {
-        let module = Module::new(&self.engine, module)?;
+    /// Takes a module that was compiled ahead of time; answers its number.
+    ///
+    /// # Errors
+    /// It is none, or of another format.
+    pub fn take_ahead(&mut self, module: &[u8], section: &[u8]) -> Result<u32> {
+        let table = Table::parse(section).ok_or_else(|| wasmtime::Error::msg("another format"))?;
+        self.ahead.push((Module::new(&self.engine, module)?, table));
+        Ok(self.ahead.len() as u32 - 1)
+    }
+
+    fn instantiate_ahead(&mut self, attached: &Attached) -> Result<Instance> {
+        let module = match self.ahead.get(attached.module as usize) {
+            Some((module, _)) => module.clone(),
+            None => return Err(wasmtime::Error::msg("no such module")),
+        };
+        self.reach(attached.end)?;
+        let base = attached.base as i64;
+        let words = [attached.slots, attached.cells, attached.cache].map(|word| Val::I32(word as i32));
+        let [slots, cells, cache] = words;
+        let values = [Val::I64(base), Val::I32(base as i32), slots, cells, cache];
+        let mut linker = self.linker.clone();
+        for ((name, _), value) in GLOBALS.into_iter().zip(values) {
+            let ty = if matches!(value, Val::I64(_)) { ValType::I64 } else { ValType::I32 };
+            let global = Global::new(&mut self.store, GlobalType::new(ty, Mutability::Const), value)?;
+            linker.define(&self.store, IMPORTS, name, global)?;
+        }
+        linker.instantiate(&mut self.store, &module)
+    }
+
+    /// Gives the table so many slots.
+    fn reach(&mut self, slots: u32) -> Result<()> {
         let size = self.table.size(&self.store);
         if size < u64::from(slots) {
             self.table.grow(&mut self.store, (u64::from(slots) - size).next_multiple_of(256), Ref::Func(None))?;
         }
+        Ok(())
+    }
+
+    fn instantiate(&mut self, module: &[u8], slots: u32) -> Result<Instance> {
+        let module = Module::new(&self.engine, module)?;
+        self.reach(slots)?;
         self.linker.instantiate(&mut self.store, &module)
     }
 }
 
 impl Host for Wasmtime {
     fn layout(&self) -> Layout {
-        Layout { window: WINDOW, state: STATE, pages: PAGES }
+        LAYOUT
     }
 
     fn features(&self) -> Features {
@@ -122,7 +157,7 @@ impl Host for Wasmtime {
 
     fn room(&mut self, bytes: usize) -> Option<NonNull<u8>> {
         let end = self.next.checked_add(u32::try_from(bytes).ok()?.next_multiple_of(16))?;
-        if end > ROOM_END {
+        if end > LAYOUT.state {
             return None;
         }
         let at = std::mem::replace(&mut self.next, end);
@@ -143,13 +178,30 @@ impl Host for Wasmtime {
         }
     }
 
+    fn attach(&mut self, number: u32, attached: &Attached) {
+        let done = self.instantiate_ahead(attached).is_ok();
+        self.installed.push_back((number, done));
+    }
+
+    fn find(&self, module: u32, address: u32) -> Option<Found> {
+        self.ahead.get(module as usize)?.1.find(address)
+    }
+
+    fn target(&self, module: u32, cell: u32) -> Option<u32> {
+        self.ahead.get(module as usize)?.1.target(cell)
+    }
+
+    fn installed(&mut self) -> Option<(u32, bool)> {
+        self.installed.pop_front()
+    }
+
     unsafe fn enter(&mut self, slot: u32, context: u32, state: *mut State) -> u64 {
         if self.enter.is_none() {
             let function = self.table.get(&mut self.store, ENTER_SLOT.into());
             let function = function.and_then(|function| function.as_func().flatten().copied());
             self.enter = function.and_then(|function| function.typed(&self.store).ok());
         }
-        let fuel_at = STATE + offset_of!(State, fuel) as u32;
+        let fuel_at = LAYOUT.state + offset_of!(State, fuel) as u32;
         // SAFETY: the state is in the memory, and nobody else has a reference to it while compiled code runs.
         let fuel = unsafe { (*state).fuel };
         let result = match &self.enter {

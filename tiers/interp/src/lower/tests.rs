@@ -300,7 +300,8 @@ fn every_op_in_every_form() {
     let mut interps = [Interp::new(1 << 20), Interp::without_pairs(1 << 20)];
     let mut lower = Lower::default();
     let mut seen = BTreeSet::new();
-    for region in Op::ALL.iter().flat_map(|&op| forms(op)).chain(others()) {
+    // Code that is compiled ahead of time never comes here.
+    for region in Op::ALL.iter().filter(|op| **op != Op::Addr).flat_map(|&op| forms(op)).chain(others()) {
         if let Err(broken) = verify::verify(&region) {
             panic!("{broken}\n{region}");
         }

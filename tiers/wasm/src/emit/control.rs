@@ -1,6 +1,6 @@
 //! Ways into a function, between its blocks, and out of it.
 
-use super::{CONTEXT, Emitted, Emitter, FUEL, Label, at, types};
+use super::{CONTEXT, Emitted, Emitter, FUEL, Label, Placing, at, globals, types};
 use crate::layout::{LINES, context};
 use crate::structure::{Node, Seq};
 use friscy_lift_ir::held::{self, Held};
@@ -148,13 +148,14 @@ impl Emitter<'_> {
                 self.count(spent);
                 self.check_fuel_for(*pc);
                 let next = self.next_context();
-                self.check_depth(next, |e| {
-                    e.s().i64_const(*pc as i64);
-                });
-                let cell = self.cell(*pc)?;
-                self.s().local_get(next).i32_const(0).i32_load(at(u64::from(cell) + 4, 2)).i32_or();
+                self.check_depth(next, |e| e.pc(*pc));
+                let cell = u64::from(self.cell(*pc)?);
+                self.s().local_get(next);
+                self.cells();
+                self.s().i32_load(at(cell + 4, 2)).i32_or();
                 self.s().local_get(FUEL);
-                self.s().i32_const(0).i32_load(at(u64::from(cell), 2)).call_indirect(0, types::CODE);
+                self.cells();
+                self.s().i32_load(at(cell, 2)).call_indirect(0, types::CODE);
                 self.come_back(block, &registers)?;
             }
             Term::Indirect { base, disp, kind, targets } => {
@@ -233,7 +234,9 @@ impl Emitter<'_> {
                 self.labels.pop();
             }
             for &(pc, edge) in &slots[slot] {
-                self.s().local_get(target).i64_const(pc as i64).i64_eq();
+                self.s().local_get(target);
+                self.pc(pc);
+                self.s().i64_eq();
                 self.hint(1);
                 self.s().if_(BlockType::Empty);
                 self.labels.push(Label::Other);
@@ -298,15 +301,11 @@ impl Emitter<'_> {
     }
 
     fn check_fuel_for(&mut self, pc: u64) {
-        self.check_fuel(|e| {
-            e.s().i64_const(pc as i64);
-        });
+        self.check_fuel(|e| e.pc(pc));
     }
 
     fn put_pc(&mut self, pc: u64) {
-        self.put_target(|e| {
-            e.s().i64_const(pc as i64);
-        });
+        self.put_target(|e| e.pc(pc));
     }
 
     /// Stores the guest address that `target` pushes.
@@ -346,7 +345,9 @@ impl Emitter<'_> {
             return Ok(());
         };
         let pc = self.temp(ValType::I64);
-        self.s().local_set(FUEL).local_tee(pc).i64_const(return_pc as i64).i64_ne();
+        self.s().local_set(FUEL).local_tee(pc);
+        self.pc(return_pc);
+        self.s().i64_ne();
         self.seldom();
         self.s().local_get(pc).local_get(FUEL).return_().end();
         self.go(block.index(), site.index())
@@ -358,7 +359,11 @@ impl Emitter<'_> {
         let cache = u64::from(self.links.cache);
         // Lines have 16 bytes; bits 10:1 of the address name one.
         self.s().local_get(target).i32_wrap_i64().i32_const(3).i32_shl();
-        self.s().i32_const(((LINES - 1) << 4) as i32).i32_and().local_tee(line).i64_load(at(cache, 3));
+        self.s().i32_const(((LINES - 1) << 4) as i32).i32_and();
+        if self.links.placing != Placing::Here {
+            self.s().global_get(globals::CACHE).i32_add();
+        }
+        self.s().local_tee(line).i64_load(at(cache, 3));
         self.s().local_get(target).i64_ne();
         self.seldom();
         self.s().local_get(target).local_get(FUEL).return_().end();
@@ -425,8 +430,10 @@ impl Emitter<'_> {
                 }
                 let cell = u64::from(self.cell(*pc)?);
                 self.same_depth();
-                self.s().i32_const(0).i32_load(at(cell + 4, 2)).i32_or();
-                self.s().local_get(FUEL).i32_const(0).i32_load(at(cell, 2)).return_call_indirect(0, types::CODE);
+                self.cells();
+                self.s().i32_load(at(cell + 4, 2)).i32_or().local_get(FUEL);
+                self.cells();
+                self.s().i32_load(at(cell, 2)).return_call_indirect(0, types::CODE);
                 Ok(())
             }
         }

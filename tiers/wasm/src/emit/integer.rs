@@ -136,6 +136,7 @@ impl Emitter<'_> {
     pub(super) fn low_of(&mut self, inst: &Inst) -> Emitted<()> {
         let [x, y, z] = inst.args;
         match inst.op {
+            Op::Addr => self.pc_low(inst.imm as u64),
             op if op.is_word() => return self.word(inst),
             Op::Sext32 | Op::Zext32 => return self.low(x),
             Op::Eq | Op::Ne | Op::LtS | Op::LtU => {

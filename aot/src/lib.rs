@@ -1,0 +1,276 @@
+//! Compiles ELF files ahead of time: the functions of one become a module of wasm, which runs wherever the file is loaded.
+//!
+//! This crate knows ELF files, the IR and what makes wasm of it. It takes bytes and gives bytes: it must never know files of
+//! the host, the engine, or where a module is used.
+#![warn(missing_docs)]
+
+mod elf;
+mod error;
+mod functions;
+mod relocate;
+mod tables;
+
+pub use elf::is_program;
+pub use error::AotError;
+
+use elf::Program;
+use friscy_lift_ir::lift::{CodeSource, FetchFault, Lifter, Limits};
+use friscy_lift_ir::passes::{Simplifier, optimise};
+use friscy_lift_ir::{BlockData, Region, RoundingClass, Target, cfg};
+use friscy_wasm::ahead::{Builder, Origin};
+use functions::Functions;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use wasmparser::{Validator, WasmFeatures};
+
+/// The second address at which a file that may be loaded anywhere is lifted: no page of a guest is there, and no sum or
+/// extension of the lower half of an address looks like an address there.
+const ELSEWHERE: u64 = 0x2b5a_9e37_c6d4_a000;
+
+/// How much of a function that is too long for one region goes into each of several.
+const PART_INSTS: usize = 3000;
+const PART_BLOCKS: usize = 700;
+
+/// What is compiled, and what hears how far it is.
+#[derive(Default)]
+pub struct Options<'a> {
+    /// The addresses, by the file's headers, whose functions are compiled; all if nothing is said.
+    pub only: Option<&'a [Range<u64>]>,
+    /// Called with the number of functions compiled so far.
+    pub progress: Option<&'a mut dyn FnMut(usize)>,
+}
+
+/// A module, and what it is of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Module {
+    /// The module of wasm.
+    pub wasm: Vec<u8>,
+    /// How many functions it has.
+    pub functions: usize,
+    /// How many were found in the file.
+    pub found: usize,
+    /// How many were left out, by reason.
+    pub left_out: BTreeMap<&'static str, usize>,
+}
+
+/// Compiles an ELF file. The same bytes give the same module.
+///
+/// # Errors
+/// [`AotError`].
+pub fn compile(bytes: &[u8], mut options: Options<'_>) -> Result<Module, AotError> {
+    let program = Program::parse(bytes)?;
+    let mut functions = Functions::find(&program);
+    let found = functions.len();
+    let mut work = Work::new(&program);
+    let mut starts: BTreeSet<u64> = match options.only {
+        Some(ranges) => functions.within(ranges),
+        None => functions.starts(),
+    };
+    let mut seen = starts.clone();
+    while let Some(start) = starts.pop_first() {
+        let targets = work.function(&functions, start);
+        // What is chosen is all that is wanted.
+        if options.only.is_none() {
+            for target in targets {
+                if program.is_code(target) && !work.covered.contains(&target) && seen.insert(target) {
+                    functions.add(target);
+                    starts.insert(target);
+                }
+            }
+        }
+        if let Some(progress) = &mut options.progress {
+            progress(work.builder.functions());
+        }
+    }
+    let origin = Origin {
+        sha256: Sha256::digest(bytes).into(),
+        is_relative: program.is_relative,
+        segments: program.origin_segments(),
+    };
+    let functions = work.builder.functions();
+    if functions == 0 {
+        return Err(AotError::NoFunctions);
+    }
+    let wasm = work.builder.finish(&origin);
+    let features = WasmFeatures::WASM2 | WasmFeatures::TAIL_CALL;
+    Validator::new_with_features(features)
+        .validate_all(&wasm)
+        .map_err(|error| AotError::Invalid(error.to_string()))?;
+    Ok(Module { wasm, functions, found: found.max(functions), left_out: work.left_out })
+}
+
+/// Compilation of one file.
+struct Work<'a> {
+    program: &'a Program<'a>,
+    builder: Builder,
+    lifter: Lifter,
+    simplifier: Simplifier,
+    region: Region,
+    elsewhere: Region,
+    /// All addresses at which code that was compiled is entered.
+    covered: BTreeSet<u64>,
+    left_out: BTreeMap<&'static str, usize>,
+}
+
+impl<'a> Work<'a> {
+    fn new(program: &'a Program<'a>) -> Work<'a> {
+        Work {
+            program,
+            builder: Builder::new(program.is_relative),
+            lifter: Lifter::new(),
+            simplifier: Simplifier::new(),
+            region: Region::new(0, RoundingClass::Rne),
+            elsewhere: Region::new(0, RoundingClass::Rne),
+            covered: BTreeSet::new(),
+            left_out: BTreeMap::new(),
+        }
+    }
+
+    /// Compiles the function at `start`; answers what it calls and jumps to.
+    fn function(&mut self, functions: &Functions, start: u64) -> BTreeSet<u64> {
+        let extent = functions.extent(start);
+        // Places that are jumped to from outside, or through tables.
+        let mut entries: BTreeSet<u64> = functions.entries(&extent);
+        entries.insert(start);
+        let mut targets = BTreeSet::new();
+        self.lift(&entries, &extent, &Limits::COMPILED);
+        let of_tables = self.tables(&extent);
+        if !of_tables.is_subset(&entries) {
+            entries.extend(of_tables);
+            self.lift(&entries, &extent, &Limits::COMPILED);
+        }
+        if !is_cut(&self.region) {
+            optimise(&mut self.region, &mut self.simplifier);
+            self.make(&entries, &extent, &mut targets);
+        } else {
+            for (part, entries) in self.parts(entries, &extent) {
+                self.lift(&entries, &part, &Limits::COMPILED);
+                optimise(&mut self.region, &mut self.simplifier);
+                self.make(&entries, &part, &mut targets);
+            }
+        }
+        targets.retain(|target| !self.covered.contains(target));
+        targets
+    }
+
+    /// Where jumps through tables lead in what was lifted.
+    fn tables(&mut self, extent: &Range<u64>) -> BTreeSet<u64> {
+        if !tables::has_jumps(&self.region) {
+            return BTreeSet::new();
+        }
+        let mut region = self.region.clone();
+        optimise(&mut region, &mut self.simplifier);
+        tables::targets(&region, self.program, extent)
+    }
+
+    /// The pieces of a function that is too long for one region, and where each is entered.
+    fn parts(&mut self, mut entries: BTreeSet<u64>, extent: &Range<u64>) -> Vec<(Range<u64>, BTreeSet<u64>)> {
+        loop {
+            self.lift(&entries, extent, &Limits::FUNCTION);
+            let of_tables = self.tables(extent);
+            if of_tables.is_subset(&entries) {
+                break;
+            }
+            entries.extend(of_tables);
+        }
+        let mut blocks: Vec<&BlockData> = self.region.blocks.iter().collect();
+        blocks.sort_by_key(|block| block.pc);
+        let mut cuts = vec![extent.start];
+        let (mut insts, mut count) = (0, 0);
+        for block in &blocks {
+            (insts, count) = (insts + block.guest_offsets.len(), count + 1);
+            if insts > PART_INSTS || count > PART_BLOCKS {
+                cuts.push(block.pc);
+                (insts, count) = (block.guest_offsets.len(), 1);
+            }
+        }
+        cuts.push(extent.end);
+        let part_of = |pc: u64| cuts.partition_point(|&cut| cut <= pc);
+        let mut parts: BTreeMap<usize, BTreeSet<u64>> = BTreeMap::new();
+        for block in &blocks {
+            if block.entry {
+                parts.entry(part_of(block.pc)).or_default().insert(block.pc);
+            }
+            for edge in cfg::edges(&block.term).into_iter().flatten() {
+                let to = match &edge.target {
+                    Target::Block(to, _) => self.region.blocks[to.index()].pc,
+                    Target::Pc(pc) if extent.contains(pc) => *pc,
+                    Target::Pc(_) => continue,
+                };
+                if part_of(to) != part_of(block.pc) || matches!(edge.target, Target::Pc(_)) {
+                    parts.entry(part_of(to)).or_default().insert(to);
+                }
+            }
+        }
+        let range = |part: usize| Some(*cuts.get(part.checked_sub(1)?)?..*cuts.get(part)?);
+        parts.into_iter().filter_map(|(part, entries)| Some((range(part)?, entries))).collect()
+    }
+
+    /// Makes the code of what was lifted and improved; adds what it calls and jumps to to `targets`.
+    fn make(&mut self, entries: &BTreeSet<u64>, extent: &Range<u64>, targets: &mut BTreeSet<u64>) {
+        let is_made = self.relocate(entries, extent);
+        targets.extend(cfg::targets(&self.region));
+        if let Err(why) = is_made.and_then(|()| self.builder.add(&self.region)) {
+            *self.left_out.entry(why).or_default() += 1;
+        }
+        // What is left out once would be again.
+        self.covered.extend(self.region.blocks.iter().filter(|block| block.entry).map(|block| block.pc));
+    }
+
+    /// Lifts a region that is entered first at its first entry.
+    fn lift(&mut self, entries: &BTreeSet<u64>, extent: &Range<u64>, limits: &Limits) {
+        lift(self.program, 0, entries, extent, limits, &mut self.lifter, &mut self.region);
+    }
+
+    /// Finds out which constants of the region depend on where the file is loaded.
+    fn relocate(&mut self, entries: &BTreeSet<u64>, extent: &Range<u64>) -> Result<(), &'static str> {
+        if !self.program.is_relative {
+            return Ok(());
+        }
+        let (lifter, region) = (&mut self.lifter, &mut self.elsewhere);
+        lift(self.program, ELSEWHERE, entries, extent, &Limits::COMPILED, lifter, region);
+        optimise(region, &mut self.simplifier);
+        relocate::relocate(&mut self.region, &self.elsewhere, ELSEWHERE)
+    }
+}
+
+/// Whether a region could have had more.
+fn is_cut(region: &Region) -> bool {
+    let insts: usize = region.blocks.iter().map(|block| block.guest_offsets.len()).sum();
+    insts >= Limits::COMPILED.max_insts as usize || region.blocks.len() >= Limits::COMPILED.max_blocks as usize
+}
+
+/// Lifts the code from `entries` on as it is where the file is loaded at `base`.
+fn lift(
+    program: &Program<'_>,
+    base: u64,
+    entries: &BTreeSet<u64>,
+    extent: &Range<u64>,
+    limits: &Limits,
+    lifter: &mut Lifter,
+    region: &mut Region,
+) {
+    let mut entries = entries.iter().map(|pc| pc.wrapping_add(base));
+    let first = entries.next().unwrap_or(extent.start.wrapping_add(base));
+    let rest: Vec<u64> = entries.collect();
+    let mut source = Source { program, base, extent };
+    lifter.lift_with_entries(first, &rest, RoundingClass::Rne, &mut source, limits, region);
+}
+
+/// The code of one function.
+struct Source<'a> {
+    program: &'a Program<'a>,
+    base: u64,
+    extent: &'a Range<u64>,
+}
+
+impl CodeSource for Source<'_> {
+    fn fetch(&mut self, pc: u64) -> Result<u32, FetchFault> {
+        let address = pc.wrapping_sub(self.base);
+        if !self.extent.contains(&address) {
+            return Err(FetchFault);
+        }
+        self.program.fetch(address).ok_or(FetchFault)
+    }
+}

@@ -1,0 +1,272 @@
+//! Modules that are compiled ahead of time, one of an ELF file, for wherever it is loaded.
+//!
+//! Such a module imports, beside what all import, constants as globals: where the file is loaded (`base`, and its low half
+//! `base.low`), the slot of its first function (`slots`), where its cells are (`cells`) and the jump cache (`cache`). What
+//! [`Layout::BROWSER`] says is in its code. The custom section [`SECTION`] says what it is of, little-endian words of 32 bits:
+//!
+//! 1. [`FORMAT`]; window, state and page bytes as in the layout it is for; 1 if the file may be loaded anywhere, else 0;
+//! 2. the file's SHA-256, eight words in the order of its bytes;
+//! 3. how many executable segments, functions, entries and cells follow;
+//! 4. each segment's place in the file, its address and its length, in bytes;
+//! 5. each function's first address, and the address behind it;
+//! 6. each entry's address, ascending, and its code: the function's number above the number among its entries;
+//! 7. the address that each cell leads to.
+//!
+//! Addresses are those of the file's headers.
+
+use crate::emit::{Body, Emitter, Links, Placing, types};
+use crate::host::AccessForm;
+use crate::layout::{Cell, Features, Layout};
+use crate::module::{Compiled, ahead_module};
+use crate::plan::Plan;
+use crate::units::{ENTRY_BITS, MAX_ENTRIES};
+use friscy_lift_ir::{Op, Region, cfg};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::ops::Range;
+
+/// The custom section that says what a module is of.
+pub const SECTION: &str = "friscy.aot";
+
+/// The version of the section, and of how modules are used.
+pub const FORMAT: u32 = 1;
+
+/// Words before the lists.
+const HEADER_WORDS: usize = 5 + 8 + 4;
+
+/// The longest function, and the most locals in one, that browsers take.
+const MAX_FUNCTION_BYTES: usize = 7_654_321;
+const MAX_LOCALS: usize = 50_000;
+
+/// A part of a file that is executable where it is loaded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Segment {
+    /// Where it begins in the file.
+    pub offset: u32,
+    /// The address of that, as the file's headers count.
+    pub address: u32,
+    /// Bytes.
+    pub len: u32,
+}
+
+/// What a module is of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Origin {
+    /// SHA-256 of the file.
+    pub sha256: [u8; 32],
+    /// The file may be loaded anywhere, a multiple of the page's size.
+    pub is_relative: bool,
+    /// Its executable segments.
+    pub segments: Vec<Segment>,
+}
+
+/// A module in the making.
+pub struct Builder {
+    is_relative: bool,
+    functions: Vec<(Compiled, Range<u64>)>,
+    /// The functions and numbers of entries, by address.
+    entries: BTreeMap<u64, (u32, u32)>,
+    cells: FxHashMap<u64, u32>,
+    /// Where the cells lead.
+    targets: Vec<u64>,
+    bytes: usize,
+}
+
+impl Builder {
+    /// A module without functions; in its regions, `Op::Addr` and all guest addresses count from where the file is loaded
+    /// if it may be loaded anywhere.
+    #[must_use]
+    pub fn new(is_relative: bool) -> Builder {
+        Builder {
+            is_relative,
+            functions: Vec::new(),
+            entries: BTreeMap::new(),
+            cells: FxHashMap::default(),
+            targets: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Adds the function of a region.
+    ///
+    /// # Errors
+    /// Why it is left out.
+    pub fn add(&mut self, region: &Region) -> Result<(), &'static str> {
+        // Whether the browser computes these in one is known only there.
+        let is_fused = |op| op >= Op::FmaS && op <= Op::FnmaS || op >= Op::FmaD && op <= Op::FnmaD;
+        if region.blocks.iter().flat_map(|block| &block.insts).any(|id| is_fused(region.insts[id.index()].op)) {
+            return Err("fused multiply-adds");
+        }
+        let span = region.span();
+        if u32::try_from(span.end).is_err() {
+            return Err("code beyond 4 GiB");
+        }
+        let mut cells = FxHashMap::default();
+        for pc in cfg::targets(region) {
+            if u32::try_from(pc).is_err() {
+                return Err("a jump beyond 4 GiB");
+            }
+            let number = *self.cells.entry(pc).or_insert_with(|| {
+                self.targets.push(pc);
+                self.targets.len() as u32 - 1
+            });
+            cells.insert(pc, number * size_of::<Cell>() as u32);
+        }
+        let links = Links { cells, cache: 0, placing: Placing::Anywhere { is_relative: self.is_relative } };
+        let plan = Plan::new(region, MAX_ENTRIES);
+        let number = self.functions.len() as u32;
+        let (layout, form) = (Layout::BROWSER, AccessForm::Plain);
+        let emitter = Emitter::new(region, &plan, &links, layout, Features::default(), form);
+        let body: Body = emitter.emit()?;
+        if body.code.len() > MAX_FUNCTION_BYTES || body.locals.len() > MAX_LOCALS {
+            return Err("a function that browsers do not take");
+        }
+        self.bytes += body.code.len();
+        for (entry, block) in plan.entries.iter().enumerate() {
+            let to = (number, entry as u32);
+            match self.entries.entry(region.blocks[block.index()].pc) {
+                Entry::Vacant(place) => {
+                    place.insert(to);
+                }
+                // A function's start is entered most.
+                Entry::Occupied(mut place) if entry == 0 && place.get().1 != 0 => {
+                    place.insert(to);
+                }
+                Entry::Occupied(_) => {}
+            }
+        }
+        self.functions.push((Compiled { slot: number, body, ty: types::CODE }, span));
+        Ok(())
+    }
+
+    /// How many functions it has.
+    #[must_use]
+    pub fn functions(&self) -> usize {
+        self.functions.len()
+    }
+
+    /// Bytes of code so far.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The module. The same regions in the same order give the same bytes.
+    #[must_use]
+    pub fn finish(self, origin: &Origin) -> Vec<u8> {
+        let Layout { window, state, pages } = Layout::BROWSER;
+        let mut words = vec![FORMAT, window, state, pages, u32::from(self.is_relative)];
+        words.extend(origin.sha256.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])));
+        let counts = [origin.segments.len(), self.functions.len(), self.entries.len(), self.targets.len()];
+        words.extend(counts.map(|count| count as u32));
+        words.extend(origin.segments.iter().flat_map(|segment| [segment.offset, segment.address, segment.len]));
+        words.extend(self.functions.iter().flat_map(|(_, span)| [span.start as u32, span.end as u32]));
+        let code = |(function, entry): (u32, u32)| function << ENTRY_BITS | entry;
+        words.extend(self.entries.iter().flat_map(|(&pc, &to)| [pc as u32, code(to)]));
+        words.extend(self.targets.iter().map(|&pc| pc as u32));
+        let section: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
+        let functions: Vec<Compiled> = self.functions.into_iter().map(|(function, _)| function).collect();
+        ahead_module(&functions, SECTION, &section)
+    }
+}
+
+/// Where control may enter a module.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// The function's number above that of the entry among its own, [`ENTRY_BITS`](Found::ENTRY_BITS) wide.
+    pub code: u32,
+    /// The function's first address, as the file's headers count.
+    pub start: u32,
+    /// The address behind it.
+    pub end: u32,
+}
+
+impl Found {
+    /// Bits of an entry's number in a code.
+    pub const ENTRY_BITS: u32 = ENTRY_BITS;
+}
+
+/// What a module's section says.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// What the module is of.
+    pub origin: Origin,
+    words: Vec<u32>,
+    /// How many functions, entries and cells there are.
+    counts: [usize; 3],
+}
+
+impl Table {
+    /// Reads a section; nothing if it is of another format, for another layout, or cut short.
+    #[must_use]
+    pub fn parse(section: &[u8]) -> Option<Table> {
+        let words: Vec<u32> =
+            section.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let header = words.get(..HEADER_WORDS)?;
+        let Layout { window, state, pages } = Layout::BROWSER;
+        if header[..4] != [FORMAT, window, state, pages] {
+            return None;
+        }
+        let mut sha256 = [0; 32];
+        for (bytes, word) in sha256.chunks_exact_mut(4).zip(&header[5..13]) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
+        let [segments, functions, entries, cells] = [13, 14, 15, 16].map(|at| header[at] as usize);
+        let sizes = [segments.checked_mul(3)?, functions.checked_mul(2)?, entries.checked_mul(2)?, cells];
+        let all = sizes.iter().try_fold(HEADER_WORDS, |sum, &size| sum.checked_add(size))?;
+        if words.len() != all {
+            return None;
+        }
+        let list = &words[HEADER_WORDS..HEADER_WORDS + sizes[0]];
+        let segments =
+            list.chunks_exact(3).map(|s| Segment { offset: s[0], address: s[1], len: s[2] }).collect();
+        let origin = Origin { sha256, is_relative: header[4] != 0, segments };
+        Some(Table { origin, words, counts: [functions, entries, cells] })
+    }
+
+    /// How many functions the module has.
+    #[must_use]
+    pub fn functions(&self) -> u32 {
+        self.counts[0] as u32
+    }
+
+    /// How many cells it needs.
+    #[must_use]
+    pub fn cells(&self) -> u32 {
+        self.counts[2] as u32
+    }
+
+    /// The first word of the list of functions.
+    fn list(&self) -> usize {
+        HEADER_WORDS + 3 * self.origin.segments.len()
+    }
+
+    /// The code that is entered at an address, counted as the file's headers do.
+    #[must_use]
+    pub fn find(&self, address: u32) -> Option<Found> {
+        let (functions, entries) = (self.list(), self.list() + 2 * self.counts[0]);
+        let (mut low, mut high) = (0, self.counts[1]);
+        while low < high {
+            let middle = low.midpoint(high);
+            if *self.words.get(entries + 2 * middle)? < address {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        if low == self.counts[1] || *self.words.get(entries + 2 * low)? != address {
+            return None;
+        }
+        let code = *self.words.get(entries + 2 * low + 1)?;
+        let function = functions + 2 * (code >> ENTRY_BITS) as usize;
+        Some(Found { code, start: *self.words.get(function)?, end: *self.words.get(function + 1)? })
+    }
+
+    /// Where a cell leads.
+    #[must_use]
+    pub fn target(&self, cell: u32) -> Option<u32> {
+        let cells = self.list() + 2 * (self.counts[0] + self.counts[1]);
+        self.words.get(cells..)?.get(cell as usize).copied()
+    }
+}
