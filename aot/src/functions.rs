@@ -55,6 +55,11 @@ impl Functions {
         (address < end).then_some(start..end)
     }
 
+    /// Whether a function may start at an address: it is not in the middle of one.
+    pub(crate) fn may_start_at(&self, address: u64) -> bool {
+        self.around(address).is_none_or(|range| range.start == address)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.ranges.len() + self.loose.len()
     }

@@ -73,7 +73,8 @@ pub fn compile(bytes: &[u8], mut options: Options<'_>) -> Result<Module, AotErro
         // What is chosen is all that is wanted.
         if options.only.is_none() {
             for target in targets {
-                if program.is_code(target) && !work.covered.contains(&target) && seen.insert(target) {
+                // What lies in the middle of a function is what did not fit into it, or is found too late.
+                if program.is_code(target) && functions.may_start_at(target) && seen.insert(target) {
                     functions.add(target);
                     starts.insert(target);
                 }

@@ -6,6 +6,7 @@
 //! | `layers/HEX.tar` | a layer's tar; HEX is its SHA-256, or SHA-512 |
 //! | `images/HEX` | a record: configuration, layers, tree of files (`record.rs`); HEX is the key of an image or of a file |
 //! | `sources/HEX` | the key of the image in a file of the host; HEX stands for the file as stat(2) describes it |
+//! | `modules/NAME` | what was compiled ahead of time; NAME says of what, and in which version |
 //! | `parts/HEX` | what is being written, locked with flock(2) by who writes it |
 //!
 //! A file gets its name when it is complete and on disk, so runs may share the folder and be killed at any time; what a
@@ -18,7 +19,7 @@ use rustix::fs::{FlockOperation, Timespec, Timestamps, flock, futimens};
 use std::collections::BTreeSet;
 use std::env;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -33,6 +34,7 @@ pub const DEFAULT_LIMIT: u64 = 20 << 30;
 const LAYERS: &str = "layers";
 const IMAGES: &str = "images";
 const SOURCES: &str = "sources";
+const MODULES: &str = "modules";
 const PARTS: &str = "parts";
 
 /// Tells tools for backup that nothing here is worth it.
@@ -52,6 +54,7 @@ pub(crate) enum Kind {
     Layer,
     Image,
     Source,
+    Module,
 }
 
 impl Kind {
@@ -60,6 +63,7 @@ impl Kind {
             Kind::Layer => LAYERS,
             Kind::Image => IMAGES,
             Kind::Source => SOURCES,
+            Kind::Module => MODULES,
         }
     }
 }
@@ -104,7 +108,7 @@ impl Cache {
                 _ => {}
             }
         }
-        for folder in [LAYERS, IMAGES, SOURCES, PARTS] {
+        for folder in [LAYERS, IMAGES, SOURCES, MODULES, PARTS] {
             fs::create_dir_all(self.dir.join(folder))?;
         }
         let tag = self.dir.join("CACHEDIR.TAG");
@@ -127,6 +131,25 @@ impl Cache {
         let file = File::open(self.path(kind, name)).ok()?;
         touch(&file);
         Some(file)
+    }
+
+    /// A module that was compiled ahead of time; `name` says of what.
+    #[must_use]
+    pub fn module(&self, name: &str) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.open(Kind::Module, name)?.read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// Keeps a module that was compiled ahead of time.
+    ///
+    /// # Errors
+    /// The host's.
+    pub fn keep_module(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.prepare()?;
+        self.write(Kind::Module, name, bytes)?;
+        self.tidy(&BTreeSet::from([self.path(Kind::Module, name)]));
+        Ok(())
     }
 
     /// Maps a layer of this length.
@@ -202,7 +225,7 @@ impl Cache {
     /// All files with what is known of them.
     pub(crate) fn files(&self) -> Vec<CacheFile> {
         let mut files = Vec::new();
-        for kind in [Kind::Layer, Kind::Image, Kind::Source] {
+        for kind in [Kind::Layer, Kind::Image, Kind::Source, Kind::Module] {
             for entry in fs::read_dir(self.dir.join(kind.folder())).into_iter().flatten().flatten() {
                 if let Ok(meta) = entry.metadata() {
                     let used = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
@@ -232,6 +255,7 @@ impl Cache {
             let useless = match file.kind {
                 Kind::Layer => !needed.contains(&file.path),
                 Kind::Image => !file.path.file_name().is_some_and(|name| images.contains(&*name.to_string_lossy())),
+                Kind::Module => false,
                 Kind::Source => !fs::read_to_string(&file.path).is_ok_and(|key| images.contains(key.trim())),
             };
             if all || useless {

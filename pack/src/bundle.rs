@@ -1,8 +1,10 @@
 //! Writing a bundle: everything into a new folder, which takes the place of the old one only when it is complete.
 
+use crate::ahead::Compiled;
 use crate::layout::Layout;
 use crate::manifest::{Entry, FILES, FORMAT, FileRef, Index, MANIFEST, Manifest};
-use crate::{PackError, assets, first, store};
+use crate::{PackError, ahead, assets, first, store};
+use friscy_image::Cache;
 use friscy_vfs::Lower;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,10 +21,21 @@ pub struct Options {
     pub entry: Entry,
     /// The folder of the web runtime, see [`assets::find`].
     pub assets: PathBuf,
+    /// Whether programs and libraries are compiled ahead of time, and where modules are kept for the next time.
+    pub ahead: Option<Option<Cache>>,
+}
+
+/// How far the writing is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Programs and libraries are compiled.
+    Programs,
+    /// Chunks are written.
+    Chunks,
 }
 
 /// What was written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub struct Summary {
     /// Files in the bundle.
     pub files: usize,
@@ -30,10 +43,12 @@ pub struct Summary {
     pub bytes: u64,
     /// Bytes that are fetched before the first program starts, the page itself included.
     pub first_bytes: u64,
+    /// What was compiled ahead of time.
+    pub compiled: Compiled,
 }
 
 /// Writes a bundle of `lower` into the folder `out`, which may be absent, empty, or an earlier bundle. `progress` is
-/// called with the number of chunks written and the number of all.
+/// called with the number of programs or chunks that are done, and the number of all.
 ///
 /// # Errors
 /// [`PackError`]; the folder is as it was then.
@@ -41,7 +56,7 @@ pub fn write(
     lower: &dyn Lower,
     options: &Options,
     out: &Path,
-    progress: &mut dyn FnMut(usize, usize),
+    progress: &mut dyn FnMut(Step, usize, usize),
 ) -> Result<Summary, PackError> {
     check_output(out)?;
     let parent = match out.parent() {
@@ -107,7 +122,7 @@ fn write_into(
     lower: &dyn Lower,
     options: &Options,
     dir: &Path,
-    progress: &mut dyn FnMut(usize, usize),
+    progress: &mut dyn FnMut(Step, usize, usize),
 ) -> Result<Summary, PackError> {
     let files_dir = dir.join(FILES);
     fs::create_dir(&files_dir).map_err(PackError::at(&files_dir))?;
@@ -126,8 +141,16 @@ fn write_into(
 
     let program = options.entry.argv.first().map(String::as_str).unwrap_or_default();
     let layout = Layout::new(lower, &first::needed(lower, program))?;
+    let compiled = match &options.ahead {
+        Some(cache) => {
+            let mut told = |done, all| progress(Step::Programs, done, all);
+            ahead::compile_all(lower, &layout, cache.as_ref(), &files_dir, &mut told)?
+        }
+        None => Compiled::default(),
+    };
     let chunks = write_chunks(lower, &layout, &files_dir, progress)?;
-    let index = Index { format: FORMAT, tree: layout.tree, chunk_ends: layout.chunk_ends };
+    let files = compiled.files.clone();
+    let index = Index { format: FORMAT, tree: layout.tree, chunk_ends: layout.chunk_ends, ahead: files };
     let index = store::put(&files_dir, &postcard::to_allocvec(&index)?)?;
     let manifest = Manifest {
         format: FORMAT,
@@ -137,6 +160,7 @@ fn write_into(
         cpu,
         index,
         first: (0..layout.first_chunks).collect(),
+        modules: compiled.modules.clone(),
         chunks,
         entry: options.entry.clone(),
     };
@@ -149,7 +173,7 @@ fn write_into(
     let first_bytes =
         page_bytes + json.len() as u64 + fetched.into_iter().chain(first_chunks).map(|f| f.bytes).sum::<u64>();
     let mut summary =
-        Summary { files: assets::PAGE_FILES.len() + 1, bytes: page_bytes + json.len() as u64, first_bytes };
+        Summary { files: assets::PAGE_FILES.len() + 1, bytes: page_bytes + json.len() as u64, first_bytes, compiled };
     for entry in fs::read_dir(&files_dir).map_err(PackError::at(&files_dir))? {
         let length = entry.and_then(|entry| entry.metadata()).map_err(PackError::at(&files_dir))?.len();
         summary.files += 1;
@@ -163,7 +187,7 @@ fn write_chunks(
     lower: &dyn Lower,
     layout: &Layout,
     dir: &Path,
-    progress: &mut dyn FnMut(usize, usize),
+    progress: &mut dyn FnMut(Step, usize, usize),
 ) -> Result<Vec<FileRef>, PackError> {
     let total = layout.chunk_ends.len();
     let workers = thread::available_parallelism().map_or(1, usize::from);
@@ -190,7 +214,7 @@ fn write_chunks(
             // The workers take until the channel closes, so there is always one to receive.
             let _ = send.send((number, bytes));
             number += 1;
-            progress(number, total);
+            progress(Step::Chunks, number, total);
             Ok(())
         });
         drop(send);

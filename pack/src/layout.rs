@@ -22,10 +22,13 @@ pub const LONG_FILE_BYTES: u64 = 1024 * 1024;
 
 /// A file's place in the order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Placed {
-    id: LowerId,
-    path: Vec<u8>,
-    extent: Extent,
+pub struct Placed {
+    /// The file.
+    pub id: LowerId,
+    /// Its path below the root.
+    pub path: Vec<u8>,
+    /// Where its contents are in the concatenation of chunks.
+    pub extent: Extent,
 }
 
 /// The finished layout: a tree whose extents refer to the concatenation of chunks.
@@ -165,6 +168,12 @@ impl Layout {
         let tree = build_tree(lower, &entries, &places)?;
         let all = cutter.ends.len() as u32;
         Ok(Layout { tree, chunk_ends: cutter.ends, first_chunks: first_chunks.unwrap_or(all), files })
+    }
+
+    /// The files with contents, each of equal ones once, in order.
+    #[must_use]
+    pub fn files(&self) -> &[Placed] {
+        &self.files
     }
 
     /// Calls `take` with the contents of each chunk, in order.

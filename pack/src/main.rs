@@ -1,8 +1,8 @@
 //! The command `friscy-pack`.
 
 use clap::Parser;
-use friscy_image::{Config, Pull};
-use friscy_pack::bundle::{self, Options};
+use friscy_image::{Cache, Config, Pull};
+use friscy_pack::bundle::{self, Options, Step};
 use friscy_pack::entry::{self, Wishes};
 use friscy_pack::{PackError, assets};
 use std::io::{IsTerminal, Write};
@@ -52,6 +52,11 @@ struct Arguments {
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
 
+    /// Compiles every riscv64 program and library of the image ahead of time. The bundle is larger by it, but a browser
+    /// fetches only what of it runs. Modules are kept in the cache folder for the next time (`friscy cache`).
+    #[arg(long)]
+    aot: bool,
+
     /// The folder of the web runtime [default: $FRISCY_WEB_ASSETS, or web-assets beside the program].
     #[arg(long, value_name = "DIR")]
     assets: Option<PathBuf>,
@@ -86,13 +91,15 @@ fn run(arguments: &Arguments) -> Result<(), PackError> {
     let name = arguments.name.clone().unwrap_or_else(|| entry::display_name(lower, &fallback));
     let command = entry.argv.join(" ");
     let live = !arguments.quiet && std::io::stderr().is_terminal();
-    let mut progress = |done: usize, all: usize| {
+    let mut progress = |step: Step, done: usize, all: usize| {
         if live {
-            eprint!("\rchunk {done} of {all}");
+            let what = if step == Step::Programs { "program" } else { "chunk" };
+            eprint!("\r\x1b[K{what} {done} of {all}");
             let _ = std::io::stderr().flush();
         }
     };
-    let summary = bundle::write(lower, &Options { name, entry, assets }, &arguments.output, &mut progress)?;
+    let ahead = arguments.aot.then(Cache::from_env);
+    let summary = bundle::write(lower, &Options { name, entry, assets, ahead }, &arguments.output, &mut progress)?;
     if live {
         eprint!("\r\x1b[K");
     }
@@ -105,6 +112,14 @@ fn run(arguments: &Arguments) -> Result<(), PackError> {
             megabytes(summary.bytes),
             megabytes(summary.first_bytes),
         );
+        let compiled = &summary.compiled;
+        if arguments.aot {
+            let (functions, files) = (compiled.functions, compiled.modules.len());
+            println!("{functions} functions of {files} files compiled, {:.1} MB", megabytes(compiled.bytes));
+        }
+        for (path, why) in &compiled.left_out {
+            eprintln!("friscy-pack: {path} is not compiled ahead of time: {why}");
+        }
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use friscy_vfs::FileTree;
 use serde::{Deserialize, Serialize};
 
 /// The version of the bundle format that this crate writes and the page reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The name of the manifest in a bundle.
 pub const MANIFEST: &str = "manifest.json";
@@ -65,6 +65,8 @@ pub struct Manifest {
     pub chunks: Vec<FileRef>,
     /// Chunks that the first program needs: fetched before it starts.
     pub first: Vec<u32>,
+    /// Modules that were compiled ahead of time, in the order of their numbers.
+    pub modules: Vec<FileRef>,
     /// What is started.
     pub entry: Entry,
 }
@@ -78,4 +80,34 @@ pub struct Index {
     pub tree: FileTree,
     /// Where each chunk ends in that concatenation, in bytes, ascending.
     pub chunk_ends: Vec<u64>,
+    /// Files of which there are modules that were compiled ahead of time.
+    pub ahead: Vec<Ahead>,
+}
+
+/// A file that was compiled ahead of time. Its executable segments are what the module's own section says.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Ahead {
+    /// Where its contents begin in the concatenation of all chunks.
+    pub offset: u64,
+    /// The module's place in [`Manifest::modules`].
+    pub module: u32,
+    /// It may be loaded anywhere.
+    pub is_relative: bool,
+    /// How many functions the module has.
+    pub functions: u32,
+    /// Through how many places they leave for known addresses.
+    pub places: u32,
+    /// What of the file is executable.
+    pub segments: Vec<Segment>,
+}
+
+/// An executable part of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Segment {
+    /// Where it begins in the file.
+    pub offset: u32,
+    /// The address of that, as the file's headers count.
+    pub address: u32,
+    /// Bytes.
+    pub len: u32,
 }

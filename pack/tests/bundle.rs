@@ -36,11 +36,11 @@ fn fake_assets(dir: &Path) -> PathBuf {
 
 fn options(lower: &dyn Lower, assets: &Path) -> Options {
     let entry = entry::complete(lower, &Wishes::default()).unwrap();
-    Options { name: "test".into(), entry, assets: assets.into() }
+    Options { name: "test".into(), entry, assets: assets.into(), ahead: None }
 }
 
 fn write(lower: &dyn Lower, options: &Options, out: &Path) -> Result<bundle::Summary, PackError> {
-    bundle::write(lower, options, out, &mut |_, _| {})
+    bundle::write(lower, options, out, &mut |_, _, _| {})
 }
 
 fn all_files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {

@@ -44,7 +44,7 @@ function receive(message) {
       printer.print(message.bytes, () => send({ type: 'taken', bytes: message.bytes.length }));
       break;
     case 'exit':
-      if (timed) clock.tell(globalThis.friscyStats().modules);
+      if (timed) clock.tell(globalThis.friscyStats());
       end(message.signal ? 128 + message.signal : message.code);
       break;
     case 'error':

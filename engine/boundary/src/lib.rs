@@ -285,6 +285,12 @@ pub trait Cpu {
         Err(MemError::NoSuch)
     }
 
+    /// Says what an object holds, and nobody changes: a file of the image whose contents begin at `offset` in what the image's
+    /// files lie in. Who has such files in another form can know them by it.
+    fn object_is_file(&mut self, object: ObjectId, offset: u64) {
+        let _ = (object, offset);
+    }
+
     /// Reads from an object; bytes beyond its end are not read.
     /// Returns how many bytes were read.
     fn object_read(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> usize;

@@ -131,6 +131,13 @@ pub enum Request<'a> {
         /// Bytes.
         len: u64,
     },
+    /// [`Cpu::object_is_file`].
+    ObjectIsFile {
+        /// The object.
+        object: ObjectId,
+        /// Where its contents begin.
+        offset: u64,
+    },
     /// [`Cpu::object_read`].
     ObjectRead {
         /// Object.
@@ -237,6 +244,10 @@ pub fn dispatch(cpu: &mut impl Cpu, request: &[u8]) -> Result<Vec<u8>, postcard:
             Reply::Ran { ran, regs: Cow::Owned(regs) }
         }
         Request::ObjectCreate { len } => Reply::Object(cpu.object_create(len)),
+        Request::ObjectIsFile { object, offset } => {
+            cpu.object_is_file(object, offset);
+            Reply::Nothing
+        }
         Request::ObjectRead { object, offset, len } => {
             let mut buf = sized(len);
             let read = cpu.object_read(object, offset, &mut buf);
@@ -383,6 +394,10 @@ impl<T: Transport> Cpu for Remote<T> {
             Ok(Reply::Object(result)) => result,
             _ => Err(MemError::NoMemory),
         }
+    }
+
+    fn object_is_file(&mut self, object: ObjectId, offset: u64) {
+        self.order(&Request::ObjectIsFile { object, offset });
     }
 
     fn object_read(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> usize {

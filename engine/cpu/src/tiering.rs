@@ -8,8 +8,8 @@
 use crate::jumps::Jumps;
 use crate::lift::{Translator, is_cut};
 use crate::translate::{CodeMemory, Key};
-use friscy_lift_ir::{BlockData, Region};
-use friscy_seam::{Code, Prepared, Site, Tier, TierStats};
+use friscy_lift_ir::{BlockData, Region, RoundingClass};
+use friscy_seam::{Ahead, Code, Prepared, Site, Tier, TierStats};
 use rustc_hash::FxHashMap;
 use std::cell::RefCell;
 use std::ops::Range;
@@ -118,9 +118,40 @@ pub(crate) struct Taken {
 /// What is known of a region that may be compiled: the pages it is from, and the layout they were seen in.
 pub(crate) type Fit = Option<(Vec<u64>, u64)>;
 
+/// How many samples an address space that is a copy of another one takes before modules that were compiled ahead of time
+/// come to it: most copies only start another program.
+const SAMPLES_BEFORE_AHEAD: u32 = 24;
+
+/// A module of code that was compiled ahead of time, in an address space.
+struct Attached {
+    ahead: Ahead,
+    /// Where the file's bytes are as they were, in order.
+    valid: Vec<Range<u64>>,
+    /// The tier was told.
+    is_told: bool,
+}
+
+/// Code of such a module that was found.
+struct Adopted {
+    span: Range<u64>,
+    keys: Vec<Key>,
+}
+
+/// Takes `range` out of others, which are in order.
+fn cut(ranges: &mut Vec<Range<u64>>, range: &Range<u64>) {
+    let parts = |r: &Range<u64>| [r.start..r.end.min(range.start), r.start.max(range.end)..r.end];
+    *ranges = ranges.iter().flat_map(parts).filter(|part| part.start < part.end).collect();
+}
+
 /// The compiled tier and what it has.
 pub(crate) struct Upper {
     make: MakeCompiler,
+    attached: Vec<Attached>,
+    adopted: FxHashMap<Code, Adopted>,
+    /// Samples until modules are asked for that the tier was not told of.
+    wait: u32,
+    /// How many functions of such modules were found.
+    pub(crate) found: u64,
     pub(crate) policy: Policy,
     /// What is left of the slice, over all times that code of the first tier is entered.
     pub(crate) left: i64,
@@ -140,6 +171,10 @@ impl Upper {
     pub(crate) fn new(make: MakeCompiler, policy: Policy) -> Upper {
         Upper {
             make,
+            attached: Vec::new(),
+            adopted: FxHashMap::default(),
+            wait: 0,
+            found: 0,
             policy,
             left: policy.slice,
             tier: None,
@@ -161,6 +196,75 @@ impl Upper {
         }
     }
 
+    /// Takes a module of code that was compiled ahead of time, for the code in `range`.
+    pub(crate) fn attach(&mut self, ahead: Ahead, range: Range<u64>) {
+        match self.attached.iter_mut().find(|attached| attached.ahead == ahead) {
+            Some(attached) => {
+                cut(&mut attached.valid, &range);
+                attached.valid.push(range);
+                attached.valid.sort_unstable_by_key(|range| range.start);
+            }
+            None => self.attached.push(Attached { ahead, valid: vec![range], is_told: false }),
+        }
+        if self.wait == 0 {
+            self.tell();
+        }
+    }
+
+    /// Tells the tier of modules that it does not know of.
+    fn tell(&mut self) {
+        for attached in self.attached.iter_mut().filter(|attached| !attached.is_told) {
+            attached.is_told = true;
+            self.tier.get_or_insert_with(|| (self.make)()).attach(&attached.ahead);
+        }
+    }
+
+    /// The tier has nothing any more of what it was told.
+    pub(crate) fn untell(&mut self) {
+        self.attached.iter_mut().for_each(|attached| attached.is_told = false);
+        self.found = 0;
+        self.wait = SAMPLES_BEFORE_AHEAD;
+    }
+
+    /// Has no modules from now on that were compiled ahead of time.
+    pub(crate) fn drop_attached(&mut self) {
+        self.attached.clear();
+    }
+
+    /// Whether there are any.
+    pub(crate) fn has_attached(&self) -> bool {
+        !self.attached.is_empty()
+    }
+
+    /// Whether one came since this was last asked.
+    pub(crate) fn has_arrived(&mut self) -> bool {
+        self.has_attached() && self.tier().is_some_and(|tier| tier.arrived())
+    }
+
+    /// The code for `key` of a module that was compiled ahead of time, which is known from now on.
+    pub(crate) fn adopt(&mut self, key: Key) -> Option<Code> {
+        // Samples of code that another tier runs are not needed, but what is compiled is for one class only.
+        if key.rounding != RoundingClass::Rne {
+            return None;
+        }
+        let tier = self.tier.as_mut()?;
+        for attached in &self.attached {
+            let Some(valid) = attached.valid.iter().find(|range| range.contains(&key.pc)) else { continue };
+            let Some((code, span)) = tier.find(&attached.ahead, key.pc) else { continue };
+            if span.start < valid.start || valid.end < span.end {
+                continue;
+            }
+            let adopted = self.adopted.entry(code).or_insert_with(|| {
+                self.found += 1;
+                Adopted { span, keys: Vec::new() }
+            });
+            adopted.keys.push(key);
+            self.codes.insert(key, Compiled { code, more_pages: 0, layout: 0 });
+            return Some(code);
+        }
+        None
+    }
+
     /// How often everything was forgotten.
     pub(crate) fn clears(&self) -> u64 {
         self.clears
@@ -168,6 +272,10 @@ impl Upper {
 
     /// Counts a sample; whether the code is hot now.
     pub(crate) fn sample(&mut self, key: Key) -> bool {
+        self.wait = self.wait.saturating_sub(1);
+        if self.wait == 0 {
+            self.tell();
+        }
         if self.samples.len() >= MAX_SAMPLED {
             self.samples.clear();
         }
@@ -428,6 +536,19 @@ impl Upper {
             }
             keeps
         });
+        for attached in &mut self.attached {
+            cut(&mut attached.valid, &range);
+        }
+        self.attached.retain(|attached| !attached.valid.is_empty());
+        self.adopted.retain(|_, adopted| {
+            let keeps = adopted.span.start >= range.end || range.start >= adopted.span.end;
+            if !keeps {
+                adopted.keys.iter().for_each(|key| {
+                    codes.remove(key);
+                });
+            }
+            keeps
+        });
         if let Some(tier) = self.tier() {
             tier.forget(range);
         }
@@ -440,9 +561,14 @@ impl Upper {
         self.samples.clear();
         self.functions.clear();
         self.newest.clear();
+        self.adopted.clear();
         self.clears += 1;
+        self.attached.iter_mut().for_each(|attached| attached.is_told = false);
         if let Some(tier) = self.tier() {
             tier.clear();
+        }
+        if self.wait == 0 {
+            self.tell();
         }
     }
 }
@@ -458,7 +584,18 @@ impl Drop for Upper {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use friscy_lift_ir::RoundingClass;
+
+    #[test]
+    #[allow(clippy::single_range_in_vec_init, reason = "lists of ranges, of which there may be one")]
+    fn what_changed_is_not_valid_any_more() {
+        let mut ranges = vec![0x1000..0x4000, 0x8000..0x9000];
+        cut(&mut ranges, &(0x2000..0x3000));
+        assert_eq!(ranges, [0x1000..0x2000, 0x3000..0x4000, 0x8000..0x9000]);
+        cut(&mut ranges, &(0x3800..0x8800));
+        assert_eq!(ranges, [0x1000..0x2000, 0x3000..0x3800, 0x8800..0x9000]);
+        cut(&mut ranges, &(0..0x8800));
+        assert_eq!(ranges, [0x8800..0x9000]);
+    }
 
     #[test]
     fn a_function_is_where_its_pieces_are() {

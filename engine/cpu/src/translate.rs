@@ -10,7 +10,7 @@ use crate::lift::{Translator, fetch_bits};
 use crate::sampler::{Level, Sampler};
 use crate::tiering::{MakeCompiler, Policy, Upper};
 use friscy_lift_ir::{JumpKind, Region, RoundingClass};
-use friscy_seam::{Code, Prepared, Site, Tier, TierStats};
+use friscy_seam::{Ahead, Code, Prepared, Site, Tier, TierStats};
 use rustc_hash::FxHashMap;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -222,12 +222,55 @@ impl Translations {
     #[inline]
     pub(crate) fn compiled_code(&mut self, key: Key, memory: &dyn CodeMemory) -> Result<Option<Code>, Untranslatable> {
         let Some(upper) = &mut self.upper else { return Ok(None) };
-        let Some(entry) = upper.codes.get_mut(&key) else { return Ok(None) };
+        let Some(entry) = upper.codes.get_mut(&key) else {
+            // What is translated already was looked for when its module came.
+            let is_new = upper.has_attached() && !self.codes.contains_key(&key);
+            return Ok(if is_new { upper.adopt(key) } else { None });
+        };
         if self.shared && entry.layout != self.layout {
             check_present(key.pc, entry.more_pages, memory)?;
             entry.layout = self.layout;
         }
         Ok(Some(entry.code))
+    }
+
+    /// Has a module of code that was compiled ahead of time run the code in `range`, for as long as that does not change.
+    /// Code that is not shared is asked for.
+    pub fn attach(&mut self, ahead: Ahead, range: Range<u64>) {
+        if let Some(upper) = self.upper.as_mut().filter(|_| !self.shared) {
+            upper.attach(ahead, range);
+        }
+    }
+
+    /// Looks whether modules came that were attached; what runs goes on in their code then.
+    pub fn hear_of_attached(&mut self) {
+        if let Some(upper) = self.upper.as_mut().filter(|upper| upper.has_attached()) {
+            if upper.has_arrived() {
+                let mut found: Vec<Key> = self.codes.keys().copied().collect();
+                found.retain(|key| !upper.codes.contains_key(key) && upper.adopt(*key).is_some());
+                self.divert(&found);
+            }
+        }
+    }
+
+    /// Has code that was compiled ahead of time run nothing any more. [`Translations::clear_compiled`] is called next.
+    pub fn drop_attached(&mut self) {
+        if let Some(upper) = &mut self.upper {
+            upper.drop_attached();
+        }
+    }
+
+    /// How many functions were found that were compiled ahead of time.
+    pub fn found_ahead(&self) -> u64 {
+        self.upper.as_ref().map_or(0, |upper| upper.found)
+    }
+
+    /// Forgets what the compiled tier has, since the address space is a copy of another one now.
+    pub fn detach_compiled(&mut self) {
+        if let Some(upper) = &mut self.upper {
+            upper.untell();
+        }
+        self.clear_compiled();
     }
 
     /// The compiled tier, of which there is code.

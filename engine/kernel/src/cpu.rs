@@ -79,6 +79,10 @@ impl CpuRef {
         self.0.borrow_mut().run(mm, regs, fuel)
     }
 
+    pub fn object_is_file(&self, object: ObjectId, offset: u64) {
+        self.0.borrow_mut().object_is_file(object, offset);
+    }
+
     pub fn object_create(&self, len: u64) -> Result<ObjectId, MemError> {
         self.0.borrow_mut().object_create(len)
     }
@@ -122,6 +126,11 @@ impl ObjectRef {
     pub fn create(cpu: &CpuRef, len: u64) -> Result<ObjectRef, MemError> {
         let id = cpu.object_create(len)?;
         Ok(ObjectRef(Rc::new(OwnedObject { id, cpu: cpu.clone() })))
+    }
+
+    /// Says that it holds a file of the image; see [`Cpu::object_is_file`](friscy_boundary::Cpu::object_is_file).
+    pub fn is_file(&self, offset: u64) {
+        self.0.cpu.object_is_file(self.0.id, offset);
     }
 
     /// Makes an object of the `len` bytes of an open file of the host, where that can be had.

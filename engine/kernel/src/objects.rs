@@ -120,6 +120,9 @@ impl Kernel {
             None => self.fill_object(inode)?,
         };
         if unmodified && !writable {
+            if let Some((_, extent)) = inode.unmodified() {
+                object.is_file(extent.offset);
+            }
             self.file_objects.copies.insert(key, (inode.version(), object.clone()));
         } else {
             self.file_objects.copies.remove(&key);

@@ -1,6 +1,6 @@
 //! What the glue calls. Everything is plain numbers; addresses are those of this instance's memory.
 
-use crate::compiler::{self, FIXED, Page};
+use crate::compiler::{self, Page};
 use crate::{Instance, WINDOW_BASE, heap};
 use friscy_boundary::{Exit, MemError, PAGE_SIZE, Ran, WINDOW_SIZE};
 use friscy_cpu::soft::{Committed, USED};
@@ -44,7 +44,7 @@ impl Committed for Window {
     }
 
     fn pages(&self) -> NonNull<u8> {
-        FIXED.pages()
+        compiler::pages()
     }
 }
 
@@ -80,7 +80,7 @@ extern "C" fn init(base_slot: u32, fused: u32) {
     let make = move || -> Box<dyn Tier> { Box::new(Wasm::new(Page { form: Rc::clone(&page) }, MAX_COMPILED_BYTES)) };
     let tier = Box::new(Interp::new(heap::CODE_BYTES));
     // SAFETY: the place of the state is there for as long as the memory, and nobody else uses it.
-    globals().instance = Some(unsafe { Instance::new(Window, FIXED.state(), tier, Rc::new(make), form) });
+    globals().instance = Some(unsafe { Instance::new(Window, compiler::state(), tier, Rc::new(make), form) });
 }
 
 /// Forgets what was compiled, since the address space is another instance's now, whose table has none of it.
@@ -98,22 +98,29 @@ extern "C" fn compiled() -> u32 {
     globals().instance.as_mut().map_or(0, |instance| instance.compiled() as u32)
 }
 
-/// The end of the instance's own data in use, but for translated code.
+/// How many functions run that were compiled ahead of time.
+#[unsafe(no_mangle)]
+extern "C" fn found_ahead() -> u32 {
+    globals().instance.as_mut().map_or(0, |instance| instance.found_ahead() as u32)
+}
+
+/// The end of the instance's own data in use, but for what is at fixed addresses.
 #[unsafe(no_mangle)]
 extern "C" fn high_water() -> usize {
     heap::high_water()
 }
 
-/// Where translated code is.
+/// Where the state, the page bytes and translated code are, which have fixed addresses.
 #[unsafe(no_mangle)]
-extern "C" fn code_base() -> usize {
-    heap::CODE_BASE
+extern "C" fn fixed_base() -> usize {
+    heap::FIXED_BASE
 }
 
-/// How many bytes from [`code_base`] on were ever written.
+/// How many bytes from [`fixed_base`] on were ever written.
 #[unsafe(no_mangle)]
-extern "C" fn code_written() -> usize {
-    globals().instance.as_mut().map_or(0, Instance::code_written)
+extern "C" fn fixed_written() -> usize {
+    let code = globals().instance.as_mut().map_or(0, Instance::code_written);
+    heap::CODE_BASE - heap::FIXED_BASE + code
 }
 
 /// A buffer for a request of `len` bytes.

@@ -16,12 +16,15 @@ pub(crate) const CODE_BYTES: usize = 12 << 20;
 /// out what is not written of it.
 pub(crate) const CODE_BASE: usize = WINDOW_BASE - GAP - CODE_BYTES;
 
+/// Where the state is and the page bytes, and behind them translated code: the heap ends there.
+pub(crate) const FIXED_BASE: usize = friscy_wasm::Layout::BROWSER.state as usize;
+
 unsafe extern "C" {
     /// The end of the instance's static data, from the linker.
     static __heap_base: u8;
 }
 
-/// Hands out what lies between the static data and the place of translated code, upwards.
+/// Hands out what lies between the static data and what has a fixed address, upwards.
 struct BelowWindow {
     next: UnsafeCell<usize>,
 }
@@ -42,7 +45,7 @@ unsafe impl Allocator for BelowWindow {
     fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
         let at = self.next();
         match size.checked_next_multiple_of(CHUNK).and_then(|size| Some((size, at.checked_add(size)?))) {
-            Some((size, end)) if end <= CODE_BASE => {
+            Some((size, end)) if end <= FIXED_BASE => {
                 // SAFETY: as in `next`.
                 unsafe { *self.next.get() = end };
                 (at as *mut u8, size, 0)
@@ -134,7 +137,7 @@ static HEAP: Heap = Heap {
     code: Cell::new(false),
 };
 
-/// The end of what the instance uses below [`CODE_BASE`]: bytes from there on are zero.
+/// The end of what the instance uses below [`FIXED_BASE`]: bytes from there on are zero.
 pub(crate) fn high_water() -> usize {
     // SAFETY: one thread; the reference does not outlive the statement.
     unsafe { (*HEAP.blocks.get()).allocator().next() }

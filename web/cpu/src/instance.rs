@@ -3,7 +3,7 @@
 use friscy_boundary::{Exit, Ran, Regs, WINDOW_SIZE};
 use friscy_cpu::soft::{Committed, SoftSpace};
 use friscy_cpu::{Changed, MakeCompiler, Policy, RunMemory, Stop, Translations, Translator, load, run, store};
-use friscy_seam::{State, Tier};
+use friscy_seam::{Ahead, State, Tier};
 use friscy_wasm::AccessForm;
 use friscy_web_messages::{MAX_BYTES, Reply, Request, encode};
 use std::borrow::Cow;
@@ -66,7 +66,12 @@ impl<M: Committed> Instance<M> {
 
     /// Forgets what was compiled: another instance has it.
     pub fn detach(&mut self) {
-        self.translations.clear_compiled();
+        self.translations.detach_compiled();
+    }
+
+    /// How many functions run that were compiled ahead of time.
+    pub fn found_ahead(&self) -> u64 {
+        self.translations.found_ahead()
     }
 
     /// How many regions were compiled.
@@ -124,7 +129,16 @@ impl<M: Committed> Instance<M> {
                 let dirty = self.space.take_dirty(addr..addr + len);
                 Reply::Ranges(dirty.into_iter().map(|range| (range.start, range.end - range.start)).collect())
             }
+            Request::Attach { addr, len, module, base, functions, places } => {
+                // Loads of such code have the plain form.
+                if self.form.get() == AccessForm::Plain {
+                    let ahead = Ahead { module, base, functions, places };
+                    self.translations.attach(ahead, addr..addr.saturating_add(len));
+                }
+                Reply::Memory(Ok(()))
+            }
             Request::ExactFaults => {
+                self.translations.drop_attached();
                 if self.form.replace(AccessForm::Checked) == AccessForm::Plain {
                     self.translations.clear_compiled();
                 }
@@ -169,6 +183,7 @@ impl<M: Committed> Instance<M> {
         // SAFETY: the promise made at construction.
         let state = unsafe { &mut *self.state.as_ptr() };
         load(state, regs, fuel);
+        self.translations.hear_of_attached();
         loop {
             // SAFETY: the state was made with this space's window and page bytes; every change of executable pages
             // forgets their translations; wasm accesses are checked or trap, so there is no handler to install.

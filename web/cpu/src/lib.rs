@@ -13,10 +13,11 @@ mod exports;
 mod heap;
 mod instance;
 
+use friscy_wasm::Layout;
 pub use instance::Instance;
 
 /// Where the guest's window begins in the memory: 256 MiB, so that window and data together are wasm's 4 GiB.
-pub const WINDOW_BASE: usize = 0x1000_0000;
+pub const WINDOW_BASE: usize = Layout::BROWSER.window as usize;
 
 /// Bytes below [`WINDOW_BASE`] that nothing uses, so that a small negative displacement reaches nobody's data.
 pub const GAP: usize = 0x1_0000;

@@ -8,6 +8,7 @@ use crate::areas::{Areas, object_of};
 use crate::object::Object;
 use friscy_boundary::{Backing, CopyFault, Cpu, Exit, Mapping, MemError, MmId, ObjectId, PAGE_SIZE, Prot, Ran, Regs};
 use friscy_web_messages::{MAX_BYTES, Reply, Request, decode, encode};
+use friscy_pack::manifest::Ahead;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -44,6 +45,8 @@ pub struct WebCpu<G: Glue> {
     glue: G,
     spaces: BTreeMap<MmId, Space>,
     objects: BTreeMap<ObjectId, Object>,
+    /// What was compiled ahead of time, by where the contents of its files begin.
+    ahead: BTreeMap<u64, Ahead>,
     next_object: u32,
     /// Counts changes of objects.
     clock: u64,
@@ -52,7 +55,48 @@ pub struct WebCpu<G: Glue> {
 impl<G: Glue> WebCpu<G> {
     /// No address spaces and no objects.
     pub fn new(glue: G) -> WebCpu<G> {
-        WebCpu { glue, spaces: BTreeMap::new(), objects: BTreeMap::new(), next_object: 1, clock: 0 }
+        WebCpu {
+            glue,
+            spaces: BTreeMap::new(),
+            objects: BTreeMap::new(),
+            ahead: BTreeMap::new(),
+            next_object: 1,
+            clock: 0,
+        }
+    }
+
+    /// The same with modules that were compiled ahead of time.
+    #[must_use]
+    pub fn with_ahead(mut self, modules: Vec<Ahead>) -> WebCpu<G> {
+        self.ahead = modules.into_iter().map(|ahead| (ahead.offset, ahead)).collect();
+        self
+    }
+
+    /// Tells an address space of the module that was compiled of what it has mapped executable, if there is one.
+    fn attach(&mut self, mm: MmId, range: &Range<u64>, object: ObjectId, offset: u64) {
+        let file = self.objects.get(&object).and_then(|object| object.file);
+        let Some(ahead) = file.and_then(|file| self.ahead.get(&file)) else { return };
+        let mut requests = Vec::new();
+        for segment in &ahead.segments {
+            let (start, len) = (u64::from(segment.offset), u64::from(segment.len));
+            let (from, to) = (start.max(offset), (start + len).min(offset + (range.end - range.start)));
+            // Where the file's first byte is mapped is not what its headers count from.
+            let base = range.start.wrapping_sub(offset).wrapping_add(start).wrapping_sub(segment.address.into());
+            if from < to && (ahead.is_relative || base == 0) {
+                requests.push(Request::Attach {
+                    addr: range.start + (from - offset),
+                    len: to - from,
+                    module: ahead.module,
+                    base,
+                    functions: ahead.functions,
+                    places: ahead.places,
+                });
+            }
+        }
+        for request in requests {
+            // It cannot fail but for an address space that failed for good.
+            let _ = self.memory(mm, &request);
+        }
     }
 
     /// The glue.
@@ -323,7 +367,13 @@ impl<G: Glue> Cpu for WebCpu<G> {
         }
         match backing {
             Backing::Anonymous => Ok(()),
-            Backing::Private { object, offset } => self.load(mm, range, object, offset, false),
+            Backing::Private { object, offset } => {
+                self.load(mm, range.clone(), object, offset, false)?;
+                if prot.exec {
+                    self.attach(mm, &range, object, offset);
+                }
+                Ok(())
+            }
             Backing::Shared { object, offset } => {
                 if let Some(space) = self.spaces.get_mut(&mm) {
                     space.shares = true;
@@ -419,6 +469,12 @@ impl<G: Glue> Cpu for WebCpu<G> {
         self.next_object += 1;
         self.objects.insert(id, Object::new(len));
         Ok(id)
+    }
+
+    fn object_is_file(&mut self, object: ObjectId, offset: u64) {
+        if let Some(object) = self.objects.get_mut(&object) {
+            object.file = Some(offset);
+        }
     }
 
     fn object_read(&mut self, object: ObjectId, offset: u64, buf: &mut [u8]) -> usize {

@@ -21,11 +21,13 @@ pub(crate) struct Object {
     pub released: bool,
     /// How many mapped areas refer to it.
     pub areas: u32,
+    /// Where the contents of the file begin that it holds, and nobody changes.
+    pub file: Option<u64>,
 }
 
 impl Object {
     pub fn new(len: u64) -> Object {
-        Object { len, pages: BTreeMap::new(), released: false, areas: 0 }
+        Object { len, pages: BTreeMap::new(), released: false, areas: 0, file: None }
     }
 
     pub fn len(&self) -> u64 {

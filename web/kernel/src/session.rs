@@ -54,7 +54,7 @@ impl Session {
         std::panic::set_hook(Box::new(|info| log(&info.to_string())));
         let Boot { entry, chunks: count } =
             serde_json::from_slice(config).map_err(|error| format!("manifest: {error}"))?;
-        let Index { format, tree, chunk_ends } =
+        let Index { format, tree, chunk_ends, ahead } =
             postcard::from_bytes(index).map_err(|error| format!("index of files: {error}"))?;
         if format != FORMAT || chunk_ends.len() != count {
             return Err(format!("index of files: format {format}, {} chunks of {count}", chunk_ends.len()));
@@ -76,7 +76,7 @@ impl Session {
             ..KernelConfig::default()
         };
         let ports = Ports {
-            cpu: Box::new(WebCpu::new(ImportedGlue)),
+            cpu: Box::new(WebCpu::new(ImportedGlue).with_ahead(ahead)),
             vfs,
             file_clock,
             clock: Box::new(WebClock),

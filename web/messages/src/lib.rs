@@ -121,6 +121,22 @@ pub enum Request<'a> {
         /// Bytes.
         len: u64,
     },
+    /// Has a module of code that was compiled ahead of time run the code in a range for as long as that does not change:
+    /// [`Reply::Memory`].
+    Attach {
+        /// First address.
+        addr: u64,
+        /// Bytes.
+        len: u64,
+        /// The module's number in the bundle.
+        module: u32,
+        /// What is added to addresses of the file's headers, modulo 2^64.
+        base: u64,
+        /// How many functions the module has.
+        functions: u32,
+        /// Through how many places its functions leave for known addresses.
+        places: u32,
+    },
     /// From now on every fault is exact: [`Reply::Memory`].
     ExactFaults,
     /// Forgets translations of code: [`Reply::Memory`].

@@ -1,5 +1,6 @@
 /** From the address of a manifest to a machine that is ready to run. */
 
+import { Ahead } from './ahead';
 import { Fetcher, inflate } from './fetcher';
 import { type Host, Kernel } from './kernel';
 import { type FileRef, type Manifest, parseManifest } from './manifest';
@@ -40,8 +41,9 @@ export async function load(manifestUrl: string, listener: Listener): Promise<Loa
   const compiled = async (file: FileRef): Promise<WebAssembly.Module> => WebAssembly.compile(await inflated(file));
 
   // What takes longest to become useful is asked for first, and each is used as it comes.
+  const ahead = new Ahead(manifest.modules, async (file) => inflate(await fetcher.get(file)));
   const pooled = compiled(manifest.cpu).then((module) => {
-    const pool = new Pool(module, (error) => console.error('a process ended by a fault of the engine:', error));
+    const pool = new Pool(module, ahead, (error) => console.error('a process ended by a fault of the engine:', error));
     pool.prepare();
     return pool;
   });

@@ -13,7 +13,7 @@ export interface FileRef {
 /** The bundle's table of contents. */
 export interface Manifest {
   /** Version of the bundle format. */
-  format: 1;
+  format: 2;
   /** The program that wrote it, and its version. */
   producer: string;
   /** What the bundle calls itself. */
@@ -26,6 +26,8 @@ export interface Manifest {
   chunks: FileRef[];
   /** Chunks that the first programs need, fetched before they start. */
   first: number[];
+  /** Modules that were compiled ahead of time, by their numbers. */
+  modules: FileRef[];
   entry: {
     argv: string[];
     env: string[];
@@ -53,11 +55,11 @@ export function parseManifest(text: string, url: string): Manifest {
       detail: `${url}: ${String(error)}`,
     });
   }
-  if (manifest.format !== 1) {
+  if (manifest.format !== 2) {
     throw new Failure({
       title: 'The bundle and this page do not belong together.',
       advice: 'Reload without cache, or pack the image again.',
-      detail: `${url}: format ${String(manifest.format)}, this page reads 1`,
+      detail: `${url}: format ${String(manifest.format)}, this page reads 2`,
     });
   }
   return manifest;

@@ -7,6 +7,11 @@
  * the cpu's data in use and of the mapped ranges is the whole of an address space. `web/spike` proves it.
  */
 
+import type { Ahead } from './ahead';
+
+/** How many words a wish for a module has. */
+const WISH_WORDS = 8;
+
 /** Where the guest's window begins in a cpu memory. */
 export const WINDOW_BASE = 0x1000_0000;
 const WASM_PAGE = 65536;
@@ -45,12 +50,16 @@ interface CpuExports {
   compiled(): number;
   /** The exact implementation of floating-point ops, for compiled code. */
   float: WebAssembly.ExportValue;
-  /** The end of the instance's own data in use, but for code; the bytes from there to {@link code_base} are zero. */
+  /** How many functions run that were compiled ahead of time. */
+  found_ahead(): number;
+  /** Takes the next wish for a module that was compiled ahead of time; where its {@link WISH_WORDS} words are, or 0. */
+  wanted(): number;
+  /** The end of the instance's own data in use below {@link fixed_base}; the bytes from there on are zero. */
   high_water(): number;
-  /** Where translated code is; it ends before the window. */
-  code_base(): number;
-  /** How many bytes of it were ever written; those after them are zero. */
-  code_written(): number;
+  /** Where state, page bytes and translated code are; they end before the window. */
+  fixed_base(): number;
+  /** How many bytes of them were ever written; those after them are zero. */
+  fixed_written(): number;
   /** A buffer for a request of `len` bytes. */
   request(len: number): number;
   /** Does what the request in the buffer asks and returns the reply's length. */
@@ -74,6 +83,9 @@ let fused: boolean | undefined;
 /** How many modules of compiled code there were. */
 let modules = 0;
 
+/** How many functions ran code that was compiled ahead of time, in address spaces that are no more in a memory. */
+let foundAhead = 0;
+
 /**
  * Whether an access beyond the memory trapped. The standard has no names for traps; Chromium's, Firefox's and Safari's are
  * "memory access out of bounds", "index out of bounds" and "Out of bounds memory access".
@@ -86,8 +98,9 @@ function isBeyondMemory(error: unknown): boolean {
 class Slot {
   readonly memory = new WebAssembly.Memory({ initial: PAGES_BELOW_WINDOW, maximum: ALL_PAGES });
   readonly exports: CpuExports;
-  /** The fresh instance's own data, from `stackTop` on. */
-  private readonly pristine: Uint8Array;
+  private readonly ahead: Ahead;
+  /** The fresh instance's own data. */
+  private readonly pristine: Parked;
   /** Where the instance's stack ends and its data begins. Below lies nothing that lives while no call is active. */
   private readonly stackTop: number;
   private view = new Uint8Array(0);
@@ -100,13 +113,23 @@ class Slot {
   /** Changes when another address space takes the place, so that what is compiled for one does not come to another. */
   private tenancy = 0;
 
-  constructor(module: WebAssembly.Module) {
-    const instance = new WebAssembly.Instance(module, { env: { memory: this.memory } });
+  constructor(module: WebAssembly.Module, ahead: Ahead) {
+    this.ahead = ahead;
+    const friscy = {
+      ahead_find: (module: number, address: number, to: number) => {
+        const found = ahead.find(module >>> 0, address >>> 0);
+        if (!found) return 0;
+        new Uint32Array(this.memory.buffer, to >>> 0, found.length).set(found);
+        return 1;
+      },
+      ahead_target: (module: number, cell: number) => ahead.target(module >>> 0, cell >>> 0),
+    };
+    const instance = new WebAssembly.Instance(module, { env: { memory: this.memory }, friscy });
     this.exports = instance.exports as unknown as CpuExports;
     this.baseSlot = this.exports.__indirect_function_table.length;
     this.exports.init(this.baseSlot, this.fuses() ? 1 : 0);
     this.stackTop = this.exports.__stack_pointer.value as number;
-    this.pristine = this.bytes.slice(this.stackTop, this.highWater);
+    this.pristine = this.save();
   }
 
   /** The whole memory as it is now: it grows. */
@@ -127,7 +150,7 @@ class Slot {
     const count = exports.collect_ranges();
     const found = new Uint32Array(this.memory.buffer, exports.ranges() >>> 0, count * 2);
     const pages = Array.from({ length: count }, (_, i): Part => [WINDOW_BASE + (found[2 * i] ?? 0), found[2 * i + 1] ?? 0]);
-    return [[stackTop, this.highWater - stackTop], [exports.code_base() >>> 0, exports.code_written()], ...pages];
+    return [[stackTop, this.highWater - stackTop], [exports.fixed_base() >>> 0, exports.fixed_written()], ...pages];
   }
 
   /** A reply of `len` bytes, which stays valid until the next call. */
@@ -187,6 +210,40 @@ class Slot {
     }
   }
 
+  /** Brings the modules that are asked for, which were compiled ahead of time. */
+  attach(): void {
+    for (let at = this.exports.wanted() >>> 0; at > 0; at = this.exports.wanted() >>> 0) {
+      const wish = new Uint32Array(this.memory.buffer, at, WISH_WORDS).slice();
+      const [number = 0, module = 0] = wish;
+      const loaded = this.ahead.loaded(module);
+      if (loaded) {
+        this.instantiate(loaded, wish);
+        continue;
+      }
+      const { tenancy } = this;
+      void this.ahead.load(module).then(
+        (compiled) => {
+          if (this.tenancy === tenancy) this.instantiate(compiled, wish);
+        },
+        (error: unknown) => {
+          console.error('code that was compiled ahead of time is not used:', error);
+          if (this.tenancy === tenancy) this.exports.installed(number, 0);
+        },
+      );
+    }
+  }
+
+  private instantiate(module: WebAssembly.Module, wish: Uint32Array): void {
+    const [number = 0, , low = 0, high = 0, slots = 0, end = 0, cells = 0, cache = 0] = wish;
+    const { float, __indirect_function_table: table } = this.exports;
+    if (table.length < end) table.grow(end - table.length);
+    const constants = { base: (BigInt(high) << 32n) | BigInt(low), 'base.low': low, slots, cells, cache };
+    // TypeScript's library does not know that globals of 64 bits may be imported as numbers.
+    const imports = { memory: this.memory, table, float, ...constants } as unknown as WebAssembly.ModuleImports;
+    new WebAssembly.Instance(module, { friscy: imports });
+    this.exports.installed(number, 1);
+  }
+
   private install(module: WebAssembly.Module, number: number, slots: number): void {
     const { float, __indirect_function_table: table } = this.exports;
     if (table.length < slots) table.grow(slots - table.length);
@@ -207,8 +264,9 @@ class Slot {
 
   /** Leaves the memory as a fresh instance has it. */
   wipe(): void {
+    foundAhead += this.exports.found_ahead();
     for (const [at, len] of this.parts()) this.bytes.fill(0, at, at + len);
-    this.bytes.set(this.pristine, this.stackTop);
+    for (const { at, bytes } of this.pristine) this.bytes.set(bytes, at);
     const table = this.exports.__indirect_function_table;
     for (let slot = this.baseSlot; slot < table.length; slot++) table.set(slot, null);
     this.tenancy += 1;
@@ -238,6 +296,8 @@ interface Space {
 
 /** Counters for tests and for the curious. */
 export interface PoolStats {
+  /** Functions that ran code that was compiled ahead of time, in each address space that has a memory or had one. */
+  foundAhead: number;
   /** Regions compiled in the address spaces that have a memory. */
   compiled: number;
   /** Modules of compiled code that there ever were. */
@@ -250,6 +310,7 @@ export interface PoolStats {
 
 export class Pool {
   private readonly module: WebAssembly.Module;
+  private readonly ahead: Ahead;
   private size = 2;
   private readonly onTrap: (error: unknown) => void;
   private readonly slots: Slot[] = [];
@@ -261,8 +322,9 @@ export class Pool {
   /** What the parked address spaces hold. */
   private parkedBytes = 0;
 
-  constructor(module: WebAssembly.Module, onTrap: (error: unknown) => void) {
+  constructor(module: WebAssembly.Module, ahead: Ahead, onTrap: (error: unknown) => void) {
     this.module = module;
+    this.ahead = ahead;
     this.onTrap = onTrap;
   }
 
@@ -273,12 +335,13 @@ export class Pool {
 
   /** Makes the first memory, which the first process then finds. */
   prepare(): void {
-    if (this.slots.length === 0) this.slots.push(new Slot(this.module));
+    if (this.slots.length === 0) this.slots.push(new Slot(this.module, this.ahead));
   }
 
   stats(): PoolStats {
     const compiled = this.slots.reduce((sum, slot) => sum + slot.exports.compiled(), 0);
-    return { compiled, modules, memories: this.slots.length, spaces: this.spaces.size, parks: this.parks, forks: this.forks };
+    const found = this.slots.reduce((sum, slot) => sum + slot.exports.found_ahead(), foundAhead);
+    return { compiled, foundAhead: found, modules, memories: this.slots.length, spaces: this.spaces.size, parks: this.parks, forks: this.forks };
   }
 
   /** Makes an empty address space; 0 when there is no memory for it. */
@@ -338,6 +401,7 @@ export class Pool {
       slot.bytes.set(from, slot.exports.request(from.length) >>> 0);
       const len = slot.exports.handle();
       slot.compile();
+      slot.attach();
       return slot.reply(len);
     } catch (error) {
       const space = this.spaces.get(number);
@@ -372,7 +436,7 @@ export class Pool {
     if (free) return free;
     if (this.slots.length < this.size) {
       try {
-        const slot = new Slot(this.module);
+        const slot = new Slot(this.module, this.ahead);
         this.slots.push(slot);
         return slot;
       } catch (error) {
@@ -397,7 +461,7 @@ export class Pool {
       slot.wipe();
       return slot;
     }
-    const fresh = new Slot(this.module);
+    const fresh = new Slot(this.module, this.ahead);
     this.slots[this.slots.indexOf(slot)] = fresh;
     return fresh;
   }

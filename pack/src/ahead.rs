@@ -1,0 +1,165 @@
+//! Compiling an image's programs and libraries ahead of time.
+
+use crate::PackError;
+use crate::layout::{Layout, read_file};
+use crate::manifest::{Ahead, FileRef, Segment};
+use crate::store;
+use friscy_aot::{AotError, compile, is_program};
+use friscy_image::Cache;
+use friscy_vfs::Lower;
+use friscy_wasm::ahead::{FORMAT, SECTION, Table};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+/// Bytes of a file that say whether it is a program.
+const HEAD: u64 = 64;
+
+/// What was compiled.
+#[derive(Default, Debug)]
+pub struct Compiled {
+    /// The modules' files, by number.
+    pub modules: Vec<FileRef>,
+    /// The files that they are of.
+    pub files: Vec<Ahead>,
+    /// How many functions they have.
+    pub functions: u64,
+    /// Bytes of the modules, before they are deflated.
+    pub bytes: u64,
+    /// Programs and libraries that were not compiled, with the reasons.
+    pub left_out: Vec<(String, AotError)>,
+}
+
+/// A program or library on its way to a compiling thread.
+struct Job {
+    number: usize,
+    offset: u64,
+    path: String,
+    bytes: Vec<u8>,
+}
+
+/// What became of one.
+type Outcome = Result<(FileRef, Ahead, u64), (String, Failed)>;
+
+/// Why there is no module of a file.
+enum Failed {
+    /// It cannot be compiled: it runs as it would without.
+    Refused(AotError),
+    /// The host failed.
+    Host(PackError),
+}
+
+/// Compiles every riscv64 program and library of the image on all of the host's processors, or takes what was compiled
+/// before from the cache; writes the modules into `dir`. `progress` is called with the number of files that are done and of
+/// those that there are.
+///
+/// # Errors
+/// [`PackError`] when the image cannot be read or a module not be written.
+pub fn compile_all(
+    lower: &dyn Lower,
+    layout: &Layout,
+    cache: Option<&Cache>,
+    dir: &Path,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Compiled, PackError> {
+    let mut programs = Vec::new();
+    for file in layout.files() {
+        if is_program(&read_file(lower, file.id, &file.path, file.extent.len.min(HEAD))?) {
+            programs.push(file);
+        }
+    }
+    let total = programs.len();
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(total.max(1));
+    let (send, receive) = sync_channel::<Job>(workers);
+    let receive = Mutex::new(receive);
+    let outcomes: Mutex<Vec<Option<Outcome>>> = Mutex::new((0..total).map(|_| None).collect());
+    let done = AtomicUsize::new(0);
+    let read: Result<(), PackError> = thread::scope(|scope| {
+        let work = || {
+            scope.spawn(|| {
+                while let Some(job) = next(&receive) {
+                    let number = job.number;
+                    let outcome = module(&job, cache, dir).map_err(|failed| (job.path, failed));
+                    let mut outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+                    outcomes[number] = Some(outcome);
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        };
+        let threads: Vec<_> = (0..workers).map(|_| work()).collect();
+        let read = programs.iter().enumerate().try_for_each(|(number, file)| {
+            let bytes = read_file(lower, file.id, &file.path, file.extent.len)?;
+            let path = format!("/{}", String::from_utf8_lossy(&file.path));
+            // The workers take until the channel closes, so there is always one to receive.
+            let _ = send.send(Job { number, offset: file.extent.offset, path, bytes });
+            progress(done.load(Ordering::Relaxed), total);
+            Ok(())
+        });
+        drop(send);
+        while read.is_ok() && threads.iter().any(|thread| !thread.is_finished()) {
+            progress(done.load(Ordering::Relaxed), total);
+            thread::sleep(std::time::Duration::from_millis(100));
+        }
+        read
+    });
+    read?;
+    let mut compiled = Compiled::default();
+    for outcome in outcomes.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten() {
+        match outcome {
+            Ok((file, ahead, bytes)) => {
+                compiled.functions += u64::from(ahead.functions);
+                compiled.bytes += bytes;
+                compiled.files.push(Ahead { module: compiled.modules.len() as u32, ..ahead });
+                compiled.modules.push(file);
+            }
+            Err((path, Failed::Refused(error))) => compiled.left_out.push((path, error)),
+            Err((_, Failed::Host(error))) => return Err(error),
+        }
+    }
+    Ok(compiled)
+}
+
+fn next(receive: &Mutex<Receiver<Job>>) -> Option<Job> {
+    receive.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+}
+
+/// The module of one file, written into `dir`; its length too.
+fn module(job: &Job, cache: Option<&Cache>, dir: &Path) -> Result<(FileRef, Ahead, u64), Failed> {
+    let name = format!("{}-{FORMAT}-{}.wasm", store::sha256_hex(&job.bytes), env!("CARGO_PKG_VERSION"));
+    let kept = cache.and_then(|cache| cache.module(&name)).and_then(|wasm| Some((table(&wasm)?, wasm)));
+    let (table, wasm) = match kept {
+        Some(kept) => kept,
+        None => {
+            let wasm = compile(&job.bytes, friscy_aot::Options::default()).map_err(Failed::Refused)?.wasm;
+            // A cache that cannot be written to costs time only.
+            let _ = cache.map(|cache| cache.keep_module(&name, &wasm));
+            let read = table(&wasm).ok_or_else(|| AotError::Invalid(String::from("its section cannot be read")));
+            (read.map_err(Failed::Refused)?, wasm)
+        }
+    };
+    let segments = table.origin.segments.iter().map(|segment| Segment {
+        offset: segment.offset,
+        address: segment.address,
+        len: segment.len,
+    });
+    let ahead = Ahead {
+        offset: job.offset,
+        module: 0,
+        is_relative: table.origin.is_relative,
+        functions: table.functions(),
+        places: table.cells(),
+        segments: segments.collect(),
+    };
+    Ok((store::put(dir, &wasm).map_err(Failed::Host)?, ahead, wasm.len() as u64))
+}
+
+/// What a module's section says.
+fn table(wasm: &[u8]) -> Option<Table> {
+    let mut payloads = wasmparser::Parser::new(0).parse_all(wasm);
+    payloads.find_map(|payload| match payload {
+        Ok(wasmparser::Payload::CustomSection(section)) if section.name() == SECTION => Table::parse(section.data()),
+        _ => None,
+    })
+}
