@@ -62,11 +62,17 @@ export class Ahead {
   private readonly get: (file: FileRef) => Promise<Uint8Array<ArrayBuffer>>;
   private readonly modules = new Map<number, WebAssembly.Module>();
   private readonly tables = new Map<number, Table>();
+  private pending = 0;
   private readonly loading = new Map<number, Promise<WebAssembly.Module>>();
 
   constructor(files: FileRef[], get: (file: FileRef) => Promise<Uint8Array<ArrayBuffer>>) {
     this.files = files;
     this.get = get;
+  }
+
+  /** Whether any module is on its way. */
+  get isLoading(): boolean {
+    return this.pending > 0;
   }
 
   /** A module that is here. */
@@ -78,7 +84,8 @@ export class Ahead {
   load(number: number): Promise<WebAssembly.Module> {
     let loading = this.loading.get(number);
     if (!loading) {
-      loading = this.fetch(number);
+      this.pending += 1;
+      loading = this.fetch(number).finally(() => (this.pending -= 1));
       this.loading.set(number, loading);
     }
     return loading;

@@ -338,6 +338,11 @@ export class Pool {
     if (this.slots.length === 0) this.slots.push(new Slot(this.module, this.ahead));
   }
 
+  /** Whether code comes that was compiled ahead of time. */
+  get isLoading(): boolean {
+    return this.ahead.isLoading;
+  }
+
   stats(): PoolStats {
     const compiled = this.slots.reduce((sum, slot) => sum + slot.exports.compiled(), 0);
     const found = this.slots.reduce((sum, slot) => sum + slot.exports.found_ahead(), foundAhead);

@@ -14,6 +14,8 @@ import { Failure, type ToPage, type ToWorker } from './protocol';
 
 /** The longest the machine runs before keys, fetches and timers get their turn. */
 const SLICE_MS = 8;
+/** The longest that it waits after a slice while code comes that was compiled ahead of time, in many small pieces. */
+const LOADING_MS = 4;
 /** Output that the terminal has not shown yet is bounded, so that `yes` does not fill the memory. */
 const MAX_PENDING_OUTPUT = 256 * 1024;
 
@@ -150,6 +152,7 @@ class Session {
       switch (next) {
         case Next.More:
           await yielder.now();
+          for (const end = performance.now() + LOADING_MS; this.pool?.isLoading && performance.now() < end; ) await yielder.now();
           break;
         case Next.Wait:
           await this.bell.wait(Math.ceil(this.counts.timerMs));
