@@ -3,7 +3,10 @@
 use crate::error::Error;
 use crate::options::AotOptions;
 use crate::record::Output;
+use crate::prof;
 use friscy_aot::{Options, compile};
+use friscy_profile::{Executable, select};
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::ExitCode;
 
@@ -20,10 +23,26 @@ pub fn aot(options: &AotOptions) -> Result<ExitCode, Error> {
     };
     let output = Output::new(&output)?;
     let wrong = |error| Error::Other(format!("{}: {error}", path.display()));
-    let module = compile(&bytes, Options::default()).map_err(wrong)?;
+    let mut share = String::new();
+    let mut only = None;
+    if let Some(profile) = &options.profile {
+        let profile = prof::read(profile)?;
+        let executable = Executable::parse(&bytes).map_err(|error| Error::Other(format!("{}: {error}", path.display())))?;
+        let ranges = executable.functions.iter().map(|function| function.range.clone()).collect();
+        let functions = BTreeMap::from([(executable.id, ranges)]);
+        let selection = select(&profile, &functions, options.coverage, options.max_size);
+        let Some(selected) = selection.modules.get(&executable.id) else {
+            return Err(Error::Other(format!("{}: the profile has nothing of it; make one of this file", path.display())));
+        };
+        share = format!("{:.1} % of instructions, ", 100.0 * selection.coverage());
+        only = Some(selected.iter().map(|selected| selected.range.clone()).collect::<Vec<_>>());
+    }
+    let wanted = Options { only: only.as_deref(), ..Options::default() };
+    let module = compile(&bytes, wanted).map_err(wrong)?;
     output.write(&module.wasm)?;
     let left_out: usize = module.left_out.values().sum();
-    println!("{} functions, {:.1} MB", module.functions, module.wasm.len() as f64 / 1e6);
+    let (functions, found) = (module.functions, module.found);
+    println!("{functions} of {found} functions, {share}{:.1} MB", module.wasm.len() as f64 / 1e6);
     if left_out > 0 {
         let reasons: Vec<String> = module.left_out.iter().map(|(why, count)| format!("{count} {why}")).collect();
         println!("{left_out} are left to other tiers: {}", reasons.join(", "));

@@ -225,6 +225,18 @@ pub struct AotOptions {
     /// The module to write [default: the ELF file's name with the extension wasm].
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+
+    /// Compiles only what a profile of `friscy run --profile-out` shows to be hot, grown to whole functions.
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+
+    /// How much of the profile's instructions is to be in what is compiled, in percent.
+    #[arg(long, value_name = "PERCENT", default_value_t = 99.0, requires = "profile")]
+    pub coverage: f64,
+
+    /// The most bytes of the guest's code that are compiled by a profile.
+    #[arg(long, value_name = "BYTES", default_value_t = u64::MAX, hide_default_value = true, requires = "profile")]
+    pub max_size: u64,
 }
 
 /// `friscy prof`.

@@ -52,7 +52,10 @@ pub fn prof(options: &ProfOptions) -> Result<ExitCode, Error> {
 }
 
 /// Reads a profile in either form.
-fn read(path: &Path) -> Result<Profile, Error> {
+///
+/// # Errors
+/// It cannot be read, or is none.
+pub fn read(path: &Path) -> Result<Profile, Error> {
     let bytes = fs::read(path).map_err(|error| Error::host(path, error))?;
     let wrong = |what: String| Error::Other(format!("{}: {what}", path.display()));
     match std::str::from_utf8(&bytes) {

@@ -1,13 +1,16 @@
 //! Compiling an image's programs and libraries ahead of time.
 
 use crate::PackError;
-use crate::layout::{Layout, read_file};
+use crate::layout::{Layout, Placed, read_file};
 use crate::manifest::{Ahead, FileRef, Segment};
 use crate::store;
 use friscy_aot::{AotError, compile, is_program};
 use friscy_image::Cache;
+use friscy_profile::{Executable, ModuleId, Profile};
 use friscy_vfs::Lower;
 use friscy_wasm::ahead::{FORMAT, SECTION, Table};
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -26,10 +29,34 @@ pub struct Compiled {
     pub files: Vec<Ahead>,
     /// How many functions they have.
     pub functions: u64,
+    /// Of how many that were found in these files.
+    pub found: u64,
+    /// The share of the profile's instructions that was chosen, if there is one.
+    pub coverage: Option<f64>,
     /// Bytes of the modules, before they are deflated.
     pub bytes: u64,
     /// Programs and libraries that were not compiled, with the reasons.
     pub left_out: Vec<(String, AotError)>,
+}
+
+/// Which code is compiled, and what is kept.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Where modules are kept for the next time.
+    pub cache: Option<Cache>,
+    /// What tells hot code; everything is compiled if there is none.
+    pub profile: Option<Choice>,
+}
+
+/// Hot code, by a profile.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// The profile.
+    pub profile: Profile,
+    /// How much of its instructions is wanted, in percent.
+    pub coverage: f64,
+    /// The most bytes of the guest's code.
+    pub max_size: u64,
 }
 
 /// A program or library on its way to a compiling thread.
@@ -38,10 +65,21 @@ struct Job {
     offset: u64,
     path: String,
     bytes: Vec<u8>,
+    /// The addresses whose functions are wanted, if not all are.
+    only: Option<Vec<Range<u64>>>,
 }
 
 /// What became of one.
-type Outcome = Result<(FileRef, Ahead, u64), (String, Failed)>;
+type Outcome = Result<Made, (String, Failed)>;
+
+/// A module that was written.
+struct Made {
+    file: FileRef,
+    ahead: Ahead,
+    bytes: u64,
+    /// How many functions were found in its file.
+    found: u64,
+}
 
 /// Why there is no module of a file.
 enum Failed {
@@ -60,7 +98,7 @@ enum Failed {
 pub fn compile_all(
     lower: &dyn Lower,
     layout: &Layout,
-    cache: Option<&Cache>,
+    options: &Options,
     dir: &Path,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Compiled, PackError> {
@@ -69,6 +107,10 @@ pub fn compile_all(
         if is_program(&read_file(lower, file.id, &file.path, file.extent.len.min(HEAD))?) {
             programs.push(file);
         }
+    }
+    let selection = options.profile.as_ref().map(|choice| select(lower, &programs, choice)).transpose()?;
+    if let Some((_, chosen)) = &selection {
+        programs.retain(|file| chosen.contains_key(&file.extent.offset));
     }
     let total = programs.len();
     let workers = thread::available_parallelism().map_or(1, usize::from).min(total.max(1));
@@ -81,7 +123,7 @@ pub fn compile_all(
             scope.spawn(|| {
                 while let Some(job) = next(&receive) {
                     let number = job.number;
-                    let outcome = module(&job, cache, dir).map_err(|failed| (job.path, failed));
+                    let outcome = module(&job, options.cache.as_ref(), dir).map_err(|failed| (job.path, failed));
                     let mut outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
                     outcomes[number] = Some(outcome);
                     done.fetch_add(1, Ordering::Relaxed);
@@ -93,7 +135,9 @@ pub fn compile_all(
             let bytes = read_file(lower, file.id, &file.path, file.extent.len)?;
             let path = format!("/{}", String::from_utf8_lossy(&file.path));
             // The workers take until the channel closes, so there is always one to receive.
-            let _ = send.send(Job { number, offset: file.extent.offset, path, bytes });
+            let offset = file.extent.offset;
+            let only = selection.as_ref().and_then(|(_, chosen)| chosen.get(&offset).cloned());
+            let _ = send.send(Job { number, offset, path, bytes, only });
             progress(done.load(Ordering::Relaxed), total);
             Ok(())
         });
@@ -105,10 +149,12 @@ pub fn compile_all(
         read
     });
     read?;
-    let mut compiled = Compiled::default();
+    let coverage = selection.map(|(coverage, _)| coverage);
+    let mut compiled = Compiled { coverage, ..Compiled::default() };
     for outcome in outcomes.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten() {
         match outcome {
-            Ok((file, ahead, bytes)) => {
+            Ok(Made { file, ahead, bytes, found }) => {
+                compiled.found += found;
                 compiled.functions += u64::from(ahead.functions);
                 compiled.bytes += bytes;
                 compiled.files.push(Ahead { module: compiled.modules.len() as u32, ..ahead });
@@ -126,17 +172,22 @@ fn next(receive: &Mutex<Receiver<Job>>) -> Option<Job> {
 }
 
 /// The module of one file, written into `dir`; its length too.
-fn module(job: &Job, cache: Option<&Cache>, dir: &Path) -> Result<(FileRef, Ahead, u64), Failed> {
+fn module(job: &Job, cache: Option<&Cache>, dir: &Path) -> Result<Made, Failed> {
     let name = format!("{}-{FORMAT}-{}.wasm", store::sha256_hex(&job.bytes), env!("CARGO_PKG_VERSION"));
+    let cache = cache.filter(|_| job.only.is_none());
     let kept = cache.and_then(|cache| cache.module(&name)).and_then(|wasm| Some((table(&wasm)?, wasm)));
-    let (table, wasm) = match kept {
-        Some(kept) => kept,
+    let (table, wasm, found) = match kept {
+        Some((table, wasm)) => {
+            let found = table.functions() as usize;
+            (table, wasm, found)
+        }
         None => {
-            let wasm = compile(&job.bytes, friscy_aot::Options::default()).map_err(Failed::Refused)?.wasm;
+            let only = friscy_aot::Options { only: job.only.as_deref(), ..friscy_aot::Options::default() };
+            let friscy_aot::Module { wasm, found, .. } = compile(&job.bytes, only).map_err(Failed::Refused)?;
             // A cache that cannot be written to costs time only.
             let _ = cache.map(|cache| cache.keep_module(&name, &wasm));
             let read = table(&wasm).ok_or_else(|| AotError::Invalid(String::from("its section cannot be read")));
-            (read.map_err(Failed::Refused)?, wasm)
+            (read.map_err(Failed::Refused)?, wasm, found)
         }
     };
     let segments = table.origin.segments.iter().map(|segment| Segment {
@@ -152,7 +203,32 @@ fn module(job: &Job, cache: Option<&Cache>, dir: &Path) -> Result<(FileRef, Ahea
         places: table.cells(),
         segments: segments.collect(),
     };
-    Ok((store::put(dir, &wasm).map_err(Failed::Host)?, ahead, wasm.len() as u64))
+    let file = store::put(dir, &wasm).map_err(Failed::Host)?;
+    Ok(Made { file, ahead, bytes: wasm.len() as u64, found: found as u64 })
+}
+
+/// The addresses that were chosen, by where their file's contents begin.
+type Chosen = BTreeMap<u64, Vec<Range<u64>>>;
+
+/// Chooses code by a profile; the share of its instructions too.
+fn select(lower: &dyn Lower, programs: &[&Placed], choice: &Choice) -> Result<(f64, Chosen), PackError> {
+    let mut functions: BTreeMap<ModuleId, Vec<Range<u64>>> = BTreeMap::new();
+    let mut places: Vec<(ModuleId, u64)> = Vec::new();
+    for file in programs {
+        let bytes = read_file(lower, file.id, &file.path, file.extent.len)?;
+        // What cannot be read is no file of the profile's.
+        let Ok(executable) = Executable::parse(&bytes) else { continue };
+        if choice.profile.modules.contains_key(&executable.id) {
+            places.push((executable.id, file.extent.offset));
+            functions.insert(executable.id, executable.functions.into_iter().map(|function| function.range).collect());
+        }
+    }
+    let selection = friscy_profile::select(&choice.profile, &functions, choice.coverage, choice.max_size);
+    let chosen = places.into_iter().filter_map(|(id, offset)| {
+        let selected = selection.modules.get(&id)?;
+        Some((offset, selected.iter().map(|selected| selected.range.clone()).collect()))
+    });
+    Ok((selection.coverage(), chosen.collect()))
 }
 
 /// What a module's section says.

@@ -4,7 +4,6 @@ use crate::ahead::Compiled;
 use crate::layout::Layout;
 use crate::manifest::{Entry, FILES, FORMAT, FileRef, Index, MANIFEST, Manifest};
 use crate::{PackError, ahead, assets, first, store};
-use friscy_image::Cache;
 use friscy_vfs::Lower;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,8 +20,8 @@ pub struct Options {
     pub entry: Entry,
     /// The folder of the web runtime, see [`assets::find`].
     pub assets: PathBuf,
-    /// Whether programs and libraries are compiled ahead of time, and where modules are kept for the next time.
-    pub ahead: Option<Option<Cache>>,
+    /// How programs and libraries are compiled ahead of time, if they are.
+    pub ahead: Option<ahead::Options>,
 }
 
 /// How far the writing is.
@@ -142,9 +141,9 @@ fn write_into(
     let program = options.entry.argv.first().map(String::as_str).unwrap_or_default();
     let layout = Layout::new(lower, &first::needed(lower, program))?;
     let compiled = match &options.ahead {
-        Some(cache) => {
+        Some(options) => {
             let mut told = |done, all| progress(Step::Programs, done, all);
-            ahead::compile_all(lower, &layout, cache.as_ref(), &files_dir, &mut told)?
+            ahead::compile_all(lower, &layout, options, &files_dir, &mut told)?
         }
         None => Compiled::default(),
     };

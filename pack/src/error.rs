@@ -24,6 +24,14 @@ pub enum PackError {
         /// Why.
         reason: String,
     },
+    /// A profile that cannot be read.
+    #[error("{path}: {reason}; `friscy run --profile-out` writes profiles")]
+    Profile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The output folder holds something that friscy-pack did not write.
     #[error("{0} is not empty and not a bundle: name another folder, or empty it first")]
     ForeignOutput(PathBuf),

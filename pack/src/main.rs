@@ -2,11 +2,13 @@
 
 use clap::Parser;
 use friscy_image::{Cache, Config, Pull};
+use friscy_pack::ahead::{self, Choice};
 use friscy_pack::bundle::{self, Options, Step};
 use friscy_pack::entry::{self, Wishes};
 use friscy_pack::{PackError, assets};
+use friscy_profile::Profile;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Writes a static web bundle that runs a riscv64 Linux root file system in a browser tab.
@@ -57,6 +59,18 @@ struct Arguments {
     #[arg(long)]
     aot: bool,
 
+    /// Compiles only what a profile of `friscy run --profile-out` shows to be hot, grown to whole functions.
+    #[arg(long, value_name = "FILE", requires = "aot")]
+    profile: Option<PathBuf>,
+
+    /// How much of the profile's instructions is to be in what is compiled, in percent.
+    #[arg(long, value_name = "PERCENT", default_value_t = 99.0, requires = "profile")]
+    coverage: f64,
+
+    /// The most bytes of the guest's code that are compiled by a profile.
+    #[arg(long, value_name = "BYTES", default_value_t = u64::MAX, hide_default_value = true, requires = "profile")]
+    max_size: u64,
+
     /// The folder of the web runtime [default: $FRISCY_WEB_ASSETS, or web-assets beside the program].
     #[arg(long, value_name = "DIR")]
     assets: Option<PathBuf>,
@@ -98,7 +112,8 @@ fn run(arguments: &Arguments) -> Result<(), PackError> {
             let _ = std::io::stderr().flush();
         }
     };
-    let ahead = arguments.aot.then(Cache::from_env);
+    let profile = arguments.profile.as_deref().map(|path| read_profile(path, arguments)).transpose()?;
+    let ahead = arguments.aot.then(|| ahead::Options { cache: Cache::from_env(), profile });
     let summary = bundle::write(lower, &Options { name, entry, assets, ahead }, &arguments.output, &mut progress)?;
     if live {
         eprint!("\r\x1b[K");
@@ -114,14 +129,24 @@ fn run(arguments: &Arguments) -> Result<(), PackError> {
         );
         let compiled = &summary.compiled;
         if arguments.aot {
-            let (functions, files) = (compiled.functions, compiled.modules.len());
-            println!("{functions} functions of {files} files compiled, {:.1} MB", megabytes(compiled.bytes));
+            let (functions, found, files) = (compiled.functions, compiled.found, compiled.modules.len());
+            let share = compiled.coverage.map(|share| format!("{:.1} % of instructions, ", 100.0 * share));
+            let (share, size) = (share.unwrap_or_default(), megabytes(compiled.bytes));
+            println!("{functions} of {found} functions in {files} files compiled, {share}{size:.1} MB");
         }
         for (path, why) in &compiled.left_out {
             eprintln!("friscy-pack: {path} is not compiled ahead of time: {why}");
         }
     }
     Ok(())
+}
+
+/// The code that a profile chooses.
+fn read_profile(path: &Path, arguments: &Arguments) -> Result<Choice, PackError> {
+    let bytes = std::fs::read(path).map_err(|source| PackError::Host { path: path.into(), source })?;
+    let wrong = |error: friscy_profile::DecodeError| PackError::Profile { path: path.into(), reason: error.to_string() };
+    let profile = Profile::decode(&bytes).map_err(wrong)?;
+    Ok(Choice { profile, coverage: arguments.coverage, max_size: arguments.max_size })
 }
 
 /// What the command line says, completed by the image's configuration as docker does.
