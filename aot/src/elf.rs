@@ -191,11 +191,11 @@ impl<'a> Program<'a> {
         }
         // A program that is loaded where it says has its pointers in place.
         if !self.is_relative {
-            for header in self.elf.section_headers.iter().filter(|header| header.is_alloc() && !header.is_executable()) {
+            for header in self.elf.section_headers.iter().filter(|header| header.is_alloc() && !header.is_executable())
+            {
                 let bytes = header.file_range().and_then(|range| self.bytes.get(range)).unwrap_or_default();
-                let words = bytes.chunks_exact(8).map(|b| {
-                    u64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]])
-                });
+                let words =
+                    bytes.chunks_exact(8).map(|b| u64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]));
                 found.extend(words.filter(|&word| self.is_code(word)));
             }
         }

@@ -95,9 +95,7 @@ pub fn compile(bytes: &[u8], mut options: Options<'_>) -> Result<Module, AotErro
     }
     let wasm = work.builder.finish(&origin);
     let features = WasmFeatures::WASM2 | WasmFeatures::TAIL_CALL;
-    Validator::new_with_features(features)
-        .validate_all(&wasm)
-        .map_err(|error| AotError::Invalid(error.to_string()))?;
+    Validator::new_with_features(features).validate_all(&wasm).map_err(|error| AotError::Invalid(error.to_string()))?;
     Ok(Module { wasm, functions, found: found.max(functions), left_out: work.left_out })
 }
 

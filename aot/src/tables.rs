@@ -33,7 +33,8 @@ fn through(region: &Region, program: &Program<'_>, extent: &Range<u64>, base: Va
         Op::Add => {
             for (load, from) in [(inst.args[0], inst.args[1]), (inst.args[1], inst.args[0])] {
                 if let (Some(table), Some(from)) = (loaded(region, load, Op::Load32S), address(region, from)) {
-                    let read = |at| program.constant(at).map(|b| from.wrapping_add(i32::from_le_bytes(b) as i64 as u64));
+                    let read =
+                        |at| program.constant(at).map(|b| from.wrapping_add(i32::from_le_bytes(b) as i64 as u64));
                     list(table, 4, extent, read, found);
                     return;
                 }
@@ -66,13 +67,7 @@ fn address(region: &Region, v: Value) -> Option<u64> {
 }
 
 /// Adds a table's targets, up to the first that is none.
-fn list(
-    table: u64,
-    size: u64,
-    extent: &Range<u64>,
-    read: impl Fn(u64) -> Option<u64>,
-    found: &mut BTreeSet<u64>,
-) {
+fn list(table: u64, size: u64, extent: &Range<u64>, read: impl Fn(u64) -> Option<u64>, found: &mut BTreeSet<u64>) {
     for n in 0..MAX_ENTRIES {
         match table.checked_add(n * size).and_then(&read) {
             Some(target) if extent.contains(&target) && target % 2 == 0 => found.insert(target),

@@ -2,8 +2,8 @@
 
 use crate::error::Error;
 use crate::options::AotOptions;
-use crate::record::Output;
 use crate::prof;
+use crate::record::Output;
 use friscy_aot::{Options, compile};
 use friscy_profile::{Executable, select};
 use std::collections::BTreeMap;
@@ -27,12 +27,16 @@ pub fn aot(options: &AotOptions) -> Result<ExitCode, Error> {
     let mut only = None;
     if let Some(profile) = &options.profile {
         let profile = prof::read(profile)?;
-        let executable = Executable::parse(&bytes).map_err(|error| Error::Other(format!("{}: {error}", path.display())))?;
+        let executable =
+            Executable::parse(&bytes).map_err(|error| Error::Other(format!("{}: {error}", path.display())))?;
         let ranges = executable.functions.iter().map(|function| function.range.clone()).collect();
         let functions = BTreeMap::from([(executable.id, ranges)]);
         let selection = select(&profile, &functions, options.coverage, options.max_size);
         let Some(selected) = selection.modules.get(&executable.id) else {
-            return Err(Error::Other(format!("{}: the profile has nothing of it; make one of this file", path.display())));
+            return Err(Error::Other(format!(
+                "{}: the profile has nothing of it; make one of this file",
+                path.display()
+            )));
         };
         share = format!("{:.1} % of instructions, ", 100.0 * selection.coverage());
         only = Some(selected.iter().map(|selected| selected.range.clone()).collect::<Vec<_>>());

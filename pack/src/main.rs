@@ -144,7 +144,8 @@ fn run(arguments: &Arguments) -> Result<(), PackError> {
 /// The code that a profile chooses.
 fn read_profile(path: &Path, arguments: &Arguments) -> Result<Choice, PackError> {
     let bytes = std::fs::read(path).map_err(|source| PackError::Host { path: path.into(), source })?;
-    let wrong = |error: friscy_profile::DecodeError| PackError::Profile { path: path.into(), reason: error.to_string() };
+    let wrong =
+        |error: friscy_profile::DecodeError| PackError::Profile { path: path.into(), reason: error.to_string() };
     let profile = Profile::decode(&bytes).map_err(wrong)?;
     Ok(Choice { profile, coverage: arguments.coverage, max_size: arguments.max_size })
 }

@@ -201,8 +201,7 @@ impl Table {
     /// Reads a section; nothing if it is of another format, for another layout, or cut short.
     #[must_use]
     pub fn parse(section: &[u8]) -> Option<Table> {
-        let words: Vec<u32> =
-            section.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let words: Vec<u32> = section.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         let header = words.get(..HEADER_WORDS)?;
         let Layout { window, state, pages } = Layout::BROWSER;
         if header[..4] != [FORMAT, window, state, pages] {
@@ -219,8 +218,7 @@ impl Table {
             return None;
         }
         let list = &words[HEADER_WORDS..HEADER_WORDS + sizes[0]];
-        let segments =
-            list.chunks_exact(3).map(|s| Segment { offset: s[0], address: s[1], len: s[2] }).collect();
+        let segments = list.chunks_exact(3).map(|s| Segment { offset: s[0], address: s[1], len: s[2] }).collect();
         let origin = Origin { sha256, is_relative: header[4] != 0, segments };
         Some(Table { origin, words, counts: [functions, entries, cells] })
     }

@@ -180,7 +180,8 @@ impl<H: Host> Wasm<H> {
         self.stats.attempts += 1;
         self.bytes += waiting.bytes;
         self.most_bytes = self.most_bytes.max(self.bytes);
-        let unit = Unit { slot: waiting.slot, entries: waiting.entries, span: waiting.span, alive: true, is_ahead: false };
+        let unit =
+            Unit { slot: waiting.slot, entries: waiting.entries, span: waiting.span, alive: true, is_ahead: false };
         Some(self.units.add(unit, waiting.rounding, self.host.base_slot()))
     }
 
@@ -402,7 +403,8 @@ pub fn inspect(region: &Region, features: Features, form: AccessForm) -> Result<
     let layout = Layout { window: 0x1000_0000, state: 0x1_0000, pages: 0x10_0000 };
     let targets: BTreeSet<u64> = cfg::targets(region).collect();
     let cells = (0x20_4000..).step_by(size_of::<layout::Cell>());
-    let links = emit::Links { cells: targets.into_iter().zip(cells).collect(), cache: 0x20_0000, placing: emit::Placing::Here };
+    let links =
+        emit::Links { cells: targets.into_iter().zip(cells).collect(), cache: 0x20_0000, placing: emit::Placing::Here };
     let plan = Plan::new(region, MAX_ENTRIES);
     let body = Emitter::new(region, &plan, &links, layout, features, form).emit()?;
     let compiled = Compiled { slot: FIRST_SLOT, body, ty: emit::types::CODE };

@@ -66,7 +66,18 @@ impl Wasmtime {
         };
         let float = Func::wrap(&mut store, float);
         linker.define(&store, IMPORTS, "float", float)?;
-        Ok(Wasmtime { form, engine, store, memory, table, linker, enter: None, next: ROOM, ahead: Vec::new(), installed: VecDeque::new() })
+        Ok(Wasmtime {
+            form,
+            engine,
+            store,
+            memory,
+            table,
+            linker,
+            enter: None,
+            next: ROOM,
+            ahead: Vec::new(),
+            installed: VecDeque::new(),
+        })
     }
 
     fn base(&self) -> *mut u8 {

@@ -7,8 +7,8 @@
 use crate::areas::{Areas, object_of};
 use crate::object::Object;
 use friscy_boundary::{Backing, CopyFault, Cpu, Exit, Mapping, MemError, MmId, ObjectId, PAGE_SIZE, Prot, Ran, Regs};
-use friscy_web_messages::{MAX_BYTES, Reply, Request, decode, encode};
 use friscy_pack::manifest::Ahead;
+use friscy_web_messages::{MAX_BYTES, Reply, Request, decode, encode};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
