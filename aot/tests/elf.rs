@@ -116,6 +116,7 @@ fn nonsense_in_headers_is_no_panic() {
 }
 
 #[test]
+#[allow(clippy::single_range_in_vec_init, reason = "a list of ranges, of which there is one")]
 fn only_what_is_wanted() {
     let bytes = build("chosen", &["-static"]);
     let (start, end) = symbol(&bytes, "chosen");

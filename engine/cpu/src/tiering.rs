@@ -122,6 +122,9 @@ pub(crate) type Fit = Option<(Vec<u64>, u64)>;
 /// come to it: most copies only start another program.
 const SAMPLES_BEFORE_AHEAD: u32 = 24;
 
+/// How many samples code has when it is looked for in modules that were compiled ahead of time, and again after as many.
+const WARM: u32 = 4;
+
 /// A module of code that was compiled ahead of time, in an address space.
 struct Attached {
     ahead: Ahead,
@@ -236,9 +239,11 @@ impl Upper {
         !self.attached.is_empty()
     }
 
-    /// Whether one came since this was last asked.
-    pub(crate) fn has_arrived(&mut self) -> bool {
-        self.has_attached() && self.tier().is_some_and(|tier| tier.arrived())
+    /// Whether code has samples enough to be looked for in such modules. Browsers compile a function when it is first
+    /// called, which is dear for what runs once.
+    pub(crate) fn is_warm(&self, key: Key) -> bool {
+        let count = self.samples.get(&key).copied().unwrap_or(0);
+        self.has_attached() && count != NEVER && count % WARM == WARM - 1
     }
 
     /// The code for `key` of a module that was compiled ahead of time, which is known from now on.
@@ -248,6 +253,7 @@ impl Upper {
             return None;
         }
         let tier = self.tier.as_mut()?;
+        tier.hear();
         for attached in &self.attached {
             let Some(valid) = attached.valid.iter().find(|range| range.contains(&key.pc)) else { continue };
             let Some((code, span)) = tier.find(&attached.ahead, key.pc) else { continue };

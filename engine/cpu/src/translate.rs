@@ -222,11 +222,7 @@ impl Translations {
     #[inline]
     pub(crate) fn compiled_code(&mut self, key: Key, memory: &dyn CodeMemory) -> Result<Option<Code>, Untranslatable> {
         let Some(upper) = &mut self.upper else { return Ok(None) };
-        let Some(entry) = upper.codes.get_mut(&key) else {
-            // What is translated already was looked for when its module came.
-            let is_new = upper.has_attached() && !self.codes.contains_key(&key);
-            return Ok(if is_new { upper.adopt(key) } else { None });
-        };
+        let Some(entry) = upper.codes.get_mut(&key) else { return Ok(None) };
         if self.shared && entry.layout != self.layout {
             check_present(key.pc, entry.more_pages, memory)?;
             entry.layout = self.layout;
@@ -239,17 +235,6 @@ impl Translations {
     pub fn attach(&mut self, ahead: Ahead, range: Range<u64>) {
         if let Some(upper) = self.upper.as_mut().filter(|_| !self.shared) {
             upper.attach(ahead, range);
-        }
-    }
-
-    /// Looks whether modules came that were attached; what runs goes on in their code then.
-    pub fn hear_of_attached(&mut self) {
-        if let Some(upper) = self.upper.as_mut().filter(|upper| upper.has_attached()) {
-            if upper.has_arrived() {
-                let mut found: Vec<Key> = self.codes.keys().copied().collect();
-                found.retain(|key| !upper.codes.contains_key(key) && upper.adopt(*key).is_some());
-                self.divert(&found);
-            }
         }
     }
 
@@ -292,7 +277,11 @@ impl Translations {
         if upper.has_pieces() {
             self.compile(&mut upper, None, memory, translator);
         }
-        if !upper.codes.contains_key(&key) && upper.sample(key) {
+        let is_known = upper.codes.contains_key(&key);
+        let is_hot = !is_known && upper.sample(key);
+        if !is_known && upper.is_warm(key) && upper.adopt(key).is_some() {
+            self.divert(&[key]);
+        } else if is_hot {
             self.compile(&mut upper, Some(key), memory, translator);
         }
         self.upper = Some(upper);

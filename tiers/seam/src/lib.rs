@@ -198,15 +198,13 @@ pub trait Tier {
         Vec::new()
     }
 
-    /// Asks the host for a module of code that was compiled ahead of time. It comes when it comes: see [`Tier::arrived`].
+    /// Asks the host for a module of code that was compiled ahead of time. It comes when it comes: see [`Tier::hear`].
     fn attach(&mut self, ahead: &Ahead) {
         let _ = ahead;
     }
 
-    /// Whether a module that was asked for came since this was last asked.
-    fn arrived(&mut self) -> bool {
-        false
-    }
+    /// Takes note of modules that were asked for and have come.
+    fn hear(&mut self) {}
 
     /// The code at `pc` of a module that was asked for, and the addresses that its function is from: nothing if there is
     /// none, or not yet. It is for the class of rounding modes in which dynamic rounding is to the nearest, ties to even.

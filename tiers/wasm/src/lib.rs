@@ -75,8 +75,6 @@ pub struct Wasm<H: Host> {
     finished: Vec<(Waiting, bool)>,
     next_module: u32,
     begun: bool,
-    /// A module came that was compiled ahead of time.
-    has_arrived: bool,
     stats: TierStats,
     /// What was ever compiled, by entry.
     compiled: FxHashSet<(u64, RoundingClass)>,
@@ -97,7 +95,6 @@ impl<H: Host> Wasm<H> {
             finished: Vec::new(),
             next_module: 0,
             begun: false,
-            has_arrived: false,
             stats: TierStats::default(),
             compiled: FxHashSet::default(),
         }
@@ -155,14 +152,14 @@ impl<H: Host> Wasm<H> {
     }
 
     /// Hears what became of modules that the host has.
-    fn hear(&mut self) {
+    fn hear_of_modules(&mut self) {
         while let Some((number, done)) = self.host.installed() {
             if let Some(at) = self.installing.iter().position(|(other, _)| *other == number) {
                 let (_, waiting) = self.installing.swap_remove(at);
                 self.begun |= done;
                 self.finished.extend(waiting.into_iter().map(|waiting| (waiting, done)));
-            } else if self.units.attached(number, done) {
-                self.has_arrived = true;
+            } else {
+                self.units.attached(number, done);
             }
         }
     }
@@ -248,7 +245,7 @@ impl<H: Host> Tier for Wasm<H> {
                 self.send();
             }
         }
-        self.hear();
+        self.hear_of_modules();
         while let Some((waiting, done)) = self.finished.pop() {
             let (pc, rounding) = (waiting.pc, waiting.rounding);
             if !done {
@@ -281,9 +278,8 @@ impl<H: Host> Tier for Wasm<H> {
         }
     }
 
-    fn arrived(&mut self) -> bool {
-        self.hear();
-        self.begun && std::mem::take(&mut self.has_arrived)
+    fn hear(&mut self) {
+        self.hear_of_modules();
     }
 
     fn find(&mut self, ahead: &Ahead, pc: u64) -> Option<(Code, Range<u64>)> {

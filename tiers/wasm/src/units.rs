@@ -342,13 +342,11 @@ impl Units {
         })
     }
 
-    /// Notes that the module of this name is there, or (not `done`) never will be; whether there is such a one.
-    pub(crate) fn attached(&mut self, number: u32, done: bool) -> bool {
-        let found = self.ahead.iter_mut().find(|module| module.number == number);
-        found.is_some_and(|module| {
+    /// Notes that the module of this name is there, or (not `done`) never will be.
+    pub(crate) fn attached(&mut self, number: u32, done: bool) {
+        if let Some(module) = self.ahead.iter_mut().find(|module| module.number == number) {
             module.is_here = done;
-            done
-        })
+        }
     }
 
     /// Whether the host has still to bring a module that was compiled ahead of time.

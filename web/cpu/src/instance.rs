@@ -183,7 +183,6 @@ impl<M: Committed> Instance<M> {
         // SAFETY: the promise made at construction.
         let state = unsafe { &mut *self.state.as_ptr() };
         load(state, regs, fuel);
-        self.translations.hear_of_attached();
         loop {
             // SAFETY: the state was made with this space's window and page bytes; every change of executable pages
             // forgets their translations; wasm accesses are checked or trap, so there is no handler to install.
