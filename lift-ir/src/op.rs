@@ -128,9 +128,6 @@ macro_rules! ops {
 ops! {
     /// The constant in the immediate.
     Iconst "iconst" [] I64 Const;
-    /// An address in the file that the code is from: the immediate, added to where the file is loaded. Where nobody says
-    /// where that is, it is at 0. Only code that is compiled ahead of time has it.
-    Addr "addr" [] I64 Const;
 
     /// Guest integer register; `x0` is never named.
     GetX "get.x" [] I64 Reg GET;
@@ -456,6 +453,10 @@ ops! {
     CvtF32F64 "cvt.f32.f64" [F64] F32 Rm FP_ENV;
     /// Single to double; exact, but a signalling NaN sets NV.
     CvtF64F32 "cvt.f64.f32" [F32] F64 None FP_ENV;
+
+    /// An address in the file that the code is from: the immediate, added to where the file is loaded. Where nobody says
+    /// where that is, it is at 0. Only code that is compiled ahead of time has it.
+    Addr "addr" [] I64 Const;
 }
 
 impl Op {

@@ -29,7 +29,7 @@ use std::ops::Range;
 /// The custom section that says what a module is of.
 pub const SECTION: &str = "friscy.aot";
 
-/// The version of the section, and of how modules are used.
+/// The version of the section, of how modules are used, and of the numbers of floating-point ops in them.
 pub const FORMAT: u32 = 1;
 
 /// Words before the lists.
