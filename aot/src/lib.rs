@@ -16,7 +16,7 @@ pub use error::AotError;
 use elf::Program;
 use friscy_lift_ir::lift::{CodeSource, FetchFault, Lifter, Limits};
 use friscy_lift_ir::passes::{Simplifier, optimise};
-use friscy_lift_ir::{BlockData, Region, RoundingClass, Target, cfg};
+use friscy_lift_ir::{BlockData, Region, RoundingClass, Target, Term, cfg};
 use friscy_wasm::ahead::{Builder, Origin};
 use functions::Functions;
 use sha2::{Digest, Sha256};
@@ -159,6 +159,12 @@ impl<'a> Work<'a> {
             return BTreeSet::new();
         }
         let mut region = self.region.clone();
+        // Tables are found by what jumps go to by themselves, not by what they share.
+        for block in &mut region.blocks {
+            if let Term::Indirect { targets, .. } = &mut block.term {
+                targets.clear();
+            }
+        }
         optimise(&mut region, &mut self.simplifier);
         tables::targets(&region, self.program, extent)
     }
@@ -191,7 +197,7 @@ impl<'a> Work<'a> {
             if block.entry {
                 parts.entry(part_of(block.pc)).or_default().insert(block.pc);
             }
-            for edge in cfg::edges(&block.term).into_iter().flatten() {
+            for edge in cfg::edges(&block.term) {
                 let to = match &edge.target {
                     Target::Block(to, _) => self.region.blocks[to.index()].pc,
                     Target::Pc(pc) if extent.contains(pc) => *pc,
@@ -253,7 +259,7 @@ fn lift(
     let mut entries = entries.iter().map(|pc| pc.wrapping_add(base));
     let first = entries.next().unwrap_or(extent.start.wrapping_add(base));
     let rest: Vec<u64> = entries.collect();
-    let mut source = Source { program, base, extent };
+    let mut source = Source { program, base, extent, entries: &rest };
     lifter.lift_with_entries(first, &rest, RoundingClass::Rne, &mut source, limits, region);
 }
 
@@ -262,6 +268,8 @@ struct Source<'a> {
     program: &'a Program<'a>,
     base: u64,
     extent: &'a Range<u64>,
+    /// Where it is entered besides its first place.
+    entries: &'a [u64],
 }
 
 impl CodeSource for Source<'_> {
@@ -271,5 +279,9 @@ impl CodeSource for Source<'_> {
             return Err(FetchFault);
         }
         self.program.fetch(address).ok_or(FetchFault)
+    }
+
+    fn jump_targets(&mut self, _: &Region) -> Vec<u64> {
+        self.entries.to_vec()
     }
 }

@@ -13,7 +13,7 @@ const MAX_ENTRIES: u64 = 1024;
 pub(crate) fn targets(region: &Region, program: &Program<'_>, extent: &Range<u64>) -> BTreeSet<u64> {
     let mut found = BTreeSet::new();
     for block in &region.blocks {
-        if let Term::Indirect { base, disp: 0, kind: JumpKind::Jump } = block.term {
+        if let Term::Indirect { base, disp: 0, kind: JumpKind::Jump, .. } = block.term {
             through(region, program, extent, base, &mut found);
         }
     }

@@ -123,7 +123,7 @@ pub(crate) type Fit = Option<(Vec<u64>, u64)>;
 const SAMPLES_BEFORE_AHEAD: u32 = 24;
 
 /// How many samples code has when it is looked for in modules that were compiled ahead of time, and again after as many.
-const WARM: u32 = 4;
+const SAMPLES_TO_LOOK: u32 = 4;
 
 /// A module of code that was compiled ahead of time, in an address space.
 struct Attached {
@@ -243,7 +243,7 @@ impl Upper {
     /// called, which is dear for what runs once.
     pub(crate) fn is_warm(&self, key: Key) -> bool {
         let count = self.samples.get(&key).copied().unwrap_or(0);
-        self.has_attached() && count != NEVER && count % WARM == WARM - 1
+        self.has_attached() && count != NEVER && count % SAMPLES_TO_LOOK == SAMPLES_TO_LOOK - 1
     }
 
     /// The code for `key` of a module that was compiled ahead of time, which is known from now on.
