@@ -100,7 +100,7 @@ test('Chromium gives the same', () => {
 test('the time is told', { skip: oldNode }, () => {
   const { stderr } = run(['--time', join(dir, 'bundle')]);
   const time = JSON.parse(/^program-time (\{.*\})\n$/.exec(stderr)[1]);
-  assert.deepEqual(Object.keys(time), ['wall_seconds', 'cpu_seconds', 'modules']);
+  assert.deepEqual(Object.keys(time), ['wall_seconds', 'cpu_seconds', 'modules', 'found_ahead']);
   assert.ok(time.wall_seconds > 0 && time.cpu_seconds > 0 && time.wall_seconds < 30, stderr);
 });
 
