@@ -32,13 +32,11 @@ const ELSEWHERE: u64 = 0x2b5a_9e37_c6d4_a000;
 const PART_INSTS: usize = 3000;
 const PART_BLOCKS: usize = 700;
 
-/// What is compiled, and what hears how far it is.
+/// What is compiled.
 #[derive(Default)]
 pub struct Options<'a> {
     /// The addresses, by the file's headers, whose functions are compiled; all if nothing is said.
     pub only: Option<&'a [Range<u64>]>,
-    /// Called with the number of functions compiled so far.
-    pub progress: Option<&'a mut dyn FnMut(usize)>,
 }
 
 /// A module, and what it is of.
@@ -58,7 +56,7 @@ pub struct Module {
 ///
 /// # Errors
 /// [`AotError`].
-pub fn compile(bytes: &[u8], mut options: Options<'_>) -> Result<Module, AotError> {
+pub fn compile(bytes: &[u8], options: Options<'_>) -> Result<Module, AotError> {
     let program = Program::parse(bytes)?;
     let mut functions = Functions::find(&program);
     let found = functions.len();
@@ -79,9 +77,6 @@ pub fn compile(bytes: &[u8], mut options: Options<'_>) -> Result<Module, AotErro
                     starts.insert(target);
                 }
             }
-        }
-        if let Some(progress) = &mut options.progress {
-            progress(work.builder.functions());
         }
     }
     let origin = Origin {
@@ -139,7 +134,7 @@ impl<'a> Work<'a> {
             entries.extend(of_tables);
             self.lift(&entries, &extent, &Limits::COMPILED);
         }
-        if !is_cut(&self.region) {
+        if !Limits::COMPILED.may_cut(&self.region) {
             optimise(&mut self.region, &mut self.simplifier);
             self.make(&entries, &extent, &mut targets);
         } else {
@@ -238,12 +233,6 @@ impl<'a> Work<'a> {
         optimise(region, &mut self.simplifier);
         relocate::relocate(&mut self.region, &self.elsewhere, ELSEWHERE)
     }
-}
-
-/// Whether a region could have had more.
-fn is_cut(region: &Region) -> bool {
-    let insts: usize = region.blocks.iter().map(|block| block.guest_offsets.len()).sum();
-    insts >= Limits::COMPILED.max_insts as usize || region.blocks.len() >= Limits::COMPILED.max_blocks as usize
 }
 
 /// Lifts the code from `entries` on as it is where the file is loaded at `base`.

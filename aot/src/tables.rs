@@ -32,7 +32,7 @@ fn through(region: &Region, program: &Program<'_>, extent: &Range<u64>, base: Va
         // A distance, loaded from a table, from what mostly is the table's own start.
         Op::Add => {
             for (load, from) in [(inst.args[0], inst.args[1]), (inst.args[1], inst.args[0])] {
-                if let (Some(table), Some(from)) = (loaded(region, load, Op::Load32S), address(region, from)) {
+                if let (Some(table), Some(from)) = (loaded(region, load, Op::Load32S), region.as_address(from)) {
                     let read =
                         |at| program.constant(at).map(|b| from.wrapping_add(i32::from_le_bytes(b) as i64 as u64));
                     list(table, 4, extent, read, found);
@@ -58,12 +58,8 @@ fn through(region: &Region, program: &Program<'_>, extent: &Range<u64>, base: Va
 fn loaded(region: &Region, v: Value, op: Op) -> Option<u64> {
     let inst = region.def(v).filter(|inst| inst.op == op)?;
     let sum = region.def(inst.args[0]).filter(|sum| sum.op == Op::Add)?;
-    let table = address(region, sum.args[0]).or_else(|| address(region, sum.args[1]))?;
+    let table = region.as_address(sum.args[0]).or_else(|| region.as_address(sum.args[1]))?;
     Some(table.wrapping_add_signed(inst.imm))
-}
-
-fn address(region: &Region, v: Value) -> Option<u64> {
-    region.as_address(v)
 }
 
 /// Adds a table's targets, up to the first that is none.

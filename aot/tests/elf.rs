@@ -121,7 +121,7 @@ fn only_what_is_wanted() {
     let bytes = build("chosen", &["-static"]);
     let (start, end) = symbol(&bytes, "chosen");
     let only = [u64::from(start) + 4..u64::from(end)];
-    let module = compile(&bytes, Options { only: Some(&only), ..Options::default() }).expect("a module");
+    let module = compile(&bytes, Options { only: Some(&only) }).expect("a module");
     assert_eq!(module.functions, 1);
     assert!(table(&module).find(start).is_some());
 }

@@ -41,8 +41,7 @@ pub fn aot(options: &AotOptions) -> Result<ExitCode, Error> {
         share = format!("{:.1} % of instructions, ", 100.0 * selection.coverage());
         only = Some(selected.iter().map(|selected| selected.range.clone()).collect::<Vec<_>>());
     }
-    let wanted = Options { only: only.as_deref(), ..Options::default() };
-    let module = compile(&bytes, wanted).map_err(wrong)?;
+    let module = compile(&bytes, Options { only: only.as_deref() }).map_err(wrong)?;
     output.write(&module.wasm)?;
     let left_out: usize = module.left_out.values().sum();
     let (functions, found) = (module.functions, module.found);

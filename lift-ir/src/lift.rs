@@ -64,6 +64,12 @@ impl Limits {
 
     /// A whole function, however large interpreters' evaluation loops are.
     pub const FUNCTION: Limits = Limits { max_insts: 20_000, max_blocks: 8_000, follow_calls_return_site: true };
+
+    /// Whether a region that was lifted within these limits may have been longer.
+    pub fn may_cut(&self, region: &Region) -> bool {
+        let insts: usize = region.blocks.iter().map(|block| block.guest_offsets.len()).sum();
+        insts >= self.max_insts as usize || region.blocks.len() >= self.max_blocks as usize
+    }
 }
 
 /// The longest block, in guest instructions: offsets within a block are 16 bits wide.

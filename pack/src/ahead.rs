@@ -182,7 +182,7 @@ fn module(job: &Job, cache: Option<&Cache>, dir: &Path) -> Result<Made, Failed> 
             (table, wasm, found)
         }
         None => {
-            let only = friscy_aot::Options { only: job.only.as_deref(), ..friscy_aot::Options::default() };
+            let only = friscy_aot::Options { only: job.only.as_deref() };
             let friscy_aot::Module { wasm, found, .. } = compile(&job.bytes, only).map_err(Failed::Refused)?;
             // A cache that cannot be written to costs time only.
             let _ = cache.map(|cache| cache.keep_module(&name, &wasm));

@@ -78,6 +78,11 @@ impl Jumps {
         (start..end, self.led_to.within(start..end))
     }
 
+    /// Whether a jump by a register led to `pc`.
+    pub(crate) fn lead_to(&self, pc: u64) -> bool {
+        !self.led_to.within(pc..pc.saturating_add(1)).is_empty()
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         *self = Jumps::default();
@@ -104,5 +109,6 @@ mod tests {
         assert_eq!(jumps.targets(0x1fff).1, [0x1020, 0x1040]);
         assert_eq!(jumps.targets(0x2000).1, [0x2010]);
         assert_eq!(jumps.targets(0xfff).1, [0; 0]);
+        assert_eq!([0x1020, 0x1022, 0x1030].map(|pc| jumps.lead_to(pc)), [true, false, false]);
     }
 }

@@ -64,12 +64,6 @@ impl Translator {
     }
 }
 
-/// Whether a compiled region may have been longer.
-pub(crate) fn is_cut(region: &Region) -> bool {
-    let insts: usize = region.blocks.iter().map(|block| block.guest_offsets.len()).sum();
-    insts >= Limits::COMPILED.max_insts as usize || region.blocks.len() >= Limits::COMPILED.max_blocks as usize
-}
-
 /// Instruction fetch through a copy of a chunk of guest memory.
 struct Chunk<'a> {
     memory: &'a dyn CodeMemory,

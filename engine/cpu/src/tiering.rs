@@ -6,8 +6,9 @@
 //! piece, and the pieces together whenever there are so many more of them that it pays. Nothing of this is visible to the guest.
 
 use crate::jumps::Jumps;
-use crate::lift::{Translator, is_cut};
+use crate::lift::Translator;
 use crate::translate::{CodeMemory, Key};
+use friscy_lift_ir::lift::Limits;
 use friscy_lift_ir::{BlockData, Region, RoundingClass};
 use friscy_seam::{Ahead, Code, Prepared, Site, Tier, TierStats};
 use rustc_hash::FxHashMap;
@@ -25,14 +26,12 @@ pub struct Policy {
     pub slice: i64,
     /// How many samples make code hot, at least 1.
     pub hot: u32,
-    /// How many pieces of a function, which jumps by registers lead to, are compiled together at least.
-    pub pieces: usize,
 }
 
 impl Default for Policy {
     fn default() -> Policy {
         // Two million instructions: programs that only start and end compile next to nothing.
-        Policy { slice: 4096, hot: 500, pieces: 1 }
+        Policy { slice: 4096, hot: 500 }
     }
 }
 
@@ -304,7 +303,7 @@ impl Upper {
         fits: impl Fn(&Region) -> Fit,
     ) -> Option<Taken> {
         self.samples.insert(key, 0);
-        let is_piece = jumps.targets(key.pc).1.binary_search(&key.pc).is_ok();
+        let is_piece = jumps.lead_to(key.pc);
         let within = |f: &Function| {
             let has = !(is_piece || f.is_cut) || f.blocks.binary_search(&key.pc).is_ok();
             f.key.rounding == key.rounding && !f.is_joined && reaches(&f.pieces, key.pc) && has
@@ -365,8 +364,7 @@ impl Upper {
         self.add_targets(number, has_run, jumps);
         let function = &self.functions[number];
         let has_run = |pc| has_run(Key { pc, rounding: key.rounding });
-        let is_led_to = jumps.targets(key.pc).1.binary_search(&key.pc).is_ok();
-        let region = translator.lift_function(key, &function.entries, is_led_to, memory, &has_run);
+        let region = translator.lift_function(key, &function.entries, jumps.lead_to(key.pc), memory, &has_run);
         let Some((pages, layout)) = fits(region) else {
             self.refuse(key);
             return None;
@@ -375,7 +373,7 @@ impl Upper {
         let span = region.span();
         function.span = function.span.start.min(span.start)..function.span.end.max(span.end);
         function.pieces = pieces(region);
-        function.is_cut = is_cut(region);
+        function.is_cut = Limits::COMPILED.may_cut(region);
         function.blocks = region.blocks.iter().map(|block| block.pc).collect();
         function.blocks.sort_unstable();
         (function.pages, function.layout, function.wanted) = (pages.clone(), layout, 0);
@@ -443,20 +441,19 @@ impl Upper {
     /// which they do, once that is enough more. What was compiled of them stays until the whole has been. Answers the number
     /// of the function then.
     fn join(&mut self, key: Key, jumps: &Jumps) -> Option<usize> {
-        let (within, targets) = jumps.targets(key.pc);
-        let is_led_to = |pc: u64| targets.binary_search(&pc).is_ok();
-        if !is_led_to(key.pc) {
+        if !jumps.lead_to(key.pc) {
             return None;
         }
+        let within = jumps.targets(key.pc).0;
         let is_part = |f: &Function| {
             let is_here = f.key.rounding == key.rounding && within.contains(&f.key.pc) && !f.pending && !f.is_cut;
-            is_here && (is_led_to(f.key.pc) || f.entries.iter().any(|pc| is_led_to(*pc)))
+            is_here && (jumps.lead_to(f.key.pc) || f.entries.iter().any(|pc| jumps.lead_to(*pc)))
         };
         let parts = || self.functions.iter().filter(|f| is_part(f));
         let (base, has) = parts().map(|f| (f.key, 1 + f.entries.len())).max_by_key(|(_, has)| *has)?;
         let more = parts().map(|f| 1 + f.entries.len()).sum::<usize>() - has;
         // Each time takes longer to come than the one before.
-        if more < has.div_ceil(2).max(self.policy.pieces) || has + more > MAX_ENTRIES {
+        if more < has.div_ceil(2) || has + more > MAX_ENTRIES {
             return None;
         }
         let (parts, mut rest): (Vec<Function>, Vec<Function>) =

@@ -70,7 +70,6 @@ pub struct Builder {
     cells: FxHashMap<u64, u32>,
     /// Where the cells lead.
     targets: Vec<u64>,
-    bytes: usize,
 }
 
 impl Builder {
@@ -84,7 +83,6 @@ impl Builder {
             entries: BTreeMap::new(),
             cells: FxHashMap::default(),
             targets: Vec::new(),
-            bytes: 0,
         }
     }
 
@@ -122,7 +120,6 @@ impl Builder {
         if body.code.len() > MAX_FUNCTION_BYTES || body.locals.len() > MAX_LOCALS {
             return Err("a function that browsers do not take");
         }
-        self.bytes += body.code.len();
         for (entry, block) in plan.entries.iter().enumerate() {
             let to = (number, entry as u32);
             match self.entries.entry(region.blocks[block.index()].pc) {
@@ -144,12 +141,6 @@ impl Builder {
     #[must_use]
     pub fn functions(&self) -> usize {
         self.functions.len()
-    }
-
-    /// Bytes of code so far.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.bytes
     }
 
     /// The module. The same regions in the same order give the same bytes.
