@@ -227,9 +227,7 @@ static void tcp(void) {
         struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
         int c2 = socket(AF_INET, SOCK_STREAM, 0);
         connect(c2, (void *)&a, sizeof a);
-        printf("sent %zd\n", sendmsg(c2, &message, 0));
-        fflush(stdout);
-        _exit(0);
+        _exit(sendmsg(c2, &message, 0) != 3000000);
     }
     T(recv(s, buf, 45, MSG_WAITALL));
     printf("%.45s\n", buf);
