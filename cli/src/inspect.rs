@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::options::{CodeOptions, LiftOptions};
 use friscy_isa::{decode, disassemble, len_bytes};
-use friscy_lift_ir::passes::{Simplifier, optimise};
+use friscy_lift_ir::passes::{Inlining, Simplifier, inline_calls, optimise};
 use friscy_lift_ir::{CodeSource, FetchFault, Lifter, Limits, Region, RoundingClass, text};
 use friscy_wasm::{AccessForm, Features};
 use goblin::elf::Elf;
@@ -63,6 +63,7 @@ pub fn lift(options: &LiftOptions) -> Result<ExitCode, Error> {
     let mut source = Source(&program);
     Lifter::new().lift(pc, RoundingClass::Rne, &mut source, &Limits::FUNCTION, &mut region);
     if !options.raw {
+        inline_calls(&mut region, &[], &Inlining::COMPILED, &mut Lifter::new(), &mut source);
         optimise(&mut region, &mut Simplifier::new());
     }
     if !options.clif && !options.asm && !options.wat {

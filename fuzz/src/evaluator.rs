@@ -60,6 +60,8 @@ impl Evaluator {
                     let mut region = Region::new(key.0, key.1);
                     self.lifter.lift(key.0, key.1, &mut self.memory, &self.limits, &mut region);
                     if self.optimise {
+                        let policy = passes::Inlining::COMPILED;
+                        passes::inline_calls(&mut region, &[], &policy, &mut self.lifter, &mut self.memory);
                         passes::optimise(&mut region, &mut self.simplifier);
                     }
                     place.insert(region)

@@ -6,7 +6,7 @@ use friscy_boundary::{Access, Exit, PAGE_SIZE, Ran, Regs};
 use friscy_cpu::native::{Hart, Memfd, NativeSpace, Pages, install};
 use friscy_cpu::{CodeMemory, RunMemory, load, store};
 use friscy_lift_ir::lift::Limits;
-use friscy_lift_ir::passes::{Simplifier, optimise};
+use friscy_lift_ir::passes::{Inlining, Simplifier, inline_calls, optimise};
 use friscy_lift_ir::{CodeSource, ExitKind, FetchFault, Lifter, Region, RoundingClass};
 use friscy_seam::{Code, Exit as TierExit, Prepared, Tier};
 use std::collections::BTreeMap;
@@ -65,6 +65,7 @@ impl OnTier {
         }
         self.lifter.lift(key.0, key.1, &mut source, limits, &mut self.region);
         if self.tier.wants_promoted() {
+            inline_calls(&mut self.region, &[], &Inlining::COMPILED, &mut self.lifter, &mut source);
             optimise(&mut self.region, &mut self.simplifier);
         } else {
             self.simplifier.run(&mut self.region);

@@ -176,7 +176,8 @@ pub enum Term {
         /// Prediction hint.
         kind: JumpKind,
         /// Edges to blocks of the region, no two at one guest address: where a [`JumpKind::Jump`] is known to lead, as one
-        /// by a table. It stays in the region if it goes to the address of such a block.
+        /// by a table, or a [`JumpKind::Return`] of an inlined function. It stays in the region if it goes to the address of
+        /// such a block.
         targets: Vec<Edge>,
     },
     /// The region is left with `pc`.
@@ -206,6 +207,8 @@ pub struct BlockData {
     pub term: Term,
     /// Whether control may enter the region here from outside.
     pub entry: bool,
+    /// Whether it is a copy of a block of another function, which a call became.
+    pub is_inlined: bool,
 }
 
 impl BlockData {
@@ -294,6 +297,7 @@ impl Region {
                 block.insts.clear();
                 block.term = term;
                 block.entry = false;
+                block.is_inlined = false;
                 block
             }
             None => BlockData {
@@ -304,6 +308,7 @@ impl Region {
                 insts: Vec::new(),
                 term,
                 entry: false,
+                is_inlined: false,
             },
         };
         self.blocks.push(block);

@@ -125,7 +125,9 @@ fn print_region(out: &mut String, region: &Region) -> fmt::Result {
             }
             out.write_str(")")?;
         }
-        write!(out, " @{:#x}{} [", data.pc, if data.entry { " entry" } else { "" })?;
+        write!(out, " @{:#x}", data.pc)?;
+        out.write_str(if data.entry { " entry" } else { "" })?;
+        out.write_str(if data.is_inlined { " inlined [" } else { " [" })?;
         for (i, offset) in data.guest_offsets.iter().enumerate() {
             write!(out, "{}{offset}", if i == 0 { "" } else { " " })?;
         }

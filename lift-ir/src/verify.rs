@@ -225,7 +225,7 @@ fn check_term(region: &Region, places: &Places, block: Block, data: &BlockData) 
             if data.guest_offsets.is_empty() && !(is_first && *kind == JumpKind::Jump) {
                 return Err(broken(11, block, "a shared jump does not go to its first parameter"));
             }
-            if !targets.is_empty() && *kind != JumpKind::Jump {
+            if !targets.is_empty() && !matches!(kind, JumpKind::Jump | JumpKind::Return) {
                 return Err(broken(11, block, "an indirect jump of this kind has no known targets"));
             }
         }

@@ -11,7 +11,7 @@
 mod common;
 
 use common::{CODE, Code};
-use friscy_lift_ir::passes::{self, Simplifier};
+use friscy_lift_ir::passes::{self, Inlining, Simplifier};
 use friscy_lift_ir::{CodeSource, FetchFault, Lifter, Limits, Region, RoundingClass, text, verify};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -42,7 +42,7 @@ impl CodeSource for Led {
     }
 }
 
-fn assemble(source: &str) -> Region {
+fn assemble(source: &str) -> (Region, Led) {
     let mut labels = BTreeMap::new();
     let mut lines = Vec::new();
     let mut at = 0;
@@ -73,12 +73,17 @@ fn assemble(source: &str) -> Region {
     }
     let mut region = Region::new(CODE, rounding);
     let targets = targets.split(',').filter(|name| !name.is_empty()).map(|name| CODE + labels[name] as u64).collect();
-    Lifter::new().lift(CODE, rounding, &mut Led(code, targets), &limits, &mut region);
-    region
+    let mut code = Led(code, targets);
+    Lifter::new().lift(CODE, rounding, &mut code, &limits, &mut region);
+    (region, code)
 }
 
-/// Brings a region to a stage.
-fn run(stage: &str, region: &mut Region) {
+/// Brings a region, lifted from `code`, to a stage.
+fn run(stage: &str, region: &mut Region, code: &mut Led) {
+    if let Some(rest) = stage.strip_prefix("inlined") {
+        passes::inline_calls(region, &[], &Inlining::COMPILED, &mut Lifter::new(), code);
+        return rest.strip_prefix(", ").into_iter().for_each(|rest| run(rest, region, code));
+    }
     match stage {
         "lifted" => {}
         "simplified" => Simplifier::new().run(region),
@@ -98,11 +103,14 @@ fn expected(path: &Path, content: &str) -> String {
     let mut out = input.to_string();
     for part in parts {
         let stage = part.lines().next().unwrap_or_default().trim();
-        let mut region = match path.extension().and_then(|e| e.to_str()) {
+        let (mut region, mut code) = match path.extension().and_then(|e| e.to_str()) {
             Some("s") => assemble(input),
-            _ => text::parse(input).unwrap_or_else(|e| panic!("{}: {e}", path.display())),
+            _ => {
+                let region = text::parse(input).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+                (region, Led(Code::default(), Vec::new()))
+            }
         };
-        run(stage, &mut region);
+        run(stage, &mut region, &mut code);
         if let Err(e) = verify::verify(&region) {
             panic!("{}, {stage}: {e}\n{region}", path.display());
         }

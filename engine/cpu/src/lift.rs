@@ -2,7 +2,7 @@
 
 use crate::translate::{CodeMemory, Key};
 use friscy_lift_ir::lift::{CodeSource, FetchFault, Lifter, Limits};
-use friscy_lift_ir::passes::{Simplifier, optimise};
+use friscy_lift_ir::passes::{Inlining, Simplifier, inline_calls, optimise};
 use friscy_lift_ir::{Region, RoundingClass};
 
 /// Bytes of code that are copied out of guest memory at once: most blocks are shorter.
@@ -59,6 +59,7 @@ impl Translator {
         };
         let (pc, rounding) = (key.pc, key.rounding);
         self.lifter.lift_with_entries(pc, entries, rounding, &mut source, &Limits::COMPILED, &mut self.function);
+        inline_calls(&mut self.function, entries, &Inlining::COMPILED, &mut self.lifter, &mut source);
         optimise(&mut self.function, &mut self.simplifier);
         &self.function
     }

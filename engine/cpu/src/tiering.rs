@@ -94,9 +94,14 @@ fn reaches(pieces: &[Range<u64>], pc: u64) -> bool {
     pieces.get(at).is_some_and(|piece| piece.start <= pc)
 }
 
+/// The blocks of a region that are not another function's.
+fn own_blocks(region: &Region) -> impl Iterator<Item = &BlockData> {
+    region.blocks.iter().filter(|block| !block.is_inlined)
+}
+
 /// The pieces of a region, in order.
 fn pieces(region: &Region) -> Vec<Range<u64>> {
-    let mut blocks: Vec<Range<u64>> = region.blocks.iter().filter_map(BlockData::span).collect();
+    let mut blocks: Vec<Range<u64>> = own_blocks(region).filter_map(BlockData::span).collect();
     blocks.sort_unstable_by_key(|block| block.start);
     let mut pieces: Vec<Range<u64>> = Vec::new();
     for block in blocks {
@@ -374,7 +379,7 @@ impl Upper {
         function.span = function.span.start.min(span.start)..function.span.end.max(span.end);
         function.pieces = pieces(region);
         function.is_cut = Limits::COMPILED.may_cut(region);
-        function.blocks = region.blocks.iter().map(|block| block.pc).collect();
+        function.blocks = own_blocks(region).map(|block| block.pc).collect();
         function.blocks.sort_unstable();
         (function.pages, function.layout, function.wanted) = (pages.clone(), layout, 0);
         match self.tier.get_or_insert_with(|| (self.make)()).prepare(region) {

@@ -8,7 +8,7 @@ use crate::op::{Op, Type};
 /// Where jumps of a region are known to lead to blocks of it, makes a block that all go to with the address.
 pub fn share_jumps(region: &mut Region) {
     let jumps: Vec<usize> = (0..region.blocks.len())
-        .filter(|&at| matches!(&region.blocks[at].term, Term::Indirect { targets, .. } if !targets.is_empty()))
+        .filter(|&at| matches!(&region.blocks[at].term, Term::Indirect { kind: JumpKind::Jump, targets, .. } if !targets.is_empty()))
         .collect();
     let Some(&first) = jumps.first() else { return };
     let shared = region.push_block(region.blocks[first].pc);

@@ -5,6 +5,7 @@
 
 mod dce;
 pub(crate) mod fold;
+mod inline;
 mod jumps;
 mod loads;
 mod promote;
@@ -13,6 +14,7 @@ pub(crate) mod simplify;
 mod unbox;
 
 pub use dce::{remove_dead_code, remove_unreachable_blocks};
+pub use inline::{Inlining, inline_calls};
 pub use jumps::share_jumps;
 pub use loads::remove_redundant_loads;
 pub use promote::promote;

@@ -202,11 +202,16 @@ impl Simplifier {
 /// Simplifies a block's terminator by what defines its operands; tells whether any may have lost a use.
 pub(crate) fn terminator(region: &mut Region, block: Block) -> bool {
     let term = &region.blocks[block.index()].term;
-    if let Term::Indirect { base, disp, kind, .. } = *term {
-        if let Some(base) = region.as_const(base) {
-            return direct_jump(region, block, base.wrapping_add(disp as i64) as u64 & !1, kind);
+    if let Term::Indirect { base, disp, kind, targets } = term {
+        let Some(address) = region.as_const(*base) else { return false };
+        let pc = address.wrapping_add(i64::from(*disp)) as u64 & !1;
+        let leads_to = |edge: &&Edge| cfg::target_block(edge).is_some_and(|to| region.blocks[to.index()].pc == pc);
+        if let Some(edge) = targets.iter().find(leads_to) {
+            let preempt = !cfg::is_shared_jump(&region.blocks[block.index()]);
+            region.blocks[block.index()].term = Term::Jump(Edge { preempt, ..edge.clone() });
+            return true;
         }
-        return false;
+        return direct_jump(region, block, pc, *kind);
     }
     let Term::Branch { cond: before, args: compared, .. } = *term else { return false };
     let (cond, args) = fold::fold_condition(region, before, compared);

@@ -141,7 +141,7 @@ impl Reader {
     }
 
     fn block(&mut self, line: &str) -> Parsed<()> {
-        let bad = || String::from("a block begins `blockN(params) @0x... entry [offsets]:`");
+        let bad = || String::from("a block begins `blockN(params) @0x... entry inlined [offsets]:`");
         if !self.ended {
             return Err("the block before has no terminator".into());
         }
@@ -151,10 +151,9 @@ impl Reader {
             None => (head, ""),
         };
         let (place, offsets) = rest.strip_suffix("]:").and_then(|r| r.split_once(" [")).ok_or_else(bad)?;
-        let (pc, entry) = match place.strip_suffix(" entry") {
-            Some(pc) => (address(pc)?, true),
-            None => (address(place)?, false),
-        };
+        let (place, is_inlined) = place.strip_suffix(" inlined").map_or((place, false), |place| (place, true));
+        let (place, entry) = place.strip_suffix(" entry").map_or((place, false), |place| (place, true));
+        let pc = address(place)?;
         let offsets: Result<Vec<u16>, _> = offsets.split_whitespace().map(str::parse).collect();
         let offsets = offsets.map_err(|_| bad())?;
         let region = self.region()?;
@@ -163,7 +162,7 @@ impl Reader {
         }
         let block = region.push_block(pc);
         let data = &mut region.blocks[block.index()];
-        data.entry = entry;
+        (data.entry, data.is_inlined) = (entry, is_inlined);
         data.retired = offsets.len() as u32;
         data.guest_offsets = offsets;
         for (i, param) in pieces(params).into_iter().enumerate() {

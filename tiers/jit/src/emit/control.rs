@@ -107,7 +107,7 @@ impl Emitter<'_, '_> {
                     sum = self.b.ins().iadd(sum, disp);
                 }
                 if !targets.is_empty() {
-                    return self.jump_within(sum, targets, fuel, &registers);
+                    return self.jump_within(sum, *kind, targets, fuel, &registers);
                 }
                 let target = self.even(sum);
                 self.flush(&registers);
@@ -122,11 +122,7 @@ impl Emitter<'_, '_> {
                         let call = self.b.ins().call_indirect(self.tail, code, &[entry, fuel]);
                         self.come_back(call, return_pc);
                     }
-                    (JumpKind::Jump, _) => self.jump_out(target, fuel),
-                    _ => {
-                        let fuel = self.fuel_value(fuel);
-                        self.b.ins().return_(&[target, fuel]);
-                    }
+                    _ => self.leave_by(target, *kind, fuel),
                 }
             }
         }
@@ -135,7 +131,14 @@ impl Emitter<'_, '_> {
 
     /// A jump that is known to lead to places within the region, mostly. Bit 0 of the target is not cleared yet: those
     /// places are even.
-    fn jump_within(&mut self, target: ir::Value, targets: &[Edge], fuel: Fuel, registers: &Registers) -> Emitted<()> {
+    fn jump_within(
+        &mut self,
+        target: ir::Value,
+        kind: JumpKind,
+        targets: &[Edge],
+        fuel: Fuel,
+        registers: &Registers,
+    ) -> Emitted<()> {
         if !cfg::is_shared_jump(&self.region.blocks[self.block.index()]) {
             let (out, on) = (self.cold_block(), self.b.create_block());
             let empty = self.is_empty(fuel);
@@ -182,17 +185,22 @@ impl Emitter<'_, '_> {
         let saved = self.aside(elsewhere);
         self.flush(registers);
         let target = self.even(target);
-        self.jump_out(target, fuel);
+        self.leave_by(target, kind, fuel);
         (self.window, self.is_aside) = saved;
         self.forget_made();
         Ok(())
     }
 
-    /// Goes to compiled code elsewhere, or leaves; the state has everything but pc and fuel.
-    fn jump_out(&mut self, target: ir::Value, fuel: Fuel) {
-        let (code, entry) = self.look_up(target, fuel);
-        let fuel = self.fuel_value(fuel);
-        self.b.ins().return_call_indirect(self.tail, code, &[entry, fuel]);
+    /// Goes to compiled code elsewhere, or returns; the state has everything but pc and fuel.
+    fn leave_by(&mut self, target: ir::Value, kind: JumpKind, fuel: Fuel) {
+        if kind == JumpKind::Jump {
+            let (code, entry) = self.look_up(target, fuel);
+            let fuel = self.fuel_value(fuel);
+            self.b.ins().return_call_indirect(self.tail, code, &[entry, fuel]);
+        } else {
+            let fuel = self.fuel_value(fuel);
+            self.b.ins().return_(&[target, fuel]);
+        }
     }
 
     /// Fuel after so many instructions of the block.

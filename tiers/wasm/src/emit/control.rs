@@ -167,7 +167,7 @@ impl Emitter<'_> {
                 if !targets.is_empty() {
                     self.s().local_set(target);
                     self.count(spent);
-                    return self.jump_within(block, target, targets, &registers);
+                    return self.jump_within(block, target, *kind, targets, &registers);
                 }
                 self.s().i64_const(!1).i64_and().local_set(target);
                 self.flush(&registers)?;
@@ -190,10 +190,7 @@ impl Emitter<'_> {
                         self.s().call_indirect(0, types::CODE);
                         self.come_back(block, &registers)?;
                     }
-                    JumpKind::Jump => self.jump_out(target),
-                    _ => {
-                        self.s().local_get(target).local_get(FUEL).return_();
-                    }
+                    _ => self.leave_by(target, *kind),
                 }
             }
         }
@@ -202,7 +199,14 @@ impl Emitter<'_> {
 
     /// A jump that is known to lead to places within the region, mostly; fuel has been counted. Bit 0 of the target is not
     /// cleared yet: those places are even.
-    fn jump_within(&mut self, block: Block, target: u32, targets: &[Edge], registers: &Registers) -> Emitted<()> {
+    fn jump_within(
+        &mut self,
+        block: Block,
+        target: u32,
+        kind: JumpKind,
+        targets: &[Edge],
+        registers: &Registers,
+    ) -> Emitted<()> {
         if !cfg::is_shared_jump(&self.region.blocks[block.index()]) {
             self.s().local_get(FUEL).i64_const(0).i64_le_s();
             self.seldom();
@@ -250,12 +254,16 @@ impl Emitter<'_> {
         self.labels.pop();
         self.flush(registers)?;
         self.s().local_get(target).i64_const(!1).i64_and().local_set(target);
-        self.jump_out(target);
+        self.leave_by(target, kind);
         Ok(())
     }
 
-    /// Goes to compiled code elsewhere, or leaves; the state has everything but pc and fuel.
-    fn jump_out(&mut self, target: u32) {
+    /// Goes to compiled code elsewhere, or returns; the state has everything but pc and fuel.
+    fn leave_by(&mut self, target: u32, kind: JumpKind) {
+        if kind != JumpKind::Jump {
+            self.s().local_get(target).local_get(FUEL).return_();
+            return;
+        }
         let line = self.look_up(target);
         let cache = u64::from(self.links.cache);
         self.same_depth();
