@@ -20,6 +20,11 @@ impl Layers {
         self.parts.last().map_or(0, |(end, _)| *end)
     }
 
+    /// One layer.
+    pub(crate) fn of(layer: Mapped) -> Layers {
+        Layers { parts: vec![(layer.bytes().len() as u64, layer)] }
+    }
+
     /// Adds a layer; `None` if the sum cannot be counted.
     pub(crate) fn push(&mut self, layer: Mapped) -> Option<()> {
         let end = self.end().checked_add(layer.bytes().len() as u64)?;
@@ -28,7 +33,7 @@ impl Layers {
     }
 
     /// The layer that holds the byte at `off`, and where in it that is.
-    fn at(&self, off: u64) -> Option<(&Mapped, u64)> {
+    pub(crate) fn at(&self, off: u64) -> Option<(&Mapped, u64)> {
         let index = self.parts.partition_point(|(end, _)| *end <= off);
         let (end, layer) = self.parts.get(index)?;
         let start = end - layer.bytes().len() as u64;

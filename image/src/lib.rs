@@ -7,6 +7,7 @@
 //! host, whatever they hold ends in an error that names it at worst, and what they may become is limited ([`Limits`]).
 #![warn(missing_docs)]
 
+mod aligned;
 mod blobs;
 mod digest;
 mod error;

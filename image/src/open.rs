@@ -1,5 +1,6 @@
 //! Opening an image, whatever form it has.
 
+use crate::aligned::Aligned;
 use crate::blobs::{Archive, Blobs, Folder, Named};
 use crate::digest::{Digest, Hasher};
 use crate::error::{ImageError, Problem};
@@ -217,7 +218,8 @@ impl Opening<'_> {
         }
         // The same numbers of inodes as from the cache, so that a second run is like the first.
         let flat = flatten(tree.tree());
-        if let Some(cache) = cache.filter(|_| source.is_still(file)) {
+        let kept = cache.filter(|_| source.is_still(file));
+        if let Some(cache) = kept {
             let mut head = Head { name: self.shown.to_owned(), config: Config::default(), layers: Vec::new() };
             if let Some((pending, digest)) = inflated {
                 head.layers = vec![LayerHead { diff_id: digest.clone(), bytes: mapped.bytes().len() as u64 }];
@@ -225,7 +227,7 @@ impl Opening<'_> {
             }
             save_record(cache, &source.key, &head, &flat)?;
         }
-        Ok(Image::of_lower(flat_lower(flat, mapped)?))
+        Ok(Image::of_lower(flat_lower(flat, Aligned::source(Layers::of(mapped), kept, &source.key))?))
     }
 
     fn compressed(&self, mapped: Rc<MappedFile>, file: &File, source: &Source) -> Result<Image, Problem> {
@@ -349,7 +351,7 @@ pub(crate) fn load(blobs: &dyn Blobs, found: &Found, shown: &str, options: &Opti
     if let Some(cache) = cache {
         save_record(cache, &key, &head, &tree)?;
     }
-    Ok(Image { lower: flat_lower(tree, Rc::new(layers))?, config, is_program: false })
+    Ok(Image { lower: flat_lower(tree, Aligned::source(layers, cache, &key))?, config, is_program: false })
 }
 
 /// A tree that was just flattened, and where its contents lie.
@@ -411,6 +413,6 @@ pub(crate) fn load_record(cache: &Cache, key: &str, own: Option<&File>) -> Optio
             layers.push(Rc::new(MappedFile::map(own).ok()?))?;
         }
     }
-    let lower = FlatLower::new(Rc::new(record), start, Rc::new(layers)).ok()?;
+    let lower = FlatLower::new(Rc::new(record), start, Aligned::source(layers, Some(cache), key)).ok()?;
     Some(Image { lower: Rc::new(lower), config: head.config, is_program: false })
 }

@@ -6,6 +6,7 @@
 //! | `layers/HEX.tar` | a layer's tar; HEX is its SHA-256, or SHA-512 |
 //! | `images/HEX` | a record: configuration, layers, tree of files (`record.rs`); HEX is the key of an image or of a file |
 //! | `sources/HEX` | the key of the image in a file of the host; HEX stands for the file as stat(2) describes it |
+//! | `copies/KEY.OFFSET.LENGTH` | a file of the image whose record has that key, by itself: it can be mapped |
 //! | `modules/NAME` | what was compiled ahead of time; NAME says of what, and in which version |
 //! | `parts/HEX` | what is being written, locked with flock(2) by who writes it |
 //!
@@ -35,6 +36,7 @@ const LAYERS: &str = "layers";
 const IMAGES: &str = "images";
 const SOURCES: &str = "sources";
 const MODULES: &str = "modules";
+const COPIES: &str = "copies";
 const PARTS: &str = "parts";
 
 /// Tells tools for backup that nothing here is worth it.
@@ -55,6 +57,7 @@ pub(crate) enum Kind {
     Image,
     Source,
     Module,
+    Copy,
 }
 
 impl Kind {
@@ -64,6 +67,7 @@ impl Kind {
             Kind::Image => IMAGES,
             Kind::Source => SOURCES,
             Kind::Module => MODULES,
+            Kind::Copy => COPIES,
         }
     }
 }
@@ -108,7 +112,7 @@ impl Cache {
                 _ => {}
             }
         }
-        for folder in [LAYERS, IMAGES, SOURCES, MODULES, PARTS] {
+        for folder in [LAYERS, IMAGES, SOURCES, MODULES, COPIES, PARTS] {
             fs::create_dir_all(self.dir.join(folder))?;
         }
         let tag = self.dir.join("CACHEDIR.TAG");
@@ -225,7 +229,7 @@ impl Cache {
     /// All files with what is known of them.
     pub(crate) fn files(&self) -> Vec<CacheFile> {
         let mut files = Vec::new();
-        for kind in [Kind::Layer, Kind::Image, Kind::Source, Kind::Module] {
+        for kind in [Kind::Layer, Kind::Image, Kind::Source, Kind::Module, Kind::Copy] {
             for entry in fs::read_dir(self.dir.join(kind.folder())).into_iter().flatten().flatten() {
                 if let Ok(meta) = entry.metadata() {
                     let used = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
@@ -252,9 +256,11 @@ impl Cache {
             .collect();
         let images: BTreeSet<String> = self.images().into_iter().map(|image| image.key).collect();
         for file in self.files() {
+            let name = file.path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
             let useless = match file.kind {
                 Kind::Layer => !needed.contains(&file.path),
-                Kind::Image => !file.path.file_name().is_some_and(|name| images.contains(&*name.to_string_lossy())),
+                Kind::Image => !images.contains(&*name),
+                Kind::Copy => !name.split_once('.').is_some_and(|(key, _)| images.contains(key)),
                 Kind::Module => false,
                 Kind::Source => !fs::read_to_string(&file.path).is_ok_and(|key| images.contains(key.trim())),
             };

@@ -47,8 +47,9 @@ pub trait ContentSource {
     /// [`ReadError::NotYet`] when not even one byte is here; `EIO` when the source fails.
     fn read_at(&self, off: u64, buf: &mut [u8]) -> Result<usize, ReadError>;
 
-    /// The file of the host that these bytes are, and nothing else, if there is one that is open.
-    fn host_file(&self) -> Option<HostFile> {
+    /// The file of the host that holds the `len` bytes at `off`, and nothing else, if there is one that is open.
+    fn host_file(&self, off: u64, len: u64) -> Option<HostFile> {
+        let _ = (off, len);
         None
     }
 

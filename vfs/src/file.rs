@@ -63,7 +63,7 @@ impl Inode {
     pub fn host_file(&self) -> Option<HostFile> {
         let content = self.content().ok()?.borrow();
         let part = content.lower_only()?;
-        if part.base == 0 { part.source.host_file() } else { None }
+        part.source.host_file(part.base, part.len)
     }
 
     /// Where the contents of a file that nobody wrote to begin and end in the lower tree's source.

@@ -1,6 +1,6 @@
 //! A host folder as a lower tree, read as it is asked for.
 
-use crate::content::{ContentSource, ReadError, read_slice, sub_slice};
+use crate::content::{self, ContentSource, ReadError, read_slice, sub_slice};
 use crate::lower::{Lower, LowerId, LowerStat};
 use crate::types::{FileType, Name, Timestamp, makedev};
 use core::cell::{OnceCell, RefCell};
@@ -9,7 +9,7 @@ use memmap2::Mmap;
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, Stat, fstat, openat, readlinkat, statat};
 use rustix::io::{Errno as HostErrno, pread};
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -224,19 +224,19 @@ struct HostFile {
     shared: Rc<Shared>,
     id: LowerId,
     len: u64,
-    map: OnceCell<Mmap>,
+    map: OnceCell<(Mmap, OwnedFd)>,
 }
 
 impl HostFile {
     fn mapped(&self) -> Result<&Mmap, Errno> {
-        if let Some(map) = self.map.get() {
+        if let Some((map, _)) = self.map.get() {
             return Ok(map);
         }
         let fd = self.shared.open_file(self.id)?;
         // SAFETY: the mapping is private to this value and only ever read; the module's contract is that the file does
         // not change in the meantime.
         let map = unsafe { Mmap::map(&fd) }.map_err(|_| Errno::EIO)?;
-        Ok(self.map.get_or_init(|| map))
+        Ok(&self.map.get_or_init(|| (map, fd)).0)
     }
 }
 
@@ -263,5 +263,12 @@ impl ContentSource for HostFile {
             return None;
         }
         sub_slice(self.mapped().ok()?, off, len)
+    }
+
+    fn host_file(&self, off: u64, len: u64) -> Option<content::HostFile> {
+        if self.len < MAP_FROM || off != 0 || self.mapped().ok()?.len() as u64 != len {
+            return None;
+        }
+        self.map.get().map(|(_, fd)| content::HostFile(fd.as_raw_fd()))
     }
 }

@@ -33,6 +33,12 @@ impl MappedFile {
         Ok(MappedFile { map, file: file.try_clone()? })
     }
 
+    /// The file.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
     /// All bytes of the file.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
@@ -45,8 +51,8 @@ impl ContentSource for MappedFile {
         Ok(read_slice(&self.map, off, buf))
     }
 
-    fn host_file(&self) -> Option<HostFile> {
-        Some(HostFile(self.file.as_raw_fd()))
+    fn host_file(&self, off: u64, len: u64) -> Option<HostFile> {
+        (off == 0 && len == self.map.len() as u64).then(|| HostFile(self.file.as_raw_fd()))
     }
 
     fn slice(&self, off: u64, len: u64) -> Option<&[u8]> {
