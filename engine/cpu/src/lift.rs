@@ -12,15 +12,13 @@ const CHUNK_BYTES: usize = 64;
 pub struct Translator {
     lifter: Lifter,
     region: Region,
-    /// The same for whole functions.
-    function: Region,
     simplifier: Simplifier,
 }
 
 impl Default for Translator {
     fn default() -> Translator {
-        let (region, function) = (Region::new(0, RoundingClass::Rne), Region::new(0, RoundingClass::Rne));
-        Translator { lifter: Lifter::new(), region, function, simplifier: Simplifier::new() }
+        let region = Region::new(0, RoundingClass::Rne);
+        Translator { lifter: Lifter::new(), region, simplifier: Simplifier::new() }
     }
 }
 
@@ -50,7 +48,7 @@ impl Translator {
         is_led_to: bool,
         memory: &dyn CodeMemory,
         has_run: &dyn Fn(u64) -> bool,
-    ) -> &Region {
+    ) -> Region {
         let mut source = Warm {
             code: Chunk { memory, start: key.pc, len: 0, bytes: [0; CHUNK_BYTES] },
             entries,
@@ -58,10 +56,11 @@ impl Translator {
             has_run,
         };
         let (pc, rounding) = (key.pc, key.rounding);
-        self.lifter.lift_with_entries(pc, entries, rounding, &mut source, &Limits::COMPILED, &mut self.function);
-        inline_calls(&mut self.function, entries, &Inlining::COMPILED, &mut self.lifter, &mut source);
-        optimise(&mut self.function, &mut self.simplifier);
-        &self.function
+        let mut function = Region::new(pc, rounding);
+        self.lifter.lift_with_entries(pc, entries, rounding, &mut source, &Limits::COMPILED, &mut function);
+        inline_calls(&mut function, entries, &Inlining::COMPILED, &mut self.lifter, &mut source);
+        optimise(&mut function, &mut self.simplifier);
+        function
     }
 }
 

@@ -126,7 +126,7 @@ pub unsafe fn run_shared(
             }
             // Compiled code came here: if it does so often, that is to be compiled as well.
             if compiled_link.take().is_some() {
-                translations.sample(key, memory, translator);
+                translations.arrive(key, memory, translator);
                 if clears != translations.clears() {
                     continue;
                 }
@@ -146,7 +146,7 @@ pub unsafe fn run_shared(
                 // The slice is over, at a preemption point.
                 TierExit::Fuel if state.fuel > 0 => {
                     let key = Key { pc: state.pc, rounding: RoundingClass::of(state.frm) };
-                    translations.sample(key, memory, translator);
+                    translations.sample(key, 1, memory, translator);
                     continue;
                 }
                 exit => exit,

@@ -245,9 +245,10 @@ impl Upper {
 
     /// Whether code has samples enough to be looked for in such modules. Browsers compile a function when it is first
     /// called, which is dear for what runs once.
-    pub(crate) fn is_warm(&self, key: Key) -> bool {
+    pub(crate) fn is_warm(&self, key: Key, more: u32) -> bool {
         let count = self.samples.get(&key).copied().unwrap_or(0);
-        self.has_attached() && count != NEVER && count % SAMPLES_TO_LOOK == SAMPLES_TO_LOOK - 1
+        let looked = |count: u32| (count + 1) / SAMPLES_TO_LOOK;
+        self.has_attached() && count != NEVER && looked(count) != looked(count.saturating_sub(more))
     }
 
     /// The code for `key` of a module that was compiled ahead of time, which is known from now on.
@@ -280,8 +281,8 @@ impl Upper {
         self.clears
     }
 
-    /// Counts a sample; whether the code is hot now.
-    pub(crate) fn sample(&mut self, key: Key) -> bool {
+    /// Counts samples; whether the code is hot now.
+    pub(crate) fn sample(&mut self, key: Key, more: u32) -> bool {
         self.wait = self.wait.saturating_sub(1);
         if self.wait == 0 {
             self.tell();
@@ -293,7 +294,7 @@ impl Upper {
         if *count == NEVER {
             return false;
         }
-        *count += 1;
+        *count = count.saturating_add(more).min(NEVER - 1);
         *count >= self.policy.hot
     }
 
@@ -370,19 +371,19 @@ impl Upper {
         let function = &self.functions[number];
         let has_run = |pc| has_run(Key { pc, rounding: key.rounding });
         let region = translator.lift_function(key, &function.entries, jumps.lead_to(key.pc), memory, &has_run);
-        let Some((pages, layout)) = fits(region) else {
+        let Some((pages, layout)) = fits(&region) else {
             self.refuse(key);
             return None;
         };
         let function = &mut self.functions[number];
         let span = region.span();
         function.span = function.span.start.min(span.start)..function.span.end.max(span.end);
-        function.pieces = pieces(region);
-        function.is_cut = Limits::COMPILED.may_cut(region);
-        function.blocks = own_blocks(region).map(|block| block.pc).collect();
+        function.pieces = pieces(&region);
+        function.is_cut = Limits::COMPILED.may_cut(&region);
+        function.blocks = own_blocks(&region).map(|block| block.pc).collect();
         function.blocks.sort_unstable();
         (function.pages, function.layout, function.wanted) = (pages.clone(), layout, 0);
-        match self.tier.get_or_insert_with(|| (self.make)()).prepare(region) {
+        match self.tier.get_or_insert_with(|| (self.make)()).prepare_owned(region) {
             Prepared::Ready(code) => Some(Taken { pages, entries: self.enter(number, code) }),
             Prepared::Pending => {
                 function.pending = true;

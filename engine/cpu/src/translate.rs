@@ -26,6 +26,9 @@ const ROOM: usize = if cfg!(target_arch = "wasm32") { 0 } else { 896 };
 /// The bits of an address within its page.
 const PAGE_MASK: u64 = (1 << PAGE_BITS) - 1;
 
+/// How often compiled code comes to other code for one sample of that, at most.
+const MOST_ARRIVALS: u32 = 15;
+
 /// What names a translation: the guest address it is entered at, and the class of rounding mode it is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Key {
@@ -144,6 +147,11 @@ pub struct Translations {
     touched: Vec<u64>,
     /// The compiled tier, if there is one.
     upper: Option<Box<Upper>>,
+    /// How often compiled code came to other code since the last sample of that, and how often until the next.
+    arrivals: u32,
+    arrivals_wanted: u32,
+    /// Random bits, never zero.
+    chance: u32,
     /// Where jumps led, for it.
     jumps: Jumps,
     /// Takes samples for a profile, if one is wanted.
@@ -164,6 +172,9 @@ impl Translations {
             clears: 0,
             touched: Vec::new(),
             upper: None,
+            arrivals: 0,
+            arrivals_wanted: 1,
+            chance: 1,
             jumps: Jumps::default(),
             sampler: None,
         }
@@ -268,8 +279,22 @@ impl Translations {
         self.upper.as_ref().map_or(0, |upper| upper.clears())
     }
 
-    /// Counts a sample of code at `key`, and compiles it if that makes it hot.
-    pub(crate) fn sample(&mut self, key: Key, memory: &dyn CodeMemory, translator: &mut Translator) {
+    /// Compiled code came to `key`, which is not compiled. That happens often: one time in a few is a sample, by chance, that
+    /// counts for all of them.
+    pub(crate) fn arrive(&mut self, key: Key, memory: &dyn CodeMemory, translator: &mut Translator) {
+        self.arrivals += 1;
+        if self.arrivals >= self.arrivals_wanted {
+            let count = std::mem::take(&mut self.arrivals);
+            self.chance ^= self.chance << 13;
+            self.chance ^= self.chance >> 17;
+            self.chance ^= self.chance << 5;
+            self.arrivals_wanted = 1 + self.chance % MOST_ARRIVALS;
+            self.sample(key, count, memory, translator);
+        }
+    }
+
+    /// Counts so many samples of code at `key`, and compiles it if that makes it hot.
+    pub(crate) fn sample(&mut self, key: Key, count: u32, memory: &dyn CodeMemory, translator: &mut Translator) {
         let Some(mut upper) = self.upper.take() else { return };
         while let Some(entries) = upper.finished() {
             self.divert(&entries);
@@ -278,8 +303,8 @@ impl Translations {
             self.compile(&mut upper, None, memory, translator);
         }
         let is_known = upper.codes.contains_key(&key);
-        let is_hot = !is_known && upper.sample(key);
-        if !is_known && upper.is_warm(key) && upper.adopt(key).is_some() {
+        let is_hot = !is_known && upper.sample(key, count);
+        if !is_known && upper.is_warm(key, count) && upper.adopt(key).is_some() {
             self.divert(&[key]);
         } else if is_hot {
             self.compile(&mut upper, Some(key), memory, translator);

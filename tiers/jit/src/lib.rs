@@ -31,6 +31,7 @@ use friscy_lift_ir::{Region, RoundingClass};
 use friscy_seam::{Code, Exit, Left, MemoryFault, Prepared, Site, Size, State, Tier, TierStats};
 use host::word;
 use rustc_hash::FxHashSet;
+use std::borrow::Cow;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 use units::Units;
@@ -125,6 +126,26 @@ impl Jit {
         }
     }
 
+    fn translate(&mut self, region: Cow<'_, Region>) -> Prepared {
+        if !memory::is_there() {
+            return self.refuse("the host has no memory for code");
+        }
+        if self.units.memory.bytes() >= self.max_bytes {
+            return Prepared::Full;
+        }
+        let Some(links) = self.units.links(&region) else { return Prepared::Full };
+        let compiler = match &mut self.by {
+            By::Caller(compiler) => compiler,
+            By::Worker(queue) => {
+                let taken = queue.add(region.into_owned(), links);
+                return if taken { Prepared::Pending } else { self.refuse("the host refuses a thread") };
+            }
+        };
+        let begin = Instant::now();
+        let result = compiler.compile(&region, &links);
+        self.install(&region, result, begin.elapsed())
+    }
+
     fn refuse(&mut self, why: &'static str) -> Prepared {
         self.stats.count_refused(why);
         Prepared::Refused(why)
@@ -141,23 +162,11 @@ impl Tier for Jit {
     }
 
     fn prepare(&mut self, region: &Region) -> Prepared {
-        if !memory::is_there() {
-            return self.refuse("the host has no memory for code");
-        }
-        if self.units.memory.bytes() >= self.max_bytes {
-            return Prepared::Full;
-        }
-        let Some(links) = self.units.links(region) else { return Prepared::Full };
-        let compiler = match &mut self.by {
-            By::Caller(compiler) => compiler,
-            By::Worker(queue) => {
-                let taken = queue.add(region, links);
-                return if taken { Prepared::Pending } else { self.refuse("the host refuses a thread") };
-            }
-        };
-        let begin = Instant::now();
-        let result = compiler.compile(region, &links);
-        self.install(region, result, begin.elapsed())
+        self.translate(Cow::Borrowed(region))
+    }
+
+    fn prepare_owned(&mut self, region: Region) -> Prepared {
+        self.translate(Cow::Owned(region))
     }
 
     fn finished(&mut self) -> Option<(u64, RoundingClass, Prepared)> {

@@ -73,15 +73,16 @@ impl Queue {
     }
 
     /// Gives a region to the thread; whether there is one.
-    pub(crate) fn add(&mut self, region: &Region, links: Links) -> bool {
+    pub(crate) fn add(&mut self, region: Region, links: Links) -> bool {
         let Some(worker) = worker() else { return false };
         let number = self.next;
         self.next += 1;
-        let job = Job { number, region: Box::new(region.clone()), links, reply: self.reply.clone() };
+        let span = region.span();
+        let job = Job { number, region: Box::new(region), links, reply: self.reply.clone() };
         if worker.send(job).is_err() {
             return false;
         }
-        self.wanted.push((number, region.span()));
+        self.wanted.push((number, span));
         true
     }
 

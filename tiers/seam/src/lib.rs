@@ -180,6 +180,11 @@ pub trait Tier {
     /// Translates a region; it is entered at its block 0.
     fn prepare(&mut self, region: &Region) -> Prepared;
 
+    /// As [`Tier::prepare`], with a region that the tier may keep.
+    fn prepare_owned(&mut self, region: Region) -> Prepared {
+        self.prepare(&region)
+    }
+
     /// A region of which [`Tier::prepare`] said [`Prepared::Pending`], and what became of it: its entry, its class of
     /// rounding mode, and the outcome. Regions that were forgotten meanwhile do not come.
     fn finished(&mut self) -> Option<(u64, RoundingClass, Prepared)> {
