@@ -14,8 +14,9 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// Files shorter than this are as well copied anew each time.
-const LEAST_BYTES: u64 = 16 << 10;
+/// How many bytes a file has of which there is a copy. Shorter ones are as well read anew each time, and who maps a longer one
+/// uses little of it.
+const BYTES: std::ops::RangeInclusive<u64> = 16 << 10..=256 << 20;
 
 /// Bytes copied at a time.
 const CHUNK: usize = 1 << 20;
@@ -66,7 +67,7 @@ impl ContentSource for Aligned {
     }
 
     fn host_file(&self, off: u64, len: u64) -> Option<HostFile> {
-        if len < LEAST_BYTES {
+        if !BYTES.contains(&len) {
             return None;
         }
         let mut copies = self.copies.borrow_mut();

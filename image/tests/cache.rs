@@ -9,7 +9,7 @@ use friscy_image::{Cache, Options, open};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -82,6 +82,60 @@ fn damage_in_the_cache_is_repaired() {
         fs::remove_file(&path).unwrap();
         assert_eq!(text(&archive.path, &options), expected, "{name}");
     }
+}
+
+/// What the file `name` of an image has as a file of the host, if it is one.
+fn copy(path: &Path, options: &Options, name: &str) -> Option<Vec<u8>> {
+    let lower = open(path, options).unwrap().lower;
+    let id = lower.lookup(lower.root(), name.as_bytes()).unwrap().unwrap();
+    let (source, base) = lower.content(id).unwrap();
+    let file = source.host_file(base, lower.stat(id).unwrap().size)?;
+    Some(fs::read(format!("/proc/self/fd/{}", file.0)).unwrap())
+}
+
+/// The copies in a cache, once there are `count`.
+fn copies(cache: &Path, count: usize) -> Vec<PathBuf> {
+    for _ in 0..1000 {
+        let all = fs::read_dir(cache.join("copies")).unwrap().flatten().map(|entry| entry.path()).collect::<Vec<_>>();
+        if all.len() == count && fs::read_dir(cache.join("parts")).unwrap().next().is_none() {
+            return all;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("there are not {count} copies");
+}
+
+#[test]
+fn what_lies_in_a_tar_gets_a_copy_that_can_be_mapped() {
+    let (dir, contents) = (tempfile::tempdir().unwrap(), "program ".repeat(5000));
+    let options = options(Some(dir.path()));
+    let entries: &[(&str, &str)] = &[("small", "text"), ("other", "x"), ("large", &contents)];
+    for image in [file(&tar(entries)), file(&Layout::simple(&[&[("below", "x")], entries]).archive())] {
+        assert_eq!(copy(&image.path, &options, "small"), None);
+        assert_eq!(copy(&image.path, &options, "large"), None);
+        let [made] = &copies(dir.path(), 1)[..] else { panic!("one copy") };
+        assert_eq!(copy(&image.path, &options, "large").as_deref(), Some(contents.as_bytes()));
+        // Half a copy is none, and becomes one.
+        fs::write(made, &contents[..999]).unwrap();
+        assert_eq!(copy(&image.path, &options, "large"), None);
+        for _ in 0..1000 {
+            if fs::metadata(made).unwrap().len() == contents.len() as u64 {
+                break;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(copy(&image.path, &options, "large").as_deref(), Some(contents.as_bytes()));
+        // It goes with the image.
+        let cache = options.cache.clone().unwrap();
+        cache.prune(false).unwrap();
+        copies(dir.path(), 1);
+        fs::remove_dir_all(dir.path().join("images")).unwrap();
+        fs::create_dir(dir.path().join("images")).unwrap();
+        cache.prune(false).unwrap();
+        copies(dir.path(), 0);
+    }
+    let without = Options { cache: None, ..options };
+    assert_eq!(copy(&file(&tar(entries)).path, &without, "large"), None);
 }
 
 #[test]
