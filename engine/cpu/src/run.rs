@@ -146,7 +146,7 @@ pub unsafe fn run_shared(
                 // The slice is over, at a preemption point.
                 TierExit::Fuel if state.fuel > 0 => {
                     let key = Key { pc: state.pc, rounding: RoundingClass::of(state.frm) };
-                    translations.sample(key, 1, memory, translator);
+                    translations.sample(key, memory, translator);
                     continue;
                 }
                 exit => exit,

@@ -245,10 +245,9 @@ impl Upper {
 
     /// Whether code has samples enough to be looked for in such modules. Browsers compile a function when it is first
     /// called, which is dear for what runs once.
-    pub(crate) fn is_warm(&self, key: Key, more: u32) -> bool {
+    pub(crate) fn is_warm(&self, key: Key) -> bool {
         let count = self.samples.get(&key).copied().unwrap_or(0);
-        let looked = |count: u32| (count + 1) / SAMPLES_TO_LOOK;
-        self.has_attached() && count != NEVER && looked(count) != looked(count.saturating_sub(more))
+        self.has_attached() && count != NEVER && count % SAMPLES_TO_LOOK == SAMPLES_TO_LOOK - 1
     }
 
     /// The code for `key` of a module that was compiled ahead of time, which is known from now on.
@@ -281,8 +280,8 @@ impl Upper {
         self.clears
     }
 
-    /// Counts samples; whether the code is hot now.
-    pub(crate) fn sample(&mut self, key: Key, more: u32) -> bool {
+    /// Counts a sample; whether the code is hot now.
+    pub(crate) fn sample(&mut self, key: Key) -> bool {
         self.wait = self.wait.saturating_sub(1);
         if self.wait == 0 {
             self.tell();
@@ -294,7 +293,7 @@ impl Upper {
         if *count == NEVER {
             return false;
         }
-        *count = count.saturating_add(more).min(NEVER - 1);
+        *count += 1;
         *count >= self.policy.hot
     }
 

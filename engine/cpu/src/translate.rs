@@ -147,9 +147,8 @@ pub struct Translations {
     touched: Vec<u64>,
     /// The compiled tier, if there is one.
     upper: Option<Box<Upper>>,
-    /// How often compiled code came to other code since the last sample of that, and how often until the next.
+    /// How often compiled code comes to other code until that is a sample.
     arrivals: u32,
-    arrivals_wanted: u32,
     /// Random bits, never zero.
     chance: u32,
     /// Where jumps led, for it.
@@ -172,8 +171,7 @@ impl Translations {
             clears: 0,
             touched: Vec::new(),
             upper: None,
-            arrivals: 0,
-            arrivals_wanted: 1,
+            arrivals: 1,
             chance: 1,
             jumps: Jumps::default(),
             sampler: None,
@@ -279,22 +277,21 @@ impl Translations {
         self.upper.as_ref().map_or(0, |upper| upper.clears())
     }
 
-    /// Compiled code came to `key`, which is not compiled. That happens often: one time in a few is a sample, by chance, that
-    /// counts for all of them.
+    /// Compiled code came to `key`, which is not compiled. Coming and going costs about as much as some dozen instructions: one
+    /// time in a few, by chance, is a sample.
     pub(crate) fn arrive(&mut self, key: Key, memory: &dyn CodeMemory, translator: &mut Translator) {
-        self.arrivals += 1;
-        if self.arrivals >= self.arrivals_wanted {
-            let count = std::mem::take(&mut self.arrivals);
+        self.arrivals = self.arrivals.saturating_sub(1);
+        if self.arrivals == 0 {
             self.chance ^= self.chance << 13;
             self.chance ^= self.chance >> 17;
             self.chance ^= self.chance << 5;
-            self.arrivals_wanted = 1 + self.chance % MOST_ARRIVALS;
-            self.sample(key, count, memory, translator);
+            self.arrivals = 1 + self.chance % MOST_ARRIVALS;
+            self.sample(key, memory, translator);
         }
     }
 
-    /// Counts so many samples of code at `key`, and compiles it if that makes it hot.
-    pub(crate) fn sample(&mut self, key: Key, count: u32, memory: &dyn CodeMemory, translator: &mut Translator) {
+    /// Counts a sample of code at `key`, and compiles it if that makes it hot.
+    pub(crate) fn sample(&mut self, key: Key, memory: &dyn CodeMemory, translator: &mut Translator) {
         let Some(mut upper) = self.upper.take() else { return };
         while let Some(entries) = upper.finished() {
             self.divert(&entries);
@@ -303,8 +300,8 @@ impl Translations {
             self.compile(&mut upper, None, memory, translator);
         }
         let is_known = upper.codes.contains_key(&key);
-        let is_hot = !is_known && upper.sample(key, count);
-        if !is_known && upper.is_warm(key, count) && upper.adopt(key).is_some() {
+        let is_hot = !is_known && upper.sample(key);
+        if !is_known && upper.is_warm(key) && upper.adopt(key).is_some() {
             self.divert(&[key]);
         } else if is_hot {
             self.compile(&mut upper, Some(key), memory, translator);
