@@ -14,13 +14,18 @@ pub struct Start {
     pub entries: Vec<Entry>,
 }
 
-/// Programs of the root file system.
-const COMMANDS: [(&str, &[&str]); 5] = [
+/// Programs of the root file system, larger ones last, which not every one has.
+const COMMANDS: [(&str, &[&str]); 10] = [
     ("bash -c :", &["/usr/bin/bash", "-c", ":"]),
     ("perl", &["/usr/bin/perl", "-e", "print qq(hello\\n)"]),
     ("sqlite3", &["/usr/bin/sqlite3", ":memory:", "select 1"]),
     ("lua5.4", &["/usr/bin/lua5.4", "-e", "print(1)"]),
     ("python3 hello", &["/usr/bin/python3", "-c", "print('hello')"]),
+    ("redis-server --version", &["/usr/bin/redis-server", "--version"]),
+    ("php", &["/usr/bin/php", "-r", "1;"]),
+    ("caddy version", &["/usr/bin/caddy", "version"]),
+    ("ruby -e 0", &["/usr/bin/ruby", "-e", "0"]),
+    ("node -e 0", &["/usr/bin/node", "-e", "0"]),
 ];
 
 /// The programs that are wanted, by name.
@@ -32,8 +37,12 @@ pub fn starts(places: &Places, field: &Field, wanted: &dyn Fn(&str) -> bool) -> 
     if wanted("static hello") {
         starts.push(hello(places, field)?);
     }
-    if places.rootfs.is_some() {
-        for (name, command) in COMMANDS.into_iter().filter(|(name, _)| wanted(name)) {
+    if let Some(rootfs) = &places.rootfs {
+        // A link may lead to where only the guest finds something.
+        let is_there = |program: &str| rootfs.join(program.trim_start_matches('/')).symlink_metadata().is_ok();
+        let there =
+            COMMANDS.into_iter().filter(|(_, command)| command.first().is_some_and(|program| is_there(program)));
+        for (name, command) in there.filter(|(name, _)| wanted(name)) {
             starts.push(Start { name: name.to_owned(), entries: inside(places, field, command) });
         }
     }
