@@ -31,7 +31,7 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Policy {
         // Two million instructions: programs that only start and end compile next to nothing.
-        Policy { slice: 4096, hot: 500 }
+        Policy { slice: 16384, hot: 125 }
     }
 }
 

@@ -28,7 +28,7 @@ const PAGE_MASK: u64 = (1 << PAGE_BITS) - 1;
 
 /// How often compiled code comes to other code for one sample of that, at most. In a browser, where coming and going costs more,
 /// each time is one.
-const MOST_ARRIVALS: u32 = if cfg!(target_arch = "wasm32") { 1 } else { 15 };
+const MOST_ARRIVALS: u32 = if cfg!(target_arch = "wasm32") { 1 } else { 63 };
 
 /// What names a translation: the guest address it is entered at, and the class of rounding mode it is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
