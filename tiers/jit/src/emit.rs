@@ -464,7 +464,8 @@ impl<'a, 'b> Emitter<'a, 'b> {
         });
         let from = made_from.map_or(arg, |inst| inst.args[0]);
         match held {
-            Held::Plain => return if is_raw { self.raw(arg) } else { self.get(arg) },
+            Held::Plain if is_raw && self.plan.floats.held(arg) == Held::Plain => return self.raw(arg),
+            Held::Plain => return self.get(arg),
             _ if made_from.is_none() && self.plan.floats.held(arg) != held => {}
             _ => return if is_raw { self.raw(from) } else { self.get_held(from) },
         }
