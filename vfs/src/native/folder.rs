@@ -215,7 +215,7 @@ impl Lower for Folder {
             FileType::Regular => Ok(node.stat.size),
             _ => Err(Errno::EINVAL),
         })??;
-        Ok((Rc::new(HostFile { shared: self.0.clone(), id, len, map: OnceCell::new() }), 0))
+        Ok((Rc::new(HostFile { shared: self.0.clone(), id, len, map: OnceCell::new(), file: OnceCell::new() }), 0))
     }
 }
 
@@ -224,19 +224,21 @@ struct HostFile {
     shared: Rc<Shared>,
     id: LowerId,
     len: u64,
-    map: OnceCell<(Mmap, OwnedFd)>,
+    map: OnceCell<Mmap>,
+    /// Open once a guest maps it.
+    file: OnceCell<OwnedFd>,
 }
 
 impl HostFile {
     fn mapped(&self) -> Result<&Mmap, Errno> {
-        if let Some((map, _)) = self.map.get() {
+        if let Some(map) = self.map.get() {
             return Ok(map);
         }
         let fd = self.shared.open_file(self.id)?;
         // SAFETY: the mapping is private to this value and only ever read; the module's contract is that the file does
         // not change in the meantime.
         let map = unsafe { Mmap::map(&fd) }.map_err(|_| Errno::EIO)?;
-        Ok(&self.map.get_or_init(|| (map, fd)).0)
+        Ok(self.map.get_or_init(|| map))
     }
 }
 
@@ -266,9 +268,12 @@ impl ContentSource for HostFile {
     }
 
     fn host_file(&self, off: u64, len: u64) -> Option<content::HostFile> {
-        if self.len < MAP_FROM || off != 0 || self.mapped().ok()?.len() as u64 != len {
+        if self.len < MAP_FROM || off != 0 || len != self.len {
             return None;
         }
-        self.map.get().map(|(_, fd)| content::HostFile(fd.as_raw_fd()))
+        if self.file.get().is_none() {
+            let _ = self.file.set(self.shared.open_file(self.id).ok()?);
+        }
+        self.file.get().map(|fd| content::HostFile(fd.as_raw_fd()))
     }
 }
