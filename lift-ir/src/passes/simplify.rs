@@ -237,7 +237,8 @@ pub(crate) fn terminator(region: &mut Region, block: Block) -> bool {
     known.is_some() || args != compared
 }
 
-/// `auipc` and `jalr` make a call or jump to a known place.
+/// `auipc` and `jalr` make a call or jump to a known place. Whatever the registers hint at (RISC-V unprivileged manual, "Unconditional
+/// Jumps"), that is no return: LuaJIT calls far functions by way of `t0`, which is a link register.
 fn direct_jump(region: &mut Region, block: Block, pc: u64, kind: JumpKind) -> bool {
     let data = &region.blocks[block.index()];
     // The instruction that sets the link register, if the `jalr` has one, is the block's last.
@@ -247,8 +248,8 @@ fn direct_jump(region: &mut Region, block: Block, pc: u64, kind: JumpKind) -> bo
         .map(|id| region.insts[id.index()])
         .filter(|inst| inst.op == Op::SetX && inst.guest_index as usize + 1 == data.guest_offsets.len());
     let term = match (kind, link.and_then(|inst| region.as_const(inst.args[0]))) {
-        (JumpKind::Jump, None) => Term::Jump(Edge { target: Target::Pc(pc), preempt: true }),
-        (JumpKind::Call, Some(return_pc)) => Term::Call { pc, return_pc: return_pc as u64 },
+        (JumpKind::Jump | JumpKind::Return, None) => Term::Jump(Edge { target: Target::Pc(pc), preempt: true }),
+        (JumpKind::Call | JumpKind::ReturnCall, Some(return_pc)) => Term::Call { pc, return_pc: return_pc as u64 },
         _ => return false,
     };
     region.blocks[block.index()].term = term;

@@ -1,9 +1,10 @@
 //! Where interpreter code lives, and how its pieces are linked to each other and forgotten.
 
-use crate::ins::{Ins, JUMP_CACHE_LINES, JumpEntry, jump_key, jump_line};
+use crate::ins::{Ins, JUMP_CACHE_LINES, JumpEntry, jump_key};
 use crate::lower::{Lower, PatchField};
 use friscy_lift_ir::{Region, RoundingClass};
-use friscy_seam::{Code, Prepared, Site};
+use friscy_seam::lines::Line;
+use friscy_seam::{Code, Prepared, Site, State, lines};
 use std::alloc::Layout;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -181,8 +182,15 @@ impl CodeSpace {
     pub fn link_indirect(&mut self, pc: u64, rounding: RoundingClass, code: Code) {
         let ip = self.start_of(code);
         if let Some(cache) = &mut self.caches[rounding as usize] {
-            cache[jump_line(pc)] = JumpEntry { key: jump_key(pc), ip };
+            lines::insert(cache, pc, JumpEntry { key: jump_key(pc), ip });
         }
+    }
+
+    /// The code at `state.pc` that handlers did not find, since another address has its first line of the jump cache.
+    pub fn second_line(&self, state: &State) -> Option<*const Ins> {
+        let cache = self.caches[RoundingClass::of(state.frm) as usize].as_deref()?;
+        let [_, second] = lines::ways(state.pc, cache.len());
+        Some(cache[second].ip).filter(|_| cache[second].is_of(state.pc))
     }
 
     pub fn forget(&mut self, range: Range<u64>) {
@@ -222,8 +230,7 @@ impl CodeSpace {
         // Its line may be there; the others are found again one by one.
         let ip = self.start_of(code);
         for cache in self.caches.iter_mut().flatten() {
-            let line = &mut cache[jump_line(self.units[code.0 as usize].pc)];
-            if line.ip == ip {
+            if let Some(line) = lines::line_of(cache, self.units[code.0 as usize].pc).filter(|line| line.ip == ip) {
                 *line = EMPTY;
             }
         }

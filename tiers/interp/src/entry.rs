@@ -107,7 +107,11 @@ mod host {
 /// `code` is alive in `space`; `state.window` and `state.pages` are those of the address space it was made from.
 pub(crate) unsafe fn enter(space: &CodeSpace, code: Code, state: &mut State) -> Exit {
     // SAFETY: as the caller promises.
-    let result = unsafe { run(space.start_of(code), state) };
+    let mut result = unsafe { run(space.start_of(code), state) };
+    while let Some(ip) = (result & 0xff == exit::GOTO).then(|| space.second_line(state)).flatten() {
+        // SAFETY: jump caches have live code only.
+        result = unsafe { run(ip, state) };
+    }
     match result & 0xff {
         exit::GOTO_SITE => Exit::Goto { site: Some(Site((result >> 8) as u32)), kind: None },
         exit::GOTO => Exit::Goto { site: None, kind: JUMP_KINDS.get((result >> 8) as usize).copied() },

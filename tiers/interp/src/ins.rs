@@ -2,6 +2,7 @@
 
 use friscy_lift_ir::JumpKind;
 use friscy_seam::State;
+use friscy_seam::lines::Line;
 
 /// One instruction: 16 bytes on 64-bit hosts, 12 on wasm32. Longer ones use the following element for data.
 #[repr(C)]
@@ -52,10 +53,10 @@ pub(crate) fn jump_key(pc: u64) -> u64 {
     pc | 1
 }
 
-/// The line for a guest address.
-#[inline(always)]
-pub(crate) fn jump_line(pc: u64) -> usize {
-    (pc >> 1) as usize & (JUMP_CACHE_LINES - 1)
+impl Line for JumpEntry {
+    fn is_of(&self, pc: u64) -> bool {
+        self.key == jump_key(pc)
+    }
 }
 
 impl Ins {

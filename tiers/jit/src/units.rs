@@ -5,7 +5,7 @@ use crate::emit::Links;
 use crate::fault::{Base, Computed, Dirty, Form, Place, Row};
 use crate::memory::CodeMemory;
 use friscy_lift_ir::{Region, RoundingClass, cfg};
-use friscy_seam::{Code, Left, Site};
+use friscy_seam::{Code, Left, Site, lines};
 use rustc_hash::FxHashMap;
 use std::ops::Range;
 
@@ -22,13 +22,19 @@ pub(crate) struct Line {
     _pad: u64,
 }
 
-/// Lines of a jump cache; the line of an address is in bits 12:1 of it.
+/// Lines of a jump cache; the first line of an address is in bits 12:1 of it.
 pub(crate) const LINES: usize = 4096;
 
 /// No guest address: they are even.
 const NO_PC: u64 = 1;
 
 const EMPTY: Line = Line { pc: NO_PC, code: 0, entry: 0, _pad: 0 };
+
+impl lines::Line for Line {
+    fn is_of(&self, pc: u64) -> bool {
+        self.pc == pc
+    }
+}
 
 /// How many cells lie together, at an address that does not change.
 const CELLS: usize = 1024;
@@ -166,9 +172,10 @@ impl Units {
     fn lead_to(&mut self, unit: u32, rounding: RoundingClass) {
         for (number, pc) in self.units[unit as usize].entries.clone().into_iter().enumerate() {
             let code = Code(unit << ENTRY_BITS | number as u32);
-            let lines = self.caches[rounding as usize].as_ref();
-            if lines.is_some_and(|lines| lines[(pc >> 1) as usize % LINES].pc == pc) {
-                self.link_indirect(pc, rounding, code);
+            let line = self.caches[rounding as usize].as_mut().and_then(|cache| lines::line_of(&mut cache[..], pc));
+            if let Some(line) = line {
+                let unit = &self.units[unit as usize];
+                *line = Line { code: unit.code as u64, entry: number as u64, ..*line };
             }
             for cell in self.linked.remove(&(rounding, pc)).unwrap_or_default() {
                 self.link(Site(cell), code);
@@ -235,7 +242,7 @@ impl Units {
     pub(crate) fn link_indirect(&mut self, pc: u64, rounding: RoundingClass, code: Code) {
         let (start, entry) = self.start_of(code);
         if let Some(cache) = &mut self.caches[rounding as usize] {
-            cache[(pc >> 1) as usize % LINES] = Line { pc, code: start as u64, entry, _pad: 0 };
+            lines::insert(&mut cache[..], pc, Line { pc, code: start as u64, entry, _pad: 0 });
         }
     }
 

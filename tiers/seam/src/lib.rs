@@ -4,6 +4,7 @@
 //! This crate knows the IR. It must never know a concrete tier, RISC-V mnemonics, files or processes.
 
 pub mod access;
+pub mod lines;
 mod stats;
 mod word;
 

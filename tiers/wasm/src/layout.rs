@@ -64,8 +64,14 @@ pub(crate) struct Line {
     pub(crate) entry: u32,
 }
 
-/// Lines of a jump cache; the line of an address is in bits 10:1 of it.
-pub(crate) const LINES: usize = 1024;
+/// Lines of a jump cache; the first line of an address is in bits 12:1 of it.
+pub(crate) const LINES: usize = 4096;
+
+impl friscy_seam::lines::Line for Line {
+    fn is_of(&self, pc: u64) -> bool {
+        self.pc == pc
+    }
+}
 
 /// No guest address: they are even.
 pub(crate) const NO_PC: u64 = 1;

@@ -6,7 +6,7 @@ use crate::host::{Attached, Host};
 use crate::layout::{Cell, LINES, Line, NO_PC, context};
 use crate::module::{FIRST_SLOT, LEAVE_SLOT};
 use friscy_lift_ir::{Region, RoundingClass, cfg};
-use friscy_seam::{Ahead, Code, Site};
+use friscy_seam::{Ahead, Code, Site, lines};
 use rustc_hash::FxHashMap;
 use std::ops::Range;
 use std::ptr::NonNull;
@@ -102,10 +102,20 @@ impl Units {
     fn cache(&mut self, rounding: RoundingClass, host: &mut dyn Host) -> Option<u32> {
         let cache = &mut self.caches[rounding as usize];
         if cache.is_none() {
-            *cache = Some(host.room(LINES * size_of::<Line>())?.cast());
+            // Code finds the second line of an address by its place.
+            let pair = 2 * size_of::<Line>();
+            let room = host.room(LINES * size_of::<Line>() + pair)?;
+            // SAFETY: there is room for as many bytes more.
+            *cache = Some(unsafe { room.add(room.align_offset(pair)) }.cast());
             self.forget_indirect();
         }
         self.caches[rounding as usize].map(|cache| host.address(cache.cast()))
+    }
+
+    /// The jump cache for a class of rounding mode, if there is one.
+    fn lines(&mut self, rounding: RoundingClass) -> Option<&mut [Line]> {
+        // SAFETY: as in `set_cell`; there is room for as many, which were written when it was made.
+        self.caches[rounding as usize].map(|cache| unsafe { std::slice::from_raw_parts_mut(cache.as_ptr(), LINES) })
     }
 
     /// The address of the cell by which code of the region at `from` reaches `target`, for one class of rounding mode.
@@ -166,14 +176,8 @@ impl Units {
         let (number, slot) = (self.units.len() as u32, unit.slot);
         for (entry, &pc) in unit.entries.iter().enumerate() {
             let entry = entry as u32;
-            if let Some(cache) = self.caches[rounding as usize] {
-                // SAFETY: as in `set_cell`; the place is one of the cache's.
-                unsafe {
-                    let line = cache.add((pc >> 1) as usize % LINES);
-                    if line.read().pc == pc {
-                        line.write(Line { pc, slot: base + slot, entry });
-                    }
-                }
+            if let Some(line) = self.lines(rounding).and_then(|lines| lines::line_of(lines, pc)) {
+                *line = Line { pc, slot: base + slot, entry };
             }
             let to = Cell { slot: base + slot, number: entry };
             for place in self.linked.get(&(rounding, pc)).into_iter().flatten() {
@@ -246,9 +250,8 @@ impl Units {
 
     pub(crate) fn link_indirect(&mut self, pc: u64, rounding: RoundingClass, code: Code, base: u32) {
         let (slot, entry) = self.start_of(code);
-        if let Some(cache) = self.caches[rounding as usize] {
-            // SAFETY: as in `set_cell`; the place is one of the cache's.
-            unsafe { cache.add((pc >> 1) as usize % LINES).write(Line { pc, slot: base + slot, entry }) };
+        if let Some(lines) = self.lines(rounding) {
+            lines::insert(lines, pc, Line { pc, slot: base + slot, entry });
         }
     }
 

@@ -114,6 +114,7 @@ const MORE_PACKAGES: &[&str] = &[
     "jq",
     "libc-bin",
     "libpython3.13-testsuite",
+    "luajit",
     "make",
     "nano",
     "netbase",

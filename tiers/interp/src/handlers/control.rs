@@ -2,10 +2,10 @@
 //! that are preemption points exit when none is left.
 
 use super::{End, operand_b, operand_c};
-use crate::ins::{Ins, Next, exit, jump_key, jump_line};
+use crate::ins::{Ins, JUMP_CACHE_LINES, Next, exit, jump_key};
 use friscy_lift_ir::{Cond, ExitKind, RoundingClass};
-use friscy_seam::State;
-use friscy_seam::number_of;
+use friscy_seam::lines::first_way;
+use friscy_seam::{State, number_of};
 
 /// Leaves with everything exact.
 #[inline(always)]
@@ -70,11 +70,12 @@ pub(crate) struct Indirect;
 impl End for Indirect {
     #[inline(always)]
     unsafe fn run<const F: u8>(ip: *const Ins, st: *mut State, fuel: i64, v: u64) -> Next {
-        // SAFETY: as the caller promises; a data element follows; a cache has the lines that `jump_line` yields.
+        // SAFETY: as the caller promises; a data element follows; a cache has so many lines.
         unsafe {
             let pc = operand_b::<F>(ip, st, v).wrapping_add((*ip).imm as i64 as u64) & !1;
             let fuel = fuel - (*ip).retired();
-            let line = (*ip.add(1)).h.cache.add(jump_line(pc));
+            // The second line is looked at outside.
+            let line = (*ip.add(1)).h.cache.add(first_way(pc, JUMP_CACHE_LINES));
             if fuel <= 0 {
                 return leave(st, fuel, pc, exit::FUEL);
             }

@@ -3,7 +3,7 @@
 use super::{Emitted, Emitter, Fuel, state_offset};
 use crate::fault::{CANONICAL_NAN_32, CANONICAL_NAN_64};
 use crate::host::word;
-use crate::units::{LINES, MAX_ENTRIES};
+use crate::units::{LINES, Line, MAX_ENTRIES};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::Offset32;
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, MemFlagsData, SourceLoc, types};
@@ -333,21 +333,31 @@ impl Emitter<'_, '_> {
 
     /// Finds compiled code for `target` in the jump cache, or leaves.
     fn look_up(&mut self, target: ir::Value, fuel: Fuel) -> (ir::Value, ir::Value) {
+        const LINE_BITS: u32 = size_of::<Line>().trailing_zeros();
         let table = self.constant(self.links.cache as i64);
-        // Lines have 32 bytes; bits 12:1 of the address name one.
-        let shift = self.constant(4);
-        let mask = self.constant(((LINES - 1) as i64) << 5);
+        // As `friscy_seam::lines::first_way`; bit 0 of the address is clear.
+        let shift = self.constant(i64::from(LINE_BITS - 1));
+        let mask = self.constant(((LINES - 1) as i64) << LINE_BITS);
         let shifted = self.b.ins().ishl(target, shift);
         let offset = self.b.ins().band(shifted, mask);
         let line = self.b.ins().iadd(table, offset);
         let pc = self.b.ins().load(types::I64, MemFlagsData::trusted(), line, Offset32::new(0));
         let hit = self.b.ins().icmp(IntCC::Equal, pc, target);
-        let (out, on) = (self.cold_block(), self.b.create_block());
-        self.b.ins().brif(hit, on, &[], out, &[]);
+        let (second, out, on) = (self.cold_block(), self.cold_block(), self.b.create_block());
+        self.b.append_block_param(on, types::I64);
+        self.b.ins().brif(hit, on, &[BlockArg::Value(line)], second, &[]);
+        self.b.switch_to_block(second);
+        let other = self.constant(1 << LINE_BITS);
+        let offset = self.b.ins().bxor(offset, other);
+        let line = self.b.ins().iadd(table, offset);
+        let pc = self.b.ins().load(types::I64, MemFlagsData::trusted(), line, Offset32::new(0));
+        let hit = self.b.ins().icmp(IntCC::Equal, pc, target);
+        self.b.ins().brif(hit, on, &[BlockArg::Value(line)], out, &[]);
         self.b.switch_to_block(out);
         let fuel = self.fuel_value(fuel);
         self.b.ins().return_(&[target, fuel]);
         self.b.switch_to_block(on);
+        let line = self.b.block_params(on)[0];
         let code = self.b.ins().load(types::I64, MemFlagsData::trusted(), line, Offset32::new(8));
         let entry = self.b.ins().load(types::I64, MemFlagsData::trusted(), line, Offset32::new(16));
         (code, entry)

@@ -1,7 +1,7 @@
 //! Ways into a function, between its blocks, and out of it.
 
 use super::{CONTEXT, Emitted, Emitter, FUEL, Label, Placing, at, globals, types};
-use crate::layout::{LINES, context};
+use crate::layout::{LINES, Line, context};
 use crate::structure::{Node, Seq};
 use friscy_lift_ir::held::{self, Held};
 use friscy_lift_ir::registers::{Registers, bits, return_pc};
@@ -365,16 +365,20 @@ impl Emitter<'_> {
     fn look_up(&mut self, target: u32) -> u32 {
         let line = self.temp(ValType::I32);
         let cache = u64::from(self.links.cache);
-        // Lines have 16 bytes; bits 10:1 of the address name one.
-        self.s().local_get(target).i32_wrap_i64().i32_const(3).i32_shl();
-        self.s().i32_const(((LINES - 1) << 4) as i32).i32_and();
+        // As `friscy_seam::lines::first_way`; bit 0 of the address is clear.
+        const LINE_BITS: u32 = size_of::<Line>().trailing_zeros();
+        self.s().local_get(target).i32_wrap_i64().i32_const(LINE_BITS as i32 - 1).i32_shl();
+        self.s().i32_const(((LINES - 1) << LINE_BITS) as i32).i32_and();
         if self.links.placing != Placing::Here {
             self.s().global_get(globals::CACHE).i32_add();
         }
         self.s().local_tee(line).i64_load(at(cache, 3));
         self.s().local_get(target).i64_ne();
         self.seldom();
-        self.s().local_get(target).local_get(FUEL).return_().end();
+        self.s().local_get(line).i32_const(1 << LINE_BITS).i32_xor().local_tee(line).i64_load(at(cache, 3));
+        self.s().local_get(target).i64_ne();
+        self.seldom();
+        self.s().local_get(target).local_get(FUEL).return_().end().end();
         line
     }
 

@@ -1,4 +1,4 @@
-;; 652 bytes, 303 instructions
+;; 671 bytes, 312 instructions
 (module
   (type (;0;) (func (param i32 i64) (result i64 i64)))
   (type (;1;) (func (param i32 i64 i64 i64) (result i64)))
@@ -202,7 +202,7 @@
             i32.wrap_i64
             i32.const 3
             i32.shl
-            i32.const 16368
+            i32.const 65520
             i32.and
             local.tee 3
             i64.load offset=2097152
@@ -210,9 +210,19 @@
             i64.ne
             (@metadata.code.branch_hint "\00")
             if ;; label = @5
+              local.get 3
+              i32.const 16
+              i32.xor
+              local.tee 3
+              i64.load offset=2097152
               local.get 11
-              local.get 1
-              return
+              i64.ne
+              (@metadata.code.branch_hint "\00")
+              if ;; label = @6
+                local.get 11
+                local.get 1
+                return
+              end
             end
             local.get 0
             i32.const -1048576
