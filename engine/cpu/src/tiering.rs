@@ -26,12 +26,21 @@ pub struct Policy {
     pub slice: i64,
     /// How many samples make code hot, at least 1.
     pub hot: u32,
+    /// How many do while nothing is being compiled, at least 1.
+    pub hot_when_idle: u32,
 }
 
 impl Default for Policy {
     fn default() -> Policy {
-        // Two million instructions: programs that only start and end compile next to nothing.
-        Policy { slice: 16384, hot: 125 }
+        Policy::of_threshold(125)
+    }
+}
+
+impl Policy {
+    /// For a host with more than one processor. By default two million instructions make code hot: programs that only
+    /// start and end compile next to nothing. While the thread that compiles has nothing to do, a third does.
+    pub fn of_threshold(hot: u32) -> Policy {
+        Policy { slice: 16384, hot, hot_when_idle: hot.div_ceil(3) }
     }
 }
 
@@ -164,6 +173,8 @@ pub(crate) struct Upper {
     pub(crate) left: i64,
     tier: Option<Box<dyn Tier>>,
     pub(crate) codes: FxHashMap<Key, Compiled>,
+    /// How often those have changed.
+    pub(crate) changes: u64,
     samples: FxHashMap<Key, u32>,
     functions: Vec<Function>,
     /// What was compiled and may have to be joined with others.
@@ -186,6 +197,7 @@ impl Upper {
             left: policy.slice,
             tier: None,
             codes: FxHashMap::default(),
+            changes: 0,
             samples: FxHashMap::default(),
             functions: Vec::new(),
             newest: Vec::new(),
@@ -270,6 +282,7 @@ impl Upper {
             });
             adopted.keys.push(key);
             self.codes.insert(key, Compiled { code, more_pages: 0, layout: 0 });
+            self.changes += 1;
             return Some(code);
         }
         None
@@ -294,7 +307,8 @@ impl Upper {
             return false;
         }
         *count += 1;
-        *count >= self.policy.hot
+        let is_idle = self.tier.as_ref().is_none_or(|tier| tier.is_idle());
+        *count >= if is_idle { self.policy.hot_when_idle } else { self.policy.hot }
     }
 
     /// Compiles the function at `key`, or that which `key` lies in; returns what was taken for it.
@@ -310,8 +324,11 @@ impl Upper {
         self.samples.insert(key, 0);
         let is_piece = jumps.lead_to(key.pc);
         let within = |f: &Function| {
+            if !f.span.contains(&key.pc) || f.key.rounding != key.rounding || f.is_joined {
+                return false;
+            }
             let has = !(is_piece || f.is_cut) || f.blocks.binary_search(&key.pc).is_ok();
-            f.key.rounding == key.rounding && !f.is_joined && reaches(&f.pieces, key.pc) && has
+            has && reaches(&f.pieces, key.pc)
         };
         let known = self.functions.iter().position(|f| within(f) && !f.entries.contains(&key.pc) && f.key != key);
         let number = match known {
@@ -501,6 +518,7 @@ impl Upper {
     /// Makes a function's code known.
     fn enter(&mut self, number: usize, code: Code) -> Vec<Key> {
         self.regions += 1;
+        self.changes += 1;
         let function = &mut self.functions[number];
         function.compiled += 1;
         self.newest.extend(Some(function.key).filter(|_| !function.is_joined));
@@ -534,6 +552,7 @@ impl Upper {
 
     /// Forgets functions with code in `range`, whole pages.
     pub(crate) fn forget(&mut self, range: Range<u64>) {
+        self.changes += 1;
         let codes = &mut self.codes;
         self.functions.retain(|f| {
             let keeps = f.span.start >= range.end || range.start >= f.span.end;
@@ -565,6 +584,7 @@ impl Upper {
     }
 
     pub(crate) fn clear(&mut self) {
+        self.changes += 1;
         self.codes.clear();
         self.samples.clear();
         self.functions.clear();

@@ -117,6 +117,32 @@ struct Entry {
     layout: u64,
 }
 
+/// What was found for a key that control came to lately, which saves looking for it again.
+#[derive(Clone, Copy)]
+struct Recent {
+    key: Key,
+    /// Compiled code, if there was any after so many removals and so many changes of that.
+    compiled: Option<Code>,
+    compiled_at: (u64, u64),
+    /// Code of the first tier, which was there after so many removals.
+    first: Option<Code>,
+    first_at: u64,
+}
+
+/// How many of these there are, a power of two; bits 10:1 of the address say which is whose.
+const RECENT: usize = 1024;
+
+impl Recent {
+    /// Of no key: addresses are even.
+    const NONE: Recent = Recent {
+        key: Key { pc: 1, rounding: RoundingClass::Rne },
+        compiled: None,
+        compiled_at: (0, 0),
+        first: None,
+        first_at: 0,
+    };
+}
+
 /// What is known of a page that has been translated from.
 struct PageCode {
     /// What it is of, in shared translations.
@@ -142,6 +168,9 @@ pub struct Translations {
     order: Vec<u64>,
     /// The layout that the tier's indirect jumps were told in.
     layout: u64,
+    recent: Box<[Recent]>,
+    /// How often something was forgotten, or the layout changed. Never 0.
+    removals: u64,
     translated: u64,
     clears: u64,
     /// The pages of the region being translated.
@@ -168,6 +197,8 @@ impl Translations {
             pages: BTreeMap::new(),
             order: Vec::new(),
             layout: 0,
+            recent: vec![Recent::NONE; RECENT].into(),
+            removals: 1,
             translated: 0,
             clears: 0,
             touched: Vec::new(),
@@ -232,12 +263,27 @@ impl Translations {
     #[inline]
     pub(crate) fn compiled_code(&mut self, key: Key, memory: &dyn CodeMemory) -> Result<Option<Code>, Untranslatable> {
         let Some(upper) = &mut self.upper else { return Ok(None) };
-        let Some(entry) = upper.codes.get_mut(&key) else { return Ok(None) };
-        if self.shared && entry.layout != self.layout {
-            check_present(key.pc, entry.more_pages, memory)?;
-            entry.layout = self.layout;
+        let at = (self.removals, upper.changes);
+        let recent = &mut self.recent[key.pc as usize / 2 % RECENT];
+        if recent.key == key && recent.compiled_at == at {
+            return Ok(recent.compiled);
         }
-        Ok(Some(entry.code))
+        let entry = upper.codes.get_mut(&key);
+        if let Some(entry) = &entry
+            && self.shared
+            && entry.layout != self.layout
+        {
+            check_present(key.pc, entry.more_pages, memory)?;
+        }
+        let compiled = entry.map(|entry| {
+            entry.layout = self.layout;
+            entry.code
+        });
+        if recent.key != key {
+            *recent = Recent { key, ..Recent::NONE };
+        }
+        (recent.compiled, recent.compiled_at) = (compiled, at);
+        Ok(compiled)
     }
 
     /// Has a module of code that was compiled ahead of time run the code in `range`, for as long as that does not change.
@@ -447,6 +493,7 @@ impl Translations {
                 tier.forget_indirect();
             }
             self.layout = layout;
+            self.removals += 1;
         }
     }
 
@@ -460,16 +507,26 @@ impl Translations {
         memory: &dyn CodeMemory,
         translator: &mut Translator,
     ) -> Result<Code, Untranslatable> {
+        let recent = &self.recent[key.pc as usize / 2 % RECENT];
+        if let (true, Some(code)) = (recent.key == key && recent.first_at == self.removals, recent.first) {
+            return Ok(code);
+        }
         let layout = self.layout;
-        match self.codes.get_mut(&key) {
-            Some(entry) if !self.shared || entry.layout == layout => Ok(entry.code),
+        let code = match self.codes.get_mut(&key) {
+            Some(entry) if !self.shared || entry.layout == layout => entry.code,
             Some(entry) => {
                 check_present(key.pc, entry.more_pages, memory)?;
                 entry.layout = layout;
-                Ok(entry.code)
+                entry.code
             }
-            None => self.translate(key, memory, translator),
+            None => self.translate(key, memory, translator)?,
+        };
+        let recent = &mut self.recent[key.pc as usize / 2 % RECENT];
+        if recent.key != key {
+            *recent = Recent { key, ..Recent::NONE };
         }
+        (recent.first, recent.first_at) = (Some(code), self.removals);
+        Ok(code)
     }
 
     #[cold]
@@ -564,6 +621,7 @@ impl Translations {
 
     /// Forgets translations that have code from pages in `range`.
     pub fn forget(&mut self, range: Range<u64>) {
+        self.removals += 1;
         let pages: Vec<u64> = self.pages.range(page_numbers(&range)).map(|(&page, _)| page).collect();
         for page in pages {
             for key in self.pages.remove(&page).map(|code| code.keys).unwrap_or_default() {
@@ -593,6 +651,7 @@ impl Translations {
         self.pages.clear();
         self.order.clear();
         self.jumps.clear();
+        self.removals += 1;
         self.tier.clear();
         self.clears += 1;
         self.clear_compiled();
