@@ -179,7 +179,7 @@ impl Tier for Jit {
     fn is_idle(&self) -> bool {
         match &self.by {
             By::Caller(_) => true,
-            By::Worker(queue) => queue.is_empty(),
+            By::Worker(queue) => queue.leaves_one_idle(),
         }
     }
 

@@ -1,11 +1,12 @@
-//! Compiling beside the guest: one thread of this process takes the smallest region there is, so that those that the guest
-//! waits for most often come soon.
+//! Compiling beside the guest: threads of this process, one a processor beside the guest's, each take the smallest region
+//! there is, so that those that the guest waits for most often come soon.
 
 use crate::compile::{Compiler, Finished};
 use crate::emit::{Emitted, Links};
 use friscy_lift_ir::Region;
-use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// A region to compile.
@@ -25,39 +26,68 @@ pub(crate) struct Answer {
     pub(crate) time: Duration,
 }
 
-/// The thread; nothing if the host refuses one.
-fn worker() -> Option<&'static Sender<Job>> {
-    static WORKER: OnceLock<Option<Sender<Job>>> = OnceLock::new();
-    WORKER
-        .get_or_init(|| {
-            let (sender, jobs) = channel::<Job>();
-            let work = move || {
-                let mut compiler = Compiler::new();
-                let mut waiting: Vec<Job> = Vec::new();
-                while let Some(job) = next(&jobs, &mut waiting) {
-                    let begin = Instant::now();
-                    let result = compiler.compile(&job.region, &job.links);
-                    let Job { number, region, reply, .. } = job;
-                    // A tier that is gone does not want it any more.
-                    let _ = reply.send(Answer { number, region, result, time: begin.elapsed() });
-                }
-            };
-            std::thread::Builder::new().name("friscy-jit".to_owned()).spawn(work).is_ok().then_some(sender)
-        })
-        .as_ref()
+/// The most threads. One processor is left to the guest.
+const MAX_THREADS: usize = 4;
+
+/// What the threads are to do.
+#[derive(Default)]
+struct Jobs {
+    waiting: Mutex<Vec<Job>>,
+    came: Condvar,
 }
 
-/// The smallest job; nothing if nobody can give any.
-fn next(jobs: &Receiver<Job>, waiting: &mut Vec<Job>) -> Option<Job> {
-    if waiting.is_empty() {
-        waiting.push(jobs.recv().ok()?);
+/// The threads.
+struct Pool {
+    jobs: Arc<Jobs>,
+    threads: usize,
+}
+
+/// The threads; nothing if the host refuses any.
+fn pool() -> Option<&'static Pool> {
+    static POOL: OnceLock<Option<Pool>> = OnceLock::new();
+    POOL.get_or_init(|| {
+        let jobs = Arc::new(Jobs::default());
+        let wanted =
+            thread::available_parallelism().map_or(1, |processors| (processors.get() - 1).clamp(1, MAX_THREADS));
+        let start = |_: &usize| {
+            let jobs = Arc::clone(&jobs);
+            thread::Builder::new().name("friscy-jit".to_owned()).spawn(move || work(&jobs)).is_ok()
+        };
+        let threads = (0..wanted).take_while(start).count();
+        (threads > 0).then_some(Pool { jobs, threads })
+    })
+    .as_ref()
+}
+
+/// Compiles what there is.
+fn work(jobs: &Jobs) {
+    let mut compiler = None;
+    while let Some(Job { number, region, links, reply }) = jobs.next() {
+        let begin = Instant::now();
+        let result = compiler.get_or_insert_with(Compiler::new).compile(&region, &links);
+        // A tier that is gone does not want it any more.
+        let _ = reply.send(Answer { number, region, result, time: begin.elapsed() });
     }
-    waiting.extend(jobs.try_iter());
-    let smallest = waiting.iter().enumerate().min_by_key(|(_, job)| job.region.insts.len())?.0;
-    Some(waiting.remove(smallest))
 }
 
-/// What one tier has given to the thread.
+impl Jobs {
+    fn add(&self, job: Job) -> bool {
+        let Ok(mut waiting) = self.waiting.lock() else { return false };
+        waiting.push(job);
+        self.came.notify_one();
+        true
+    }
+
+    /// Waits for a job and takes the smallest.
+    fn next(&self) -> Option<Job> {
+        let waiting = self.waiting.lock().ok()?;
+        let mut waiting = self.came.wait_while(waiting, |waiting| waiting.is_empty()).ok()?;
+        let smallest = waiting.iter().enumerate().min_by_key(|(_, job)| job.region.insts.len())?.0;
+        Some(waiting.remove(smallest))
+    }
+}
+
+/// What one tier has given to the threads.
 pub(crate) struct Queue {
     reply: Sender<Answer>,
     answers: Receiver<Answer>,
@@ -72,14 +102,14 @@ impl Queue {
         Queue { reply, answers, next: 0, wanted: Vec::new() }
     }
 
-    /// Gives a region to the thread; whether there is one.
+    /// Gives a region to the threads; whether there are any.
     pub(crate) fn add(&mut self, region: Region, links: Links) -> bool {
-        let Some(worker) = worker() else { return false };
+        let Some(pool) = pool() else { return false };
         let number = self.next;
         self.next += 1;
         let span = region.span();
         let job = Job { number, region: Box::new(region), links, reply: self.reply.clone() };
-        if worker.send(job).is_err() {
+        if !pool.jobs.add(job) {
             return false;
         }
         self.wanted.push((number, span));
@@ -97,9 +127,9 @@ impl Queue {
         }
     }
 
-    /// Whether nothing is wanted.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.wanted.is_empty()
+    /// Whether some thread has none of these to do.
+    pub(crate) fn leaves_one_idle(&self) -> bool {
+        self.wanted.is_empty() || pool().is_some_and(|pool| self.wanted.len() < pool.threads)
     }
 
     /// Regions with code in `range` are not wanted any more.

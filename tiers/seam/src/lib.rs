@@ -192,7 +192,7 @@ pub trait Tier {
         None
     }
 
-    /// Whether no region is being translated: one that can wait would keep none from being.
+    /// Whether a region could be translated at once: one that can wait would keep none from being.
     fn is_idle(&self) -> bool {
         true
     }
