@@ -35,8 +35,20 @@ const PART_BLOCKS: usize = 700;
 /// What is compiled.
 #[derive(Default)]
 pub struct Options<'a> {
-    /// The addresses, by the file's headers, whose functions are compiled; all if nothing is said.
-    pub only: Option<&'a [Range<u64>]>,
+    /// What is compiled; all if nothing is said.
+    pub only: Option<&'a Chosen>,
+}
+
+/// What of a file is compiled. Addresses are those of the file's headers.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Chosen {
+    /// Addresses whose functions are compiled.
+    pub ranges: Vec<Range<u64>>,
+    /// Where blocks begin that are known to run. Of a function with some of these no others are compiled but what control
+    /// falls into from them: what is left out is left to other tiers.
+    pub ran: BTreeSet<u64>,
+    /// Such places where control is to be able to enter, beside those where functions begin and calls return to.
+    pub entries: BTreeSet<u64>,
 }
 
 /// A module, and what it is of.
@@ -60,9 +72,9 @@ pub fn compile(bytes: &[u8], options: Options<'_>) -> Result<Module, AotError> {
     let program = Program::parse(bytes)?;
     let mut functions = Functions::find(&program);
     let found = functions.len();
-    let mut work = Work::new(&program);
+    let mut work = Work::new(&program, options.only);
     let mut starts: BTreeSet<u64> = match options.only {
-        Some(ranges) => functions.within(ranges),
+        Some(chosen) => functions.within(&chosen.ranges),
         None => functions.starts(),
     };
     let mut seen = starts.clone();
@@ -97,6 +109,7 @@ pub fn compile(bytes: &[u8], options: Options<'_>) -> Result<Module, AotError> {
 /// Compilation of one file.
 struct Work<'a> {
     program: &'a Program<'a>,
+    chosen: Option<&'a Chosen>,
     builder: Builder,
     lifter: Lifter,
     simplifier: Simplifier,
@@ -108,9 +121,10 @@ struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    fn new(program: &'a Program<'a>) -> Work<'a> {
+    fn new(program: &'a Program<'a>, chosen: Option<&'a Chosen>) -> Work<'a> {
         Work {
             program,
+            chosen,
             builder: Builder::new(program.is_relative),
             lifter: Lifter::new(),
             simplifier: Simplifier::new(),
@@ -127,7 +141,17 @@ impl<'a> Work<'a> {
         // Places that are jumped to from outside, or through tables.
         let mut entries: BTreeSet<u64> = functions.entries(&extent);
         entries.insert(start);
+        let ran = self.ran(&extent);
+        if let Some(ran) = ran {
+            entries.retain(|pc| ran.contains(pc));
+            let more = self.chosen.into_iter().flat_map(|chosen| chosen.entries.range(extent.clone()));
+            entries.extend(more.filter(|pc| ran.contains(pc)));
+        }
         let mut targets = BTreeSet::new();
+        if entries.is_empty() {
+            *self.left_out.entry("never begun").or_default() += 1;
+            return targets;
+        }
         self.lift(&entries, &extent, &Limits::COMPILED);
         let of_tables = self.tables(&extent);
         if !of_tables.is_subset(&entries) {
@@ -148,11 +172,17 @@ impl<'a> Work<'a> {
         targets
     }
 
+    /// The blocks that are known to run, if there are any between these addresses.
+    fn ran(&self, extent: &Range<u64>) -> Option<&'a BTreeSet<u64>> {
+        ran(self.chosen, extent)
+    }
+
     /// Where jumps through tables lead in what was lifted.
     fn tables(&mut self, extent: &Range<u64>) -> BTreeSet<u64> {
         if !tables::has_jumps(&self.region) {
             return BTreeSet::new();
         }
+        let ran = self.ran(extent);
         let mut region = self.region.clone();
         // Tables are found by what jumps go to by themselves, not by what they share.
         for block in &mut region.blocks {
@@ -161,7 +191,9 @@ impl<'a> Work<'a> {
             }
         }
         optimise(&mut region, &mut self.simplifier);
-        tables::targets(&region, self.program, extent)
+        let mut targets = tables::targets(&region, self.program, extent);
+        targets.retain(|target| ran.is_none_or(|ran| ran.contains(target)));
+        targets
     }
 
     /// The pieces of a function that is too long for one region, and where each is entered.
@@ -220,7 +252,8 @@ impl<'a> Work<'a> {
 
     /// Lifts a region that is entered first at its first entry.
     fn lift(&mut self, entries: &BTreeSet<u64>, extent: &Range<u64>, limits: &Limits) {
-        lift(self.program, 0, entries, extent, limits, &mut self.lifter, &mut self.region);
+        let code = (self.program, self.ran(extent));
+        lift(code, 0, entries, extent, limits, &mut self.lifter, &mut self.region);
     }
 
     /// Finds out which constants of the region depend on where the file is loaded.
@@ -228,16 +261,24 @@ impl<'a> Work<'a> {
         if !self.program.is_relative {
             return Ok(());
         }
+        let code = (self.program, self.ran(extent));
         let (lifter, region) = (&mut self.lifter, &mut self.elsewhere);
-        lift(self.program, ELSEWHERE, entries, extent, &Limits::COMPILED, lifter, region);
+        lift(code, ELSEWHERE, entries, extent, &Limits::COMPILED, lifter, region);
         optimise(region, &mut self.simplifier);
         relocate::relocate(&mut self.region, &self.elsewhere, ELSEWHERE)
     }
 }
 
-/// Lifts the code from `entries` on as it is where the file is loaded at `base`.
+/// The blocks of a function that are known to run, if there are any.
+fn ran<'a>(chosen: Option<&'a Chosen>, extent: &Range<u64>) -> Option<&'a BTreeSet<u64>> {
+    let ran = &chosen?.ran;
+    ran.range(extent.clone()).next().map(|_| ran)
+}
+
+/// Lifts the code of a program, of which those blocks are wanted, from `entries` on as it is where the file is loaded at
+/// `base`.
 fn lift(
-    program: &Program<'_>,
+    (program, ran): (&Program<'_>, Option<&BTreeSet<u64>>),
     base: u64,
     entries: &BTreeSet<u64>,
     extent: &Range<u64>,
@@ -248,13 +289,15 @@ fn lift(
     let mut entries = entries.iter().map(|pc| pc.wrapping_add(base));
     let first = entries.next().unwrap_or(extent.start.wrapping_add(base));
     let rest: Vec<u64> = entries.collect();
-    let mut source = Source { program, base, extent, entries: &rest };
+    let mut source = Source { program, ran, base, extent, entries: &rest };
     lifter.lift_with_entries(first, &rest, RoundingClass::Rne, &mut source, limits, region);
 }
 
 /// The code of one function.
 struct Source<'a> {
     program: &'a Program<'a>,
+    /// The blocks that are wanted, if not all are.
+    ran: Option<&'a BTreeSet<u64>>,
     base: u64,
     extent: &'a Range<u64>,
     /// Where it is entered besides its first place.
@@ -268,6 +311,10 @@ impl CodeSource for Source<'_> {
             return Err(FetchFault);
         }
         self.program.fetch(address).ok_or(FetchFault)
+    }
+
+    fn is_wanted(&mut self, pc: u64) -> bool {
+        self.ran.is_none_or(|ran| ran.contains(&pc.wrapping_sub(self.base)))
     }
 
     fn jump_targets(&mut self, _: &Region) -> Vec<u64> {

@@ -2,7 +2,7 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests run on the host")]
 
-use friscy_aot::{AotError, Module, Options, compile, is_program};
+use friscy_aot::{AotError, Chosen, Module, Options, compile, is_program};
 use friscy_wasm::ahead::{SECTION, Table};
 use goblin::elf::Elf;
 use std::path::PathBuf;
@@ -121,7 +121,8 @@ fn only_what_is_wanted() {
     let bytes = build("chosen", &["-static"]);
     let (start, end) = symbol(&bytes, "chosen");
     let only = [u64::from(start) + 4..u64::from(end)];
-    let module = compile(&bytes, Options { only: Some(&only) }).expect("a module");
+    let module = compile(&bytes, Options { only: Some(&Chosen { ranges: only.to_vec(), ..Chosen::default() }) })
+        .expect("a module");
     assert_eq!(module.functions, 1);
     assert!(table(&module).find(start).is_some());
 }

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::options::AotOptions;
 use crate::prof;
 use crate::record::Output;
-use friscy_aot::{Options, compile};
+use friscy_aot::{Chosen, Options, compile};
 use friscy_profile::{Executable, select};
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,9 +39,13 @@ pub fn aot(options: &AotOptions) -> Result<ExitCode, Error> {
             )));
         };
         share = format!("{:.1} % of instructions, ", 100.0 * selection.coverage());
-        only = Some(selected.iter().map(|selected| selected.range.clone()).collect::<Vec<_>>());
+        only = profile.modules.get(&executable.id).map(|module| Chosen {
+            ranges: selected.iter().map(|selected| selected.range.clone()).collect(),
+            ran: module.ran(),
+            entries: module.sampled(selection.entry_instructions()),
+        });
     }
-    let module = compile(&bytes, Options { only: only.as_deref() }).map_err(wrong)?;
+    let module = compile(&bytes, Options { only: only.as_ref() }).map_err(wrong)?;
     output.write(&module.wasm)?;
     let left_out: usize = module.left_out.values().sum();
     let (functions, found) = (module.functions, module.found);

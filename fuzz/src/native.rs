@@ -19,7 +19,7 @@ pub fn executors(memory: &Model, room: usize) -> Vec<Box<dyn Executor>> {
     let single = NativeCpu::new(Box::new(move || -> Box<dyn Tier> { Box::new(Interp::without_pairs(room)) }));
     let single = Rc::new(RefCell::new(single));
     let make_compiler = Rc::new(|| -> Box<dyn Tier> { Box::new(Jit::new(1 << 20)) });
-    let policy = Policy { slice: 8, hot: 2, hot_when_idle: 2 };
+    let policy = Policy { slice: 8, hot: 2, hot_when_idle: 2, start: 0 };
     let tiered = NativeCpu::with_compiler(Box::new(move || Box::new(Interp::new(room))), make_compiler, policy);
     let tiered = Rc::new(RefCell::new(tiered));
     let of_file = OnCpu::new("interp of file pages", &pairs, memory, true);

@@ -87,7 +87,7 @@ impl OnSpace {
         unsafe { state.write(State::initial(space.window(), space.pages())) };
         let host = RefCell::new(Some(host));
         let make = move || -> Box<dyn Tier> { Box::new(Wasm::new(host.take().expect("one tier is made"), 1 << 20)) };
-        let policy = Policy { slice: 8, hot: 2, hot_when_idle: 2 };
+        let policy = Policy { slice: 8, hot: 2, hot_when_idle: 2, start: 0 };
         let translations = Translations::new(Box::new(tier)).with_compiler(Rc::new(make), policy);
         OnSpace { name, form, translations, space, state, _own_state: None, translator: Translator::default() }
     }

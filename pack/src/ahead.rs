@@ -4,7 +4,7 @@ use crate::PackError;
 use crate::layout::{Layout, Placed, read_file};
 use crate::manifest::{Ahead, FileRef, Segment};
 use crate::store;
-use friscy_aot::{AotError, compile, is_program};
+use friscy_aot::{AotError, Chosen, compile, is_program};
 use friscy_image::Cache;
 use friscy_profile::{Executable, ModuleId, Profile};
 use friscy_vfs::Lower;
@@ -65,8 +65,8 @@ struct Job {
     offset: u64,
     path: String,
     bytes: Vec<u8>,
-    /// The addresses whose functions are wanted, if not all are.
-    only: Option<Vec<Range<u64>>>,
+    /// What is wanted, if not all is.
+    only: Option<Chosen>,
 }
 
 /// What became of one.
@@ -182,7 +182,7 @@ fn module(job: &Job, cache: Option<&Cache>, dir: &Path) -> Result<Made, Failed> 
             (table, wasm, found)
         }
         None => {
-            let only = friscy_aot::Options { only: job.only.as_deref() };
+            let only = friscy_aot::Options { only: job.only.as_ref() };
             let friscy_aot::Module { wasm, found, .. } = compile(&job.bytes, only).map_err(Failed::Refused)?;
             // A cache that cannot be written to costs time only.
             let _ = cache.map(|cache| cache.keep_module(&name, &wasm));
@@ -207,11 +207,8 @@ fn module(job: &Job, cache: Option<&Cache>, dir: &Path) -> Result<Made, Failed> 
     Ok(Made { file, ahead, bytes: wasm.len() as u64, found: found as u64 })
 }
 
-/// The addresses that were chosen, by where their file's contents begin.
-type Chosen = BTreeMap<u64, Vec<Range<u64>>>;
-
-/// Chooses code by a profile; the share of its instructions too.
-fn select(lower: &dyn Lower, programs: &[&Placed], choice: &Choice) -> Result<(f64, Chosen), PackError> {
+/// Chooses code by a profile, by where its file's contents begin; the share of its instructions too.
+fn select(lower: &dyn Lower, programs: &[&Placed], choice: &Choice) -> Result<(f64, BTreeMap<u64, Chosen>), PackError> {
     let mut functions: BTreeMap<ModuleId, Vec<Range<u64>>> = BTreeMap::new();
     let mut places: Vec<(ModuleId, u64)> = Vec::new();
     for file in programs {
@@ -226,7 +223,13 @@ fn select(lower: &dyn Lower, programs: &[&Placed], choice: &Choice) -> Result<(f
     let selection = friscy_profile::select(&choice.profile, &functions, choice.coverage, choice.max_size);
     let chosen = places.into_iter().filter_map(|(id, offset)| {
         let selected = selection.modules.get(&id)?;
-        Some((offset, selected.iter().map(|selected| selected.range.clone()).collect()))
+        let module = choice.profile.modules.get(&id)?;
+        let chosen = Chosen {
+            ranges: selected.iter().map(|selected| selected.range.clone()).collect(),
+            ran: module.ran(),
+            entries: module.sampled(selection.entry_instructions()),
+        };
+        Some((offset, chosen))
     });
     Ok((selection.coverage(), chosen.collect()))
 }

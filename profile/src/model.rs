@@ -80,7 +80,7 @@ pub struct Block {
 /// How often a block was executed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Count {
-    /// Retired instructions that samples at the block stand for.
+    /// Retired instructions that samples at the block stand for; 0 if it ran and no sample was taken.
     pub instructions: u64,
     /// When they were.
     pub phases: Phases,
@@ -113,6 +113,19 @@ impl Module {
     #[must_use]
     pub fn instructions(&self) -> u64 {
         self.blocks.values().fold(0, |sum, count| sum.saturating_add(count.instructions))
+    }
+
+    /// Where blocks begin of which at least so many instructions were counted.
+    #[must_use]
+    pub fn sampled(&self, instructions: u64) -> BTreeSet<u64> {
+        let counted = self.blocks.iter().filter(|(_, count)| count.instructions >= instructions);
+        counted.map(|(block, _)| block.offset).collect()
+    }
+
+    /// Where all blocks begin that ran; none if only those are known that were sampled.
+    #[must_use]
+    pub fn ran(&self) -> BTreeSet<u64> {
+        if self.blocks.values().all(|count| count.instructions > 0) { BTreeSet::new() } else { self.sampled(0) }
     }
 
     /// A name for people: a path, else the soname.

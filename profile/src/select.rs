@@ -27,11 +27,20 @@ pub struct Selection {
     pub bytes: u64,
 }
 
+/// Of so many counted instructions one makes a block a place that a run probably comes to from outside of what is compiled.
+const ENTRY_SHARE: u64 = 4096;
+
 impl Selection {
     /// The share of counts that is covered, 0 to 1; 1 of an empty profile.
     #[must_use]
     pub fn coverage(&self) -> f64 {
         if self.total == 0 { 1.0 } else { self.covered as f64 / self.total as f64 }
+    }
+
+    /// How many counted instructions make a block a place where compiled code is to be entered.
+    #[must_use]
+    pub fn entry_instructions(&self) -> u64 {
+        (self.total / ENTRY_SHARE).max(1)
     }
 }
 

@@ -89,6 +89,11 @@ impl Sampler {
         interval.left = interval.every / 2 + random % interval.every;
     }
 
+    /// Code at `pc` runs for the first time: a sample that stands for nothing.
+    pub(crate) fn came_to(&mut self, pc: u64) {
+        self.taken.push(Sample { pc, instructions: 0 });
+    }
+
     /// The samples since the last call.
     pub fn take(&mut self) -> impl Iterator<Item = Sample> + '_ {
         self.taken.drain(..)

@@ -26,8 +26,10 @@ pub struct Policy {
     pub slice: i64,
     /// How many samples make code hot, at least 1.
     pub hot: u32,
-    /// How many do while nothing is being compiled, at least 1.
+    /// How many do while nothing is being compiled, at least 1, once there were `start` of all code together.
     pub hot_when_idle: u32,
+    /// How many that are.
+    pub start: u64,
 }
 
 impl Default for Policy {
@@ -38,9 +40,9 @@ impl Default for Policy {
 
 impl Policy {
     /// For a host with more than one processor. By default two million instructions make code hot: programs that only
-    /// start and end compile next to nothing. While the thread that compiles has nothing to do, a third does.
+    /// start and end compile next to nothing. After 64 million a third does while a thread that compiles has nothing to do.
     pub fn of_threshold(hot: u32) -> Policy {
-        Policy { slice: 16384, hot, hot_when_idle: hot.div_ceil(3) }
+        Policy { slice: 16384, hot, hot_when_idle: hot.div_ceil(3), start: 4096 }
     }
 }
 
@@ -179,6 +181,8 @@ pub(crate) struct Upper {
     functions: Vec<Function>,
     /// What was compiled and may have to be joined with others.
     newest: Vec<Key>,
+    /// Samples taken.
+    sampled: u64,
     pub(crate) regions: u64,
     clears: u64,
     /// Where the tier's counts go when it goes.
@@ -201,6 +205,7 @@ impl Upper {
             samples: FxHashMap::default(),
             functions: Vec::new(),
             newest: Vec::new(),
+            sampled: 0,
             regions: 0,
             clears: 0,
             sink: None,
@@ -307,7 +312,9 @@ impl Upper {
             return false;
         }
         *count += 1;
-        let is_idle = self.tier.as_ref().is_none_or(|tier| tier.is_idle());
+        self.sampled += 1;
+        let goes_on = self.sampled > self.policy.start;
+        let is_idle = goes_on && self.tier.as_ref().is_none_or(|tier| tier.is_idle());
         *count >= if is_idle { self.policy.hot_when_idle } else { self.policy.hot }
     }
 

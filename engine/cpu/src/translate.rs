@@ -557,6 +557,9 @@ impl Translations {
                     if self.upper.is_some() {
                         self.jumps.made(region);
                     }
+                    if let Some(sampler) = &self.sampler {
+                        sampler.borrow_mut().came_to(key.pc);
+                    }
                     self.note(key, code, &pages, image);
                     self.touched = pages;
                     return Ok(code);

@@ -13,7 +13,7 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 
 /// When code is compiled.
-const POLICY: Policy = Policy { slice: 4096, hot: 500, hot_when_idle: 500 };
+const POLICY: Policy = Policy { slice: 4096, hot: 500, hot_when_idle: 500, start: 0 };
 
 /// An address space and everything that runs it.
 pub struct Instance<M: Committed> {
