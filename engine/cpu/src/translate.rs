@@ -26,9 +26,8 @@ const ROOM: usize = if cfg!(target_arch = "wasm32") { 0 } else { 896 };
 /// The bits of an address within its page.
 const PAGE_MASK: u64 = (1 << PAGE_BITS) - 1;
 
-/// How often compiled code comes to other code for one sample of that, at most. In a browser, where coming and going costs more,
-/// each time is one.
-const MOST_ARRIVALS: u32 = if cfg!(target_arch = "wasm32") { 1 } else { 63 };
+/// How often compiled code comes to other code for one sample of that, at most.
+const MOST_ARRIVALS: u32 = 63;
 
 /// What names a translation: the guest address it is entered at, and the class of rounding mode it is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -332,7 +331,10 @@ impl Translations {
             self.chance ^= self.chance << 13;
             self.chance ^= self.chance >> 17;
             self.chance ^= self.chance << 5;
-            self.arrivals = 1 + self.chance % MOST_ARRIVALS;
+            // In a browser, where coming and going costs more, each time is one; but not where code that was compiled ahead
+            // of time comes to much that is not worth compiling.
+            let is_each = cfg!(target_arch = "wasm32") && self.upper.as_ref().is_some_and(|upper| !upper.has_attached());
+            self.arrivals = if is_each { 1 } else { 1 + self.chance % MOST_ARRIVALS };
             self.sample(key, memory, translator);
         }
     }
