@@ -15,6 +15,27 @@ after(() => site?.stop());
 /** At the end of the screen. */
 const PROMPT = /[#$] ?$/;
 
+test('a Content-Security-Policy without WebAssembly is told of', async () => {
+  const open = (policy) =>
+    site.open({
+      prepare: (page) =>
+        page.context().route(/\/(index\.html|worker\.js)?$/, async (route) => {
+          const response = await route.fetch();
+          await route.fulfill({ response, headers: { ...response.headers(), 'content-security-policy': policy } });
+        }),
+    });
+  const refused = await open("script-src 'self'");
+  await refused.reach('error');
+  assert.equal(await refused.page.textContent('#error-title'), 'This page may not run WebAssembly.');
+  assert.match(await refused.page.textContent('#error-advice'), /'wasm-unsafe-eval'/);
+  assert.match(await refused.page.textContent('#error-detail'), /CompileError/);
+  await refused.page.screenshot({ path: join(shots, 'forbidden.png') });
+  await refused.close();
+  const allowed = await open("script-src 'self' 'wasm-unsafe-eval'");
+  await allowed.see(PROMPT);
+  await allowed.close();
+});
+
 test('from opening to prompt', async (t) => {
   const transferred = [];
   const tab = await site.open({

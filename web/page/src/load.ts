@@ -83,7 +83,26 @@ async function fetchManifest(url: string): Promise<Manifest> {
   });
 }
 
+/** The shortest module: the magic number and the version (WebAssembly specification, 5.5.16). */
+const NOTHING = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+
+/** Whether not even an empty module may be made: that is what a Content-Security-Policy does that does not allow it. */
+function isForbidden(): boolean {
+  try {
+    return !new WebAssembly.Module(NOTHING);
+  } catch {
+    return true;
+  }
+}
+
 function explain(error: unknown): never {
+  if (isForbidden()) {
+    throw new Failure({
+      title: 'This page may not run WebAssembly.',
+      advice: 'The Content-Security-Policy that its server sends has to allow it, for the page and for worker.js: script-src \'self\' \'wasm-unsafe-eval\'.',
+      detail: String(error),
+    });
+  }
   if (error instanceof WebAssembly.CompileError) {
     throw new Failure({
       title: 'This browser cannot run the machine.',
