@@ -68,10 +68,7 @@ pub fn build(image: &Image, options: &RunOptions, terminal: Box<dyn Terminal>) -
         TierChoice::Interp => NativeCpu::new(Box::new(make_tier)),
         TierChoice::Jit => {
             let make_compiler = Rc::new(|| Box::new(Jit::in_background(MAX_COMPILED_BYTES)) as Box<dyn Tier>);
-            let mut policy = Policy::of_threshold(options.jit_threshold);
-            if std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1) {
-                policy.hot_when_idle = policy.hot;
-            }
+            let policy = Policy::of_threshold(options.jit_threshold);
             NativeCpu::with_compiler(Box::new(make_tier), make_compiler, policy)
         }
     };

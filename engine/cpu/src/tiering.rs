@@ -39,7 +39,7 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// For a host with more than one processor. By default two million instructions make code hot: programs that only
+    /// For a thread that compiles beside the guest. By default two million instructions make code hot: programs that only
     /// start and end compile next to nothing. After 64 million a third does while a thread that compiles has nothing to do.
     pub fn of_threshold(hot: u32) -> Policy {
         Policy { slice: 16384, hot, hot_when_idle: hot.div_ceil(3), start: 4096 }

@@ -167,7 +167,8 @@ pub struct Translations {
     order: Vec<u64>,
     /// The layout that the tier's indirect jumps were told in.
     layout: u64,
-    recent: Box<[Recent]>,
+    /// Empty until there is compiled code.
+    recent: Vec<Recent>,
     /// How often something was forgotten, or the layout changed. Never 0.
     removals: u64,
     translated: u64,
@@ -196,7 +197,7 @@ impl Translations {
             pages: BTreeMap::new(),
             order: Vec::new(),
             layout: 0,
-            recent: vec![Recent::NONE; RECENT].into(),
+            recent: Vec::new(),
             removals: 1,
             translated: 0,
             clears: 0,
@@ -261,7 +262,10 @@ impl Translations {
     /// The compiled code for `key`, if there is any.
     #[inline]
     pub(crate) fn compiled_code(&mut self, key: Key, memory: &dyn CodeMemory) -> Result<Option<Code>, Untranslatable> {
-        let Some(upper) = &mut self.upper else { return Ok(None) };
+        let Some(upper) = self.upper.as_mut().filter(|upper| !upper.codes.is_empty()) else { return Ok(None) };
+        if self.recent.is_empty() {
+            self.recent = vec![Recent::NONE; RECENT];
+        }
         let at = (self.removals, upper.changes);
         let recent = &mut self.recent[key.pc as usize / 2 % RECENT];
         if recent.key == key && recent.compiled_at == at {
@@ -509,8 +513,8 @@ impl Translations {
         memory: &dyn CodeMemory,
         translator: &mut Translator,
     ) -> Result<Code, Untranslatable> {
-        let recent = &self.recent[key.pc as usize / 2 % RECENT];
-        if let (true, Some(code)) = (recent.key == key && recent.first_at == self.removals, recent.first) {
+        let recent = self.recent.get(key.pc as usize / 2 % RECENT).filter(|recent| recent.key == key);
+        if let Some(code) = recent.filter(|recent| recent.first_at == self.removals).and_then(|recent| recent.first) {
             return Ok(code);
         }
         let layout = self.layout;
@@ -523,11 +527,12 @@ impl Translations {
             }
             None => self.translate(key, memory, translator)?,
         };
-        let recent = &mut self.recent[key.pc as usize / 2 % RECENT];
-        if recent.key != key {
-            *recent = Recent { key, ..Recent::NONE };
+        if let Some(recent) = self.recent.get_mut(key.pc as usize / 2 % RECENT) {
+            if recent.key != key {
+                *recent = Recent { key, ..Recent::NONE };
+            }
+            (recent.first, recent.first_at) = (Some(code), self.removals);
         }
-        (recent.first, recent.first_at) = (Some(code), self.removals);
         Ok(code)
     }
 
