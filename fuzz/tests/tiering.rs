@@ -27,7 +27,8 @@ struct Guest {
 impl Guest {
     fn new(make: MakeCompiler) -> Guest {
         let interp = || Box::new(Interp::new(1 << 20)) as Box<dyn Tier>;
-        let mut cpu = NativeCpu::with_compiler(Box::new(interp), make, Policy { slice: 32, hot: 2, hot_when_idle: 2, start: 0 });
+        let mut cpu =
+            NativeCpu::with_compiler(Box::new(interp), make, Policy { slice: 32, hot: 2, hot_when_idle: 2, start: 0 });
         let mm = cpu.create().expect("an address space");
         let prot = Prot { read: true, write: true, exec: true };
         let mapping = Mapping { addr: CODE, len: 2 * PAGE_SIZE, prot, backing: Backing::Anonymous };

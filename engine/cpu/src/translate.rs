@@ -337,7 +337,8 @@ impl Translations {
             self.chance ^= self.chance << 5;
             // In a browser, where coming and going costs more, each time is one; but not where code that was compiled ahead
             // of time comes to much that is not worth compiling.
-            let is_each = cfg!(target_arch = "wasm32") && self.upper.as_ref().is_some_and(|upper| !upper.has_attached());
+            let is_each =
+                cfg!(target_arch = "wasm32") && self.upper.as_ref().is_some_and(|upper| !upper.has_attached());
             self.arrivals = if is_each { 1 } else { 1 + self.chance % MOST_ARRIVALS };
             self.sample(key, memory, translator);
         }
