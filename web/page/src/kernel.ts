@@ -3,6 +3,7 @@
 import { hex } from './fetcher';
 import type { Manifest } from './manifest';
 import { POISONED, type Pool } from './pool';
+import { View } from './view';
 
 /** What the instance needs of the worker. */
 export interface Host {
@@ -84,18 +85,20 @@ export class Kernel {
   constructor(module: WebAssembly.Module, host: Host) {
     const { pool } = host;
     let reply: Uint8Array = new Uint8Array(0);
+    let requests: View;
+    let replies: View;
     const bytes = (at: number, len: number): Uint8Array => new Uint8Array(this.exports.memory.buffer, at >>> 0, len);
     const imports = {
       cpu_create: () => pool.create(),
       cpu_fork: (parent: number) => pool.fork(parent),
       cpu_destroy: (space: number) => pool.destroy(space),
       cpu_call: (space: number, at: number, len: number) => {
-        const answer = pool.call(space, bytes(at, len));
+        const answer = pool.call(space, requests.get(at >>> 0, len));
         if (answer === POISONED) return -1;
         reply = answer;
         return reply.length;
       },
-      cpu_reply: (to: number) => bytes(to, reply.length).set(reply),
+      cpu_reply: (to: number) => replies.get(to >>> 0, reply.length).set(reply),
       terminal_write: (from: number, len: number) => host.output(bytes(from, len)),
       terminal_read: (to: number, len: number) => host.input.read(bytes(to, len)),
       terminal_readable: () => (host.input.empty ? 0 : 1),
@@ -112,6 +115,8 @@ export class Kernel {
     };
     const instance = new WebAssembly.Instance(module, { friscy: imports });
     this.exports = instance.exports as unknown as KernelExports;
+    requests = new View(this.exports.memory);
+    replies = new View(this.exports.memory);
   }
 
   private put(...parts: Uint8Array[]): void {

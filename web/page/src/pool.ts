@@ -8,6 +8,7 @@
  */
 
 import type { Ahead } from './ahead';
+import { View } from './view';
 
 /** How many words a wish for a module has. */
 const WISH_WORDS = 8;
@@ -104,6 +105,8 @@ class Slot {
   /** Where the instance's stack ends and its data begins. Below lies nothing that lives while no call is active. */
   private readonly stackTop: number;
   private view = new Uint8Array(0);
+  private readonly requested = new View(this.memory);
+  private readonly replied = new View(this.memory);
   /** The address space that is loaded, or 0. */
   space = 0;
   /** When it was last used. */
@@ -153,10 +156,15 @@ class Slot {
     return [[stackTop, this.highWater - stackTop], [exports.fixed_base() >>> 0, exports.fixed_written()], ...pages];
   }
 
+  /** Takes a request. */
+  take(request: Uint8Array): void {
+    const at = this.exports.request(request.length) >>> 0;
+    this.requested.get(at, request.length).set(request);
+  }
+
   /** A reply of `len` bytes, which stays valid until the next call. */
   reply(len: number): Uint8Array {
-    const at = this.exports.reply() >>> 0;
-    return this.bytes.subarray(at, at + len);
+    return this.replied.get(this.exports.reply() >>> 0, len);
   }
 
   /** Makes the memory reach as far as `end`. */
@@ -403,7 +411,7 @@ export class Pool {
     try {
       const slot = this.load(number);
       if (!slot) return POISONED;
-      slot.bytes.set(from, slot.exports.request(from.length) >>> 0);
+      slot.take(from);
       const len = slot.exports.handle();
       slot.compile();
       slot.attach();
