@@ -169,11 +169,14 @@ pub enum Reply<'a> {
     Ranges(Vec<(u64, u64)>),
 }
 
+/// What runs need: registers, and a few numbers.
+const ROOM: usize = 640;
+
 /// Encodes a request or reply.
 #[must_use]
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     // Encoding into a vector fails for types that the encoding cannot express, which these are not.
-    postcard::to_allocvec(value).unwrap_or_default()
+    postcard::to_extend(value, Vec::with_capacity(ROOM)).unwrap_or_default()
 }
 
 /// Decodes a request or reply; nothing if the bytes are none.
