@@ -167,7 +167,11 @@ impl Opening<'_> {
 
     /// A tree with one program in it, at the root, and `/tmp`.
     fn program(&self, file: Rc<MappedFile>) -> Result<Image, Problem> {
-        let name = self.path.file_name().map_or_else(|| b"program".to_vec(), |name| name.as_bytes().to_vec());
+        let mut name = self.path.file_name().map_or_else(|| b"program".to_vec(), |name| name.as_bytes().to_vec());
+        // Folders that every machine has.
+        if [&b"dev"[..], b"etc", b"proc", b"sys", b"tmp"].contains(&&name[..]) {
+            name.splice(..0, *b"bin/");
+        }
         let mut builder = TreeBuilder::new();
         let extent = Extent { offset: 0, len: file.bytes().len() as u64 };
         let mut tmp = TreeNode::implied_dir();

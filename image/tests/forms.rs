@@ -57,6 +57,12 @@ fn root_file_systems_and_programs() {
     assert_eq!(config.argv(None, &[b"arg".to_vec()]), [b"/image".to_vec(), b"arg".to_vec()]);
     let image = open(&program.path, &options(None)).unwrap();
     assert!(image.is_program);
+    // Its name may be that of a folder that a machine has.
+    let sys = program.path.with_file_name("sys");
+    fs::rename(&program.path, &sys).unwrap();
+    let (text, config) = opened(&sys).unwrap();
+    assert_eq!(text, "/\n/bin/\n/bin/sys = \x7fELF and so on\n/tmp/\n");
+    assert_eq!(config.argv(None, &[]), [b"/bin/sys".to_vec()]);
 }
 
 /// The folders of a `docker save` archive: before version 25, and from then on.
