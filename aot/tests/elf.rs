@@ -125,4 +125,17 @@ fn only_what_is_wanted() {
         .expect("a module");
     assert_eq!(module.functions, 1);
     assert!(table(&module).find(start).is_some());
+
+    // Of a function of which one block ran the rest is left out; and it can be entered where control was seen.
+    let chosen = Chosen { ranges: only.to_vec(), ran: [u64::from(start)].into(), entries: [].into() };
+    let part = compile(&bytes, Options { only: Some(&chosen) }).expect("a module");
+    assert_eq!(part.functions, 1);
+    assert!(part.wasm.len() < module.wasm.len(), "{} bytes of {}", part.wasm.len(), module.wasm.len());
+    let inner = u64::from(start) + 4;
+    let chosen = Chosen { ran: [inner].into(), entries: [inner].into(), ..chosen };
+    let inside = compile(&bytes, Options { only: Some(&chosen) }).expect("a module");
+    assert!(table(&inside).find(start + 4).is_some() && table(&inside).find(start).is_none());
+    // What ran of another function says nothing of this one.
+    let chosen = Chosen { ran: [u64::from(end)].into(), entries: [].into(), ..chosen };
+    assert_eq!(compile(&bytes, Options { only: Some(&chosen) }), Ok(module));
 }

@@ -152,6 +152,15 @@ mod tests {
     }
 
     #[test]
+    fn all_that_ran_is_known_if_blocks_without_samples_are() {
+        let of = |blocks| profile(blocks).modules[&ID].clone();
+        let module = of(&[(0x100, 8, 500), (0x120, 8, 0), (0x200, 4, 1)]);
+        assert_eq!(module.ran(), [0x100, 0x120, 0x200].into());
+        assert_eq!(module.sampled(2), [0x100].into());
+        assert_eq!(of(&[(0x100, 8, 500), (0x200, 4, 1)]).ran(), [].into());
+    }
+
+    #[test]
     fn a_budget_leaves_out_what_does_not_fit() {
         check(99.0, 0x40, &[0x100..0x140], 800, 0x40);
         check(99.0, 0x30, &[0x1f0..0x210, 0x300..0x30c], 190, 0x20 + 12);
