@@ -90,8 +90,8 @@ pub struct RunOptions {
     #[arg(long, value_enum, default_value_t = TierChoice::Jit)]
     pub tier: TierChoice,
 
-    /// How many samples, one every 16,384 instructions, make code hot, so that it is compiled; in programs that go on, a third
-    /// do while nothing else is being compiled.
+    /// How many samples, one every 16,384 instructions, make code hot, so that it is compiled: three times as
+    /// many in a program's first 64 million instructions, a third later while nothing else is being compiled.
     #[arg(long, value_name = "SAMPLES", default_value_t = Policy::default().hot, value_parser = clap::value_parser!(u32).range(1..))]
     pub jit_threshold: u32,
 

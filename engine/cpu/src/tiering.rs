@@ -26,11 +26,14 @@ pub struct Policy {
     pub slice: i64,
     /// How many samples make code hot, at least 1.
     pub hot: u32,
-    /// How many do while nothing is being compiled, at least 1, once there were `start` of all code together.
+    /// How many do while nothing is being compiled, at least 1.
     pub hot_when_idle: u32,
-    /// How many that are.
+    /// The first so many samples of all code together are a start: three times as many make code hot until then.
     pub start: u64,
 }
+
+/// How much more it takes to make code hot at a start.
+const START_FACTOR: u32 = 3;
 
 impl Default for Policy {
     fn default() -> Policy {
@@ -39,8 +42,9 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// For a thread that compiles beside the guest. By default two million instructions make code hot: programs that only
-    /// start and end compile next to nothing. After 64 million a third does while a thread that compiles has nothing to do.
+    /// For threads that compile beside the guest. By default two million instructions make code hot, a third of that while such
+    /// a thread has nothing to do, and six million while a program has not run 64 million: those that only start and end
+    /// compile next to nothing.
     pub fn of_threshold(hot: u32) -> Policy {
         Policy { slice: 16384, hot, hot_when_idle: hot.div_ceil(3), start: 4096 }
     }
@@ -313,9 +317,15 @@ impl Upper {
         }
         *count += 1;
         self.sampled += 1;
-        let goes_on = self.sampled > self.policy.start;
-        let is_idle = goes_on && self.tier.as_ref().is_none_or(|tier| tier.is_idle());
-        *count >= if is_idle { self.policy.hot_when_idle } else { self.policy.hot }
+        let Policy { hot, hot_when_idle, start, .. } = self.policy;
+        let threshold = if self.sampled <= start {
+            hot.saturating_mul(START_FACTOR)
+        } else if self.tier.as_ref().is_none_or(|tier| tier.is_idle()) {
+            hot_when_idle
+        } else {
+            hot
+        };
+        *count >= threshold
     }
 
     /// Compiles the function at `key`, or that which `key` lies in; returns what was taken for it.
