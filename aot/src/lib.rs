@@ -32,6 +32,10 @@ const ELSEWHERE: u64 = 0x2b5a_9e37_c6d4_a000;
 const PART_INSTS: usize = 3000;
 const PART_BLOCKS: usize = 700;
 
+/// The same of functions by a profile: V8's optimising compiler, which such code soon comes to, takes a second for one of 200 KB,
+/// and takes that from what runs beside it.
+const CHOSEN_PART_INSTS: usize = 400;
+
 /// What is compiled.
 #[derive(Default)]
 pub struct Options<'a> {
@@ -158,7 +162,8 @@ impl<'a> Work<'a> {
             entries.extend(of_tables);
             self.lift(&entries, &extent, &Limits::COMPILED);
         }
-        if !Limits::COMPILED.may_cut(&self.region) {
+        let is_long = ran.is_some() && size(&self.region) > CHOSEN_PART_INSTS;
+        if !is_long && !Limits::COMPILED.may_cut(&self.region) {
             optimise(&mut self.region, &mut self.simplifier);
             self.make(&entries, &extent, &mut targets);
         } else {
@@ -206,13 +211,14 @@ impl<'a> Work<'a> {
             }
             entries.extend(of_tables);
         }
+        let most = if self.ran(extent).is_some() { CHOSEN_PART_INSTS } else { PART_INSTS };
         let mut blocks: Vec<&BlockData> = self.region.blocks.iter().collect();
         blocks.sort_by_key(|block| block.pc);
         let mut cuts = vec![extent.start];
         let (mut insts, mut count) = (0, 0);
         for block in &blocks {
             (insts, count) = (insts + block.guest_offsets.len(), count + 1);
-            if insts > PART_INSTS || count > PART_BLOCKS {
+            if insts > most || count > PART_BLOCKS {
                 cuts.push(block.pc);
                 (insts, count) = (block.guest_offsets.len(), 1);
             }
@@ -267,6 +273,11 @@ impl<'a> Work<'a> {
         optimise(region, &mut self.simplifier);
         relocate::relocate(&mut self.region, &self.elsewhere, ELSEWHERE)
     }
+}
+
+/// How many instructions a region has.
+fn size(region: &Region) -> usize {
+    region.blocks.iter().map(|block| block.guest_offsets.len()).sum()
 }
 
 /// The blocks of a function that are known to run, if there are any.

@@ -30,7 +30,7 @@ use std::ops::Range;
 pub const SECTION: &str = "friscy.aot";
 
 /// The version of the section, of how modules are used, and of the numbers of floating-point ops in them.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Words before the lists.
 const HEADER_WORDS: usize = 5 + 8 + 4;

@@ -8,7 +8,7 @@ import type { FileRef } from './manifest';
 
 const SECTION = 'friscy.aot';
 /** The version of the section that this page reads. */
-const FORMAT = 1;
+const FORMAT = 2;
 /** Words before the lists, and where the lengths of those are. */
 const HEADER_WORDS = 17;
 const LENGTHS = 13;
