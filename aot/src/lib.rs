@@ -162,7 +162,7 @@ impl<'a> Work<'a> {
             entries.extend(of_tables);
             self.lift(&entries, &extent, &Limits::COMPILED);
         }
-        let is_long = ran.is_some() && size(&self.region) > CHOSEN_PART_INSTS;
+        let is_long = ran.is_some() && self.region.guest_insts() > CHOSEN_PART_INSTS;
         if !is_long && !Limits::COMPILED.may_cut(&self.region) {
             optimise(&mut self.region, &mut self.simplifier);
             self.make(&entries, &extent, &mut targets);
@@ -179,7 +179,8 @@ impl<'a> Work<'a> {
 
     /// The blocks that are known to run, if there are any between these addresses.
     fn ran(&self, extent: &Range<u64>) -> Option<&'a BTreeSet<u64>> {
-        ran(self.chosen, extent)
+        let ran = &self.chosen?.ran;
+        ran.range(extent.clone()).next().map(|_| ran)
     }
 
     /// Where jumps through tables lead in what was lifted.
@@ -273,17 +274,6 @@ impl<'a> Work<'a> {
         optimise(region, &mut self.simplifier);
         relocate::relocate(&mut self.region, &self.elsewhere, ELSEWHERE)
     }
-}
-
-/// How many instructions a region has.
-fn size(region: &Region) -> usize {
-    region.blocks.iter().map(|block| block.guest_offsets.len()).sum()
-}
-
-/// The blocks of a function that are known to run, if there are any.
-fn ran<'a>(chosen: Option<&'a Chosen>, extent: &Range<u64>) -> Option<&'a BTreeSet<u64>> {
-    let ran = &chosen?.ran;
-    ran.range(extent.clone()).next().map(|_| ran)
 }
 
 /// Lifts the code of a program, of which those blocks are wanted, from `entries` on as it is where the file is loaded at

@@ -334,6 +334,11 @@ impl Region {
         v
     }
 
+    /// How many guest instructions it has.
+    pub fn guest_insts(&self) -> usize {
+        self.blocks.iter().map(|block| block.guest_offsets.len()).sum()
+    }
+
     /// The guest addresses from its first instruction to four bytes behind the start of its last; there may be others' code
     /// between.
     pub fn span(&self) -> Range<u64> {

@@ -67,8 +67,7 @@ impl Limits {
 
     /// Whether a region that was lifted within these limits may have been longer.
     pub fn may_cut(&self, region: &Region) -> bool {
-        let insts: usize = region.blocks.iter().map(|block| block.guest_offsets.len()).sum();
-        insts >= self.max_insts as usize || region.blocks.len() >= self.max_blocks as usize
+        region.guest_insts() >= self.max_insts as usize || region.blocks.len() >= self.max_blocks as usize
     }
 }
 

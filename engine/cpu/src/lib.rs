@@ -5,6 +5,7 @@
 
 mod jumps;
 mod lift;
+mod recent;
 mod run;
 mod sampler;
 pub mod soft;

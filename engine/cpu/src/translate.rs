@@ -7,6 +7,7 @@
 
 use crate::jumps::Jumps;
 use crate::lift::{Translator, fetch_bits};
+use crate::recent::{RECENT, Recent, place};
 use crate::sampler::{Level, Sampler};
 use crate::tiering::{MakeCompiler, Policy, Upper};
 use friscy_lift_ir::{JumpKind, Region, RoundingClass};
@@ -114,32 +115,6 @@ struct Entry {
     more_pages: u32,
     /// The layout in which its pages were seen last, of shared translations.
     layout: u64,
-}
-
-/// What was found for a key that control came to lately, which saves looking for it again.
-#[derive(Clone, Copy)]
-struct Recent {
-    key: Key,
-    /// Compiled code, if there was any after so many removals and so many changes of that.
-    compiled: Option<Code>,
-    compiled_at: (u64, u64),
-    /// Code of the first tier, which was there after so many removals.
-    first: Option<Code>,
-    first_at: u64,
-}
-
-/// How many of these there are, a power of two; bits 10:1 of the address say which is whose.
-const RECENT: usize = 1024;
-
-impl Recent {
-    /// Of no key: addresses are even.
-    const NONE: Recent = Recent {
-        key: Key { pc: 1, rounding: RoundingClass::Rne },
-        compiled: None,
-        compiled_at: (0, 0),
-        first: None,
-        first_at: 0,
-    };
 }
 
 /// What is known of a page that has been translated from.
@@ -267,7 +242,7 @@ impl Translations {
             self.recent = vec![Recent::NONE; RECENT];
         }
         let at = (self.removals, upper.changes);
-        let recent = &mut self.recent[key.pc as usize / 2 % RECENT];
+        let recent = &mut self.recent[place(key)];
         if recent.key == key && recent.compiled_at == at {
             return Ok(recent.compiled);
         }
@@ -514,7 +489,7 @@ impl Translations {
         memory: &dyn CodeMemory,
         translator: &mut Translator,
     ) -> Result<Code, Untranslatable> {
-        let recent = self.recent.get(key.pc as usize / 2 % RECENT).filter(|recent| recent.key == key);
+        let recent = self.recent.get(place(key)).filter(|recent| recent.key == key);
         if let Some(code) = recent.filter(|recent| recent.first_at == self.removals).and_then(|recent| recent.first) {
             return Ok(code);
         }
@@ -528,7 +503,7 @@ impl Translations {
             }
             None => self.translate(key, memory, translator)?,
         };
-        if let Some(recent) = self.recent.get_mut(key.pc as usize / 2 % RECENT) {
+        if let Some(recent) = self.recent.get_mut(place(key)) {
             if recent.key != key {
                 *recent = Recent { key, ..Recent::NONE };
             }

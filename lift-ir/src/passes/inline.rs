@@ -21,11 +21,6 @@ impl Inlining {
         Inlining { callee: Limits { max_insts: 40, max_blocks: 10, follow_calls_return_site: false }, max_growth: 400 };
 }
 
-/// How many guest instructions a callee adds to a region.
-fn size(callee: &Region) -> usize {
-    callee.blocks.iter().map(|data| data.guest_offsets.len()).sum()
-}
-
 /// Whether calls of a function can become its code: it calls nothing, goes nowhere by a register but back, and leaves
 /// for the kernel nowhere.
 fn is_leaf(callee: &Region) -> bool {
@@ -71,8 +66,8 @@ pub fn inline_calls(
         let Term::Call { pc, return_pc } = region.blocks[at].term else { continue };
         let Some(&site) = places.get(&return_pc) else { continue };
         let callee = callees.entry(pc).or_insert_with(|| lift(pc, region, &policy.callee, lifter, src));
-        let Some(callee) = callee.as_ref().filter(|callee| size(callee) <= left) else { continue };
-        left -= size(callee);
+        let Some(callee) = callee.as_ref().filter(|callee| callee.guest_insts() <= left) else { continue };
+        left -= callee.guest_insts();
         let first = copy(region, callee, site);
         region.blocks[at].term = Term::Jump(Edge { target: Target::Block(first, Vec::new()), preempt: true });
         // What leaves in the middle comes back from outside.

@@ -258,7 +258,7 @@ impl Units {
     pub(crate) fn forget_indirect(&mut self) {
         for cache in self.caches.iter().flatten() {
             for line in 0..LINES {
-                // SAFETY: as in `set_cell`.
+                // SAFETY: as in `set_cell`. No slice yet: the lines of a new cache were not written.
                 unsafe { cache.add(line).write(EMPTY) };
             }
         }
