@@ -1,16 +1,19 @@
 //! Putting a machine together: the interpreter behind the native cpu, an image, the host's ports.
 
+use crate::code_cache::CodeCache;
 use crate::error::Error;
 use crate::image::Image;
-use crate::options::{RunOptions, TierChoice};
-use friscy_cpu::{Crosscheck, NativeCpu, Policy, Profiler, Watch};
+use crate::options::{KeepCode, RunOptions, TierChoice};
+use friscy_cpu::{Crosscheck, NativeCpu, Policy, Profiler, Rest, Watch};
 use friscy_engine::native::{HostClock, HostEntropy};
 use friscy_engine::{Config, Machine, Ports};
+use friscy_image::Cache;
 use friscy_interp::Interp;
 use friscy_jit::Jit;
 use friscy_kernel::KernelConfig;
 use friscy_kernel::ports::{Entropy, Terminal};
 use friscy_seam::Tier;
+use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -30,6 +33,8 @@ pub struct Built {
     pub crosscheck: Option<Crosscheck>,
     /// Takes samples, if a profile is wanted.
     pub profiler: Option<Profiler>,
+    /// Compiled code that is kept, if it is.
+    pub code: Option<(Rc<RefCell<CodeCache>>, Rest)>,
 }
 
 /// Makes a machine on the image with these streams.
@@ -75,6 +80,10 @@ pub fn build(image: &Image, options: &RunOptions, terminal: Box<dyn Terminal>) -
     if options.crosscheck {
         cpu = cpu.with_reference(Box::new(make_tier));
     }
+    let code = code_cache(options).map(|code| {
+        let code = Rc::new(RefCell::new(code));
+        (code.clone(), cpu.set_store(code))
+    });
     let (watch, crosscheck) = (cpu.watch(), cpu.crosscheck());
     let profiler = options.profile_out.as_ref().map(|_| cpu.profile());
     let ports = Ports {
@@ -91,5 +100,12 @@ pub fn build(image: &Image, options: &RunOptions, terminal: Box<dyn Terminal>) -
     if profiler.is_some() {
         machine.kernel.keep_code_paths();
     }
-    Ok(Built { machine, watch, crosscheck, profiler })
+    Ok(Built { machine, watch, crosscheck, profiler, code })
+}
+
+/// The compiled code that is kept of the image. A profile and a comparison are of what this run compiles.
+fn code_cache(options: &RunOptions) -> Option<CodeCache> {
+    let wanted = options.tier == TierChoice::Jit && options.code_cache != KeepCode::Off;
+    let wanted = wanted && !options.crosscheck && options.profile_out.is_none();
+    Cache::from_env().filter(|_| wanted).map(|cache| CodeCache::open(cache, &options.image))
 }

@@ -5,6 +5,7 @@
 
 mod aot;
 mod cache;
+mod code_cache;
 mod crash;
 mod crosscheck;
 mod docs;

@@ -66,6 +66,17 @@ pub enum TierChoice {
     Jit,
 }
 
+/// What becomes of compiled code.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KeepCode {
+    /// It is kept, and what was kept is taken.
+    On,
+    /// What was kept is taken.
+    Read,
+    /// Neither.
+    Off,
+}
+
 /// How `--stats` prints.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum StatsFormat {
@@ -94,6 +105,11 @@ pub struct RunOptions {
     /// many in a program's first 64 million instructions, a third later while nothing else is being compiled.
     #[arg(long, value_name = "SAMPLES", default_value_t = Policy::default().hot, value_parser = clap::value_parser!(u32).range(1..))]
     pub jit_threshold: u32,
+
+    /// What becomes of compiled code: on keeps it in the cache for later runs of the image and takes what they kept, read
+    /// only takes it, off does neither.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = KeepCode::On, env = "FRISCY_CODE_CACHE")]
+    pub code_cache: KeepCode,
 
     /// Runs everything by the interpreter first, takes that back, runs it again as `--tier` says, and compares registers,
     /// flags and written memory. At the first difference it says where and what, and ends with status 125.

@@ -26,7 +26,7 @@ fn text(retired: u64, time: Duration, compiled: &TierStats) -> String {
     let (seconds, c) = (time.as_secs_f64(), compiled);
     let rate = retired as f64 / seconds / 1e6;
     let mut text = format!("friscy: {retired} instructions in {seconds:.3} s, {rate:.1} million a second\n");
-    if c.regions + c.again + c.all_refused() == 0 {
+    if c.regions + c.again + c.restored + c.all_refused() == 0 {
         text.push_str("friscy: nothing was compiled\n");
         return text;
     }
@@ -39,6 +39,9 @@ fn text(retired: u64, time: Duration, compiled: &TierStats) -> String {
         c.guest_insts,
         c.host_bytes as f64 / c.guest_bytes.max(1) as f64,
     );
+    if c.restored > 0 {
+        let _ = writeln!(text, "friscy: took back {} regions that an earlier run had compiled", c.restored);
+    }
     let _ = writeln!(
         text,
         "friscy: {} attempts, {} stores added for faults, {} regions invalidated, {} refused",

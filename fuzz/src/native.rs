@@ -31,6 +31,7 @@ pub fn executors(memory: &Model, room: usize) -> Vec<Box<dyn Executor>> {
         Box::new(fork),
         Box::new(OnTier::new("interp of large regions", Box::new(Interp::new(room.max(256 << 10))), memory)),
         Box::new(OnTier::new("jit", Box::new(Jit::new(room)), memory)),
+        Box::new(OnTier::new("jit by way of bytes", Box::new(Jit::by_way_of_bytes(room)), memory)),
         Box::new(OnCpu::new("interp and jit", &tiered, memory, false)),
     ]
 }

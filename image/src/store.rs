@@ -8,6 +8,7 @@
 //! | `sources/HEX` | the key of the image in a file of the host; HEX stands for the file as stat(2) describes it |
 //! | `copies/KEY.OFFSET.LENGTH` | a file of the image whose record has that key, by itself: it can be mapped |
 //! | `modules/NAME` | what was compiled ahead of time; NAME says of what, and in which version |
+//! | `code/HEX` | compiled code of an image's programs; HEX stands for what the image was called |
 //! | `parts/HEX` | what is being written, locked with flock(2) by who writes it |
 //!
 //! A file gets its name when it is complete and on disk, so runs may share the folder and be killed at any time; what a
@@ -37,6 +38,7 @@ const IMAGES: &str = "images";
 const SOURCES: &str = "sources";
 const MODULES: &str = "modules";
 const COPIES: &str = "copies";
+const CODE: &str = "code";
 const PARTS: &str = "parts";
 
 /// Tells tools for backup that nothing here is worth it.
@@ -58,6 +60,7 @@ pub(crate) enum Kind {
     Source,
     Module,
     Copy,
+    Code,
 }
 
 impl Kind {
@@ -68,6 +71,7 @@ impl Kind {
             Kind::Source => SOURCES,
             Kind::Module => MODULES,
             Kind::Copy => COPIES,
+            Kind::Code => CODE,
         }
     }
 }
@@ -112,7 +116,7 @@ impl Cache {
                 _ => {}
             }
         }
-        for folder in [LAYERS, IMAGES, SOURCES, MODULES, COPIES, PARTS] {
+        for folder in [LAYERS, IMAGES, SOURCES, MODULES, COPIES, CODE, PARTS] {
             fs::create_dir_all(self.dir.join(folder))?;
         }
         let tag = self.dir.join("CACHEDIR.TAG");
@@ -153,6 +157,28 @@ impl Cache {
         self.prepare()?;
         self.write(Kind::Module, name, bytes)?;
         self.tidy(&BTreeSet::from([self.path(Kind::Module, name)]));
+        Ok(())
+    }
+
+    /// Compiled code that was kept; `name` says of what image.
+    #[must_use]
+    pub fn code(&self, name: &str) -> Option<File> {
+        self.open(Kind::Code, name)
+    }
+
+    /// Keeps compiled code: what `make` makes of what is there now, while nobody else writes it.
+    ///
+    /// # Errors
+    /// The host's, or that of `make`.
+    pub fn keep_code(&self, name: &str, make: impl FnOnce(Option<File>) -> io::Result<Vec<u8>>) -> io::Result<()> {
+        use std::io::Write;
+        self.prepare()?;
+        let mut pending = self.begin(name)?;
+        let bytes = make(self.code(name))?;
+        pending.file.write_all(&bytes)?;
+        // A file that a crash of the host cuts is known by its sums.
+        pending.rename(Kind::Code, name)?;
+        self.tidy(&BTreeSet::from([self.path(Kind::Code, name)]));
         Ok(())
     }
 
@@ -229,7 +255,7 @@ impl Cache {
     /// All files with what is known of them.
     pub(crate) fn files(&self) -> Vec<CacheFile> {
         let mut files = Vec::new();
-        for kind in [Kind::Layer, Kind::Image, Kind::Source, Kind::Module, Kind::Copy] {
+        for kind in [Kind::Layer, Kind::Image, Kind::Source, Kind::Module, Kind::Copy, Kind::Code] {
             for entry in fs::read_dir(self.dir.join(kind.folder())).into_iter().flatten().flatten() {
                 if let Ok(meta) = entry.metadata() {
                     let used = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
@@ -261,7 +287,7 @@ impl Cache {
                 Kind::Layer => !needed.contains(&file.path),
                 Kind::Image => !images.contains(&*name),
                 Kind::Copy => !name.split_once('.').is_some_and(|(key, _)| images.contains(key)),
-                Kind::Module => false,
+                Kind::Module | Kind::Code => false,
                 Kind::Source => !fs::read_to_string(&file.path).is_ok_and(|key| images.contains(key.trim())),
             };
             if all || useless {
@@ -305,20 +331,27 @@ impl Pending {
         self.place.as_ref().map_or_else(env::temp_dir, |(cache, _)| cache.dir.clone())
     }
 
+    /// Gives the file its name, in the folder that is answered, before it is known to be on disk.
+    fn rename(&mut self, kind: Kind, name: &str) -> io::Result<Option<PathBuf>> {
+        let Some((cache, path)) = &self.place else { return Ok(None) };
+        let target = cache.path(kind, name);
+        fs::rename(path, &target)?;
+        // It has its name: nothing is to be removed.
+        self.place = None;
+        Ok(target.parent().map(Path::to_owned))
+    }
+
     /// Gives the complete file its name.
     ///
     /// # Errors
     /// The host's.
     pub(crate) fn finish(mut self, kind: Kind, name: &str) -> io::Result<File> {
-        let Some((cache, path)) = &self.place else { return self.file.try_clone() };
-        self.file.sync_all()?;
-        let target = cache.path(kind, name);
-        fs::rename(path, &target)?;
-        if let Some(folder) = target.parent() {
+        if self.place.is_some() {
+            self.file.sync_all()?;
+        }
+        if let Some(folder) = self.rename(kind, name)? {
             File::open(folder)?.sync_all()?;
         }
-        // It has its name: nothing is to be removed.
-        self.place = None;
         self.file.try_clone()
     }
 }

@@ -89,6 +89,8 @@ fn prepare() -> Result<Prepared> {
 impl Prepared {
     fn environment(&self, command: &mut Command) {
         command.env(ROOTFS, &self.rootfs).env(PROGRAMS, &self.programs).env(ASSETS, &self.assets);
+        // Tests of what is kept between runs ask for it.
+        command.env("FRISCY_CODE_CACHE", "off");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where jumps by registers have led, and where functions begin: what a function's tables lead to is not in its code.
 
-use friscy_lift_ir::{JumpKind, Region, Term};
+use friscy_lift_ir::{ExitKind, JumpKind, Region, Term};
 use std::ops::Range;
 
 /// Guest addresses, in order when asked for.
@@ -45,13 +45,17 @@ pub(crate) struct Jumps {
     led_to: Places,
     /// Where calls lead.
     called: Places,
+    /// Where control comes back from system calls.
+    resumed: Places,
 }
 
 impl Jumps {
     /// Code of the first tier was made of this block.
     pub(crate) fn made(&mut self, block: &Region) {
-        if let Term::Call { pc, .. } = block.blocks[0].term {
-            self.called.note(pc);
+        match block.blocks[0].term {
+            Term::Call { pc, .. } => self.called.note(pc),
+            Term::Exit { kind: ExitKind::Ecall, pc } => self.resumed.note(pc.wrapping_add(4)),
+            _ => {}
         }
     }
 
@@ -68,6 +72,7 @@ impl Jumps {
     pub(crate) fn settle(&mut self) {
         self.led_to.settle();
         self.called.settle();
+        self.resumed.settle();
     }
 
     /// The function that has the code at `pc`, which reaches from where calls lead before it to where others lead behind it,
@@ -76,6 +81,11 @@ impl Jumps {
         let start = self.called.within(0..pc.saturating_add(1)).last().copied().unwrap_or(0);
         let end = self.called.within(pc.saturating_add(1)..u64::MAX).first().copied().unwrap_or(u64::MAX);
         (start..end, self.led_to.within(start..end))
+    }
+
+    /// Where control comes back from system calls in `range`.
+    pub(crate) fn resumed(&self, range: Range<u64>) -> &[u64] {
+        self.resumed.within(range)
     }
 
     /// Whether a jump by a register led to `pc`.

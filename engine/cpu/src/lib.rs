@@ -4,6 +4,7 @@
 //! processes.
 
 mod jumps;
+mod keep;
 mod lift;
 mod recent;
 mod run;
@@ -12,6 +13,7 @@ pub mod soft;
 mod tiering;
 mod translate;
 
+pub use keep::{CodeStore, Kept, Origin, Rest, SharedStore};
 pub use lift::Translator;
 pub use run::{RunMemory, Stop, load, run, run_shared, store};
 pub use sampler::{Sample, Sampler};

@@ -119,6 +119,7 @@ pub unsafe fn run_shared(
             let clears = translations.clears();
             let code = match translations.get(key, memory, translator) {
                 Ok(code) => code,
+                Err(Untranslatable::Restored) => continue,
                 Err(why) => return untranslatable(why, memory),
             };
             if let Some((site, kind)) = link.take().filter(|_| clears == translations.clears()) {
@@ -167,7 +168,7 @@ pub unsafe fn run_shared(
 fn untranslatable(why: Untranslatable, memory: &dyn RunMemory) -> Option<Stop> {
     match why {
         Untranslatable::Fetch(addr) => Some(Stop::Exit(fetch_fault(memory, addr))),
-        Untranslatable::Refused(_) => Some(Stop::Exit(Exit::Poisoned)),
+        Untranslatable::Refused(_) | Untranslatable::Restored => Some(Stop::Exit(Exit::Poisoned)),
         Untranslatable::Elsewhere => None,
     }
 }

@@ -6,12 +6,13 @@
 //! piece, and the pieces together whenever there are so many more of them that it pays. Nothing of this is visible to the guest.
 
 use crate::jumps::Jumps;
+use crate::keep::{self, Kept, Origin, SharedStore};
 use crate::lift::Translator;
-use crate::translate::{CodeMemory, Key};
+use crate::translate::{CodeMemory, Key, PAGE_BITS, PageSource};
 use friscy_lift_ir::lift::Limits;
 use friscy_lift_ir::{BlockData, Region, RoundingClass};
 use friscy_seam::{Ahead, Code, Prepared, Site, Tier, TierStats};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
@@ -97,10 +98,50 @@ struct Function {
     is_joined: bool,
     pages: Vec<u64>,
     layout: u64,
+    /// What was compiled last, to be kept.
+    origin: Option<Origin>,
     compiled: u32,
     /// Entries that the code there is does not have.
     wanted: usize,
     pending: bool,
+}
+
+impl Function {
+    /// One of which nothing was compiled.
+    fn new(key: Key) -> Function {
+        Function {
+            key,
+            entries: Vec::new(),
+            keys: Vec::new(),
+            span: key.pc..key.pc + 1,
+            pieces: Vec::new(),
+            blocks: Vec::new(),
+            is_cut: false,
+            is_joined: false,
+            pages: Vec::new(),
+            layout: 0,
+            origin: None,
+            compiled: 0,
+            wanted: 0,
+            pending: false,
+        }
+    }
+
+    /// Notes where the region lies that there is of it from now on.
+    fn lies(&mut self, region: &Region, pages: Vec<u64>, layout: u64) {
+        let span = region.span();
+        self.span = self.span.start.min(span.start)..self.span.end.max(span.end);
+        self.pieces = pieces(region);
+        self.is_cut = Limits::COMPILED.may_cut(region);
+        self.blocks = own_blocks(region).map(|block| block.pc).collect();
+        self.blocks.sort_unstable();
+        (self.pages, self.layout, self.wanted) = (pages, layout, 0);
+    }
+}
+
+/// Whether a page is of a file, whose bytes nobody can change.
+fn is_of_a_file(page: u64, memory: &dyn CodeMemory) -> bool {
+    matches!(memory.source(page << PAGE_BITS), PageSource::Image(_))
 }
 
 /// Whether an address is in one of `pieces`.
@@ -189,6 +230,10 @@ pub(crate) struct Upper {
     sampled: u64,
     pub(crate) regions: u64,
     clears: u64,
+    /// Where compiled code is kept for other processes, if it is.
+    pub(crate) store: Option<SharedStore>,
+    /// The blocks of what was taken from there.
+    restored: FxHashSet<Key>,
     /// Where the tier's counts go when it goes.
     pub(crate) sink: Option<Rc<RefCell<TierStats>>>,
 }
@@ -212,6 +257,8 @@ impl Upper {
             sampled: 0,
             regions: 0,
             clears: 0,
+            store: None,
+            restored: FxHashSet::default(),
             sink: None,
         }
     }
@@ -369,21 +416,7 @@ impl Upper {
             }
             None if self.functions.iter().any(|f| f.key == key) => return None,
             None => {
-                self.functions.push(Function {
-                    key,
-                    entries: Vec::new(),
-                    keys: Vec::new(),
-                    span: key.pc..key.pc + 1,
-                    pieces: Vec::new(),
-                    blocks: Vec::new(),
-                    is_cut: false,
-                    is_joined: false,
-                    pages: Vec::new(),
-                    layout: 0,
-                    compiled: 0,
-                    wanted: 0,
-                    pending: false,
-                });
+                self.functions.push(Function::new(key));
                 self.functions.len() - 1
             }
         };
@@ -402,22 +435,22 @@ impl Upper {
         let key = self.functions[number].key;
         self.add_targets(number, has_run, jumps);
         let function = &self.functions[number];
-        let has_run = |pc| has_run(Key { pc, rounding: key.rounding });
+        let restored = &self.restored;
+        let has_run = |pc| {
+            let block = Key { pc, rounding: key.rounding };
+            has_run(block) || restored.contains(&block)
+        };
         let region = translator.lift_function(key, &function.entries, jumps.lead_to(key.pc), memory, &has_run);
         let Some((pages, layout)) = fits(&region) else {
             self.refuse(key);
             return None;
         };
+        let keeps = self.store.is_some() && pages.iter().all(|page| is_of_a_file(*page, memory));
         let function = &mut self.functions[number];
-        let span = region.span();
-        function.span = function.span.start.min(span.start)..function.span.end.max(span.end);
-        function.pieces = pieces(&region);
-        function.is_cut = Limits::COMPILED.may_cut(&region);
-        function.blocks = own_blocks(&region).map(|block| block.pc).collect();
-        function.blocks.sort_unstable();
-        (function.pages, function.layout, function.wanted) = (pages.clone(), layout, 0);
+        function.lies(&region, pages.clone(), layout);
+        function.origin = if keeps { Origin::of(&region, function.is_joined, memory) } else { None };
         match self.tier.get_or_insert_with(|| (self.make)()).prepare_owned(region) {
-            Prepared::Ready(code) => Some(Taken { pages, entries: self.enter(number, code) }),
+            Prepared::Ready(code) => Some(Taken { pages, entries: self.compiled(number, code) }),
             Prepared::Pending => {
                 function.pending = true;
                 Some(Taken { pages, entries: Vec::new() })
@@ -430,6 +463,62 @@ impl Upper {
             Prepared::Refused(_) => {
                 self.refuse(key);
                 None
+            }
+        }
+    }
+
+    /// How many regions are being compiled.
+    pub(crate) fn pending(&self) -> usize {
+        self.functions.iter().filter(|f| f.pending).count()
+    }
+
+    /// The samples there are of code that is not compiled, in order.
+    pub(crate) fn all_samples(&self) -> Vec<(Key, u32)> {
+        let mut samples: Vec<(Key, u32)> =
+            self.samples.iter().map(|(key, count)| (*key, *count)).filter(|(_, count)| *count != NEVER).collect();
+        samples.sort_unstable();
+        samples
+    }
+
+    /// The blocks of what was compiled, or is being.
+    pub(crate) fn covered(&self) -> FxHashSet<Key> {
+        let of = |f: &Function| {
+            let rounding = f.key.rounding;
+            f.blocks.iter().map(move |&pc| Key { pc, rounding }).collect::<Vec<_>>()
+        };
+        self.codes.keys().chain(&self.restored).copied().chain(self.functions.iter().flat_map(of)).collect()
+    }
+
+    /// Compiles what there is of a function of the guest, whose `blocks` have run, in as many regions as it takes. `covered`
+    /// has what need not be compiled.
+    pub(crate) fn compile_function(
+        &mut self,
+        blocks: &[Key],
+        covered: &mut FxHashSet<Key>,
+        memory: &dyn CodeMemory,
+        translator: &mut Translator,
+        has_run: &dyn Fn(Key) -> bool,
+        jumps: &Jumps,
+        fits: &dyn Fn(&Region) -> Fit,
+    ) {
+        for &key in blocks {
+            if !covered.insert(key) {
+                continue;
+            }
+            let (range, led_to) = jumps.targets(key.pc);
+            let is_rest = |pc: &u64| {
+                let other = Key { pc: *pc, ..key };
+                blocks.binary_search_by_key(pc, |block| block.pc).is_ok() && !covered.contains(&other)
+            };
+            let mut function = Function::new(key);
+            let entries = jumps.resumed(range).iter().chain(led_to).copied();
+            function.entries = entries.filter(is_rest).take(MAX_ENTRIES).collect();
+            function.entries.sort_unstable();
+            function.entries.dedup();
+            self.functions.push(function);
+            self.prepare(self.functions.len() - 1, memory, translator, has_run, jumps, fits);
+            if let Some(function) = self.functions.last().filter(|f| f.key == key) {
+                covered.extend(function.blocks.iter().map(|&pc| Key { pc, ..key }));
             }
         }
     }
@@ -520,7 +609,7 @@ impl Upper {
         let number = self.functions.iter().position(|f| f.key == key)?;
         self.functions[number].pending = false;
         match prepared {
-            Prepared::Ready(code) => Some(self.enter(number, code)),
+            Prepared::Ready(code) => Some(self.compiled(number, code)),
             Prepared::Full => {
                 self.clear();
                 None
@@ -529,6 +618,53 @@ impl Upper {
                 self.refuse(key);
                 None
             }
+        }
+    }
+
+    /// Makes code known that was compiled just now, and keeps it.
+    fn compiled(&mut self, number: usize, code: Code) -> Vec<Key> {
+        let origin = self.functions[number].origin.take();
+        if let (Some(store), Some(origin), Some(tier)) = (&self.store, origin, &self.tier)
+            && let Some(saved) = tier.save(code)
+        {
+            let entries: Vec<u64> = tier.entries(code).into_iter().map(|(pc, _)| pc).collect();
+            store.borrow_mut().keep(Kept { origin, code: saved.into() }, &entries);
+        }
+        self.enter(number, code)
+    }
+
+    /// Takes back code that may be entered at `key`, if there is any for what `memory` has.
+    pub(crate) fn restore(
+        &mut self,
+        key: Key,
+        memory: &dyn CodeMemory,
+        fits: impl Fn(&Region) -> Fit,
+    ) -> Option<Taken> {
+        let kept = keep::find(self.store.as_ref()?, key, memory)?;
+        let outline = kept.origin.outline()?;
+        let of = Key { pc: outline.pc, rounding: outline.rounding };
+        if self.codes.contains_key(&key) || self.functions.iter().any(|f| f.key == of) {
+            return None;
+        }
+        let (pages, layout) = fits(&outline)?;
+        match self.tier.get_or_insert_with(|| (self.make)()).restore(&outline, kept.code) {
+            Prepared::Ready(code) => {
+                let mut function = Function::new(of);
+                function.lies(&outline, pages.clone(), layout);
+                let entries = outline.blocks.iter().skip(1).filter(|block| block.entry);
+                function.entries = entries.map(|block| block.pc).collect();
+                function.is_joined = kept.origin.is_joined;
+                let ran = own_blocks(&outline).map(|block| Key { pc: block.pc, ..of });
+                self.restored.extend(ran);
+                self.functions.push(function);
+                let entries = self.enter(self.functions.len() - 1, code);
+                Some(Taken { pages, entries })
+            }
+            Prepared::Full => {
+                self.clear();
+                None
+            }
+            Prepared::Pending | Prepared::Refused(_) => None,
         }
     }
 
@@ -593,6 +729,7 @@ impl Upper {
             }
             keeps
         });
+        self.restored.retain(|key| !range.contains(&key.pc));
         if let Some(tier) = self.tier() {
             tier.forget(range);
         }
@@ -607,6 +744,7 @@ impl Upper {
         self.functions.clear();
         self.newest.clear();
         self.adopted.clear();
+        self.restored.clear();
         self.clears += 1;
         self.attached.iter_mut().for_each(|attached| attached.is_told = false);
         if let Some(tier) = self.tier() {

@@ -6,20 +6,22 @@
 //! because of one address space; one that no longer fits goes elsewhere.
 
 use crate::jumps::Jumps;
+use crate::keep::{CodeCopy, SharedStore};
 use crate::lift::{Translator, fetch_bits};
 use crate::recent::{RECENT, Recent, place};
 use crate::sampler::{Level, Sampler};
-use crate::tiering::{MakeCompiler, Policy, Upper};
+use crate::tiering::{Fit, MakeCompiler, Policy, Taken, Upper};
 use friscy_lift_ir::{JumpKind, Region, RoundingClass};
 use friscy_seam::{Ahead, Code, Prepared, Site, Tier, TierStats};
 use rustc_hash::FxHashMap;
 use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 
 /// Log2 of the guest's page size.
-const PAGE_BITS: u32 = 12;
+pub(crate) const PAGE_BITS: u32 = 12;
 
 /// How many translations there is room for from the start: what a small program's start takes.
 const ROOM: usize = if cfg!(target_arch = "wasm32") { 0 } else { 896 };
@@ -29,6 +31,9 @@ const PAGE_MASK: u64 = (1 << PAGE_BITS) - 1;
 
 /// How often compiled code comes to other code for one sample of that, at most.
 const MOST_ARRIVALS: u32 = 63;
+
+/// How many regions wait to be compiled at most when what is left is compiled: those that are hotter shall not come last.
+const MAX_WAITING: usize = 16;
 
 /// What names a translation: the guest address it is entered at, and the class of rounding mode it is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -104,6 +109,8 @@ pub enum Untranslatable {
     Fetch(u64),
     /// The code there is not of an image, or partly missing: these shared translations are not for this address space.
     Elsewhere,
+    /// There is compiled code for it now, which was kept by another process.
+    Restored,
     /// The tier refused even a single instruction, for this reason: a failure of the host side.
     Refused(&'static str),
 }
@@ -196,6 +203,13 @@ impl Translations {
     pub fn set_sink(&mut self, sink: Rc<RefCell<TierStats>>) {
         if let Some(upper) = &mut self.upper {
             upper.sink = Some(sink);
+        }
+    }
+
+    /// Where compiled code is kept for other processes, and taken from.
+    pub fn set_store(&mut self, store: SharedStore) {
+        if let Some(upper) = &mut self.upper {
+            upper.store = Some(store);
         }
     }
 
@@ -341,25 +355,103 @@ impl Translations {
     /// Compiles the code at `key`, or what there is now to be joined.
     fn compile(&mut self, upper: &mut Upper, key: Option<Key>, memory: &dyn CodeMemory, translator: &mut Translator) {
         self.jumps.settle();
-        let layout = self.layout;
-        let fits = |region: &Region| {
-            // No tier sees a region without instructions.
-            if region.blocks.iter().all(|block| block.guest_offsets.is_empty()) {
-                return None;
-            }
-            let mut pages = Vec::new();
-            pages_of(region, memory, &mut pages);
-            if self.shared {
-                self.common_image(&pages, memory).ok()?;
-            }
-            Some((pages, layout))
-        };
+        let fits = |region: &Region| self.fit(region, memory);
         let has_run = |key: Key| self.codes.contains_key(&key);
         let taken = match key {
             Some(key) => upper.compile(key, memory, translator, &has_run, &self.jumps, fits),
             None => upper.compile_joined(memory, translator, &has_run, &self.jumps, fits),
         };
-        let Some(taken) = taken else { return };
+        if let Some(taken) = taken {
+            self.take(taken, memory);
+        }
+    }
+
+    /// Copies the pages that code was translated from and that are of files.
+    pub(crate) fn copy_pages(&self, memory: &dyn CodeMemory, copy: &mut CodeCopy) {
+        self.pages.keys().for_each(|page| copy.add(*page, memory));
+    }
+
+    /// Has everything compiled that ran and is not, functions with most samples first, and waits until it is. `wait` is asked
+    /// whether to go on; if it is told that there is nothing to do, it takes its time.
+    pub(crate) fn compile_rest(
+        &mut self,
+        memory: &dyn CodeMemory,
+        translator: &mut Translator,
+        wait: &dyn Fn(bool) -> bool,
+    ) {
+        let Some(mut upper) = self.upper.take() else { return };
+        self.jumps.settle();
+        let mut covered = upper.covered();
+        let mut blocks: Vec<Key> = self.codes.keys().copied().filter(|key| !covered.contains(key)).collect();
+        blocks.sort_unstable_by_key(|key| (key.rounding, key.pc));
+        let samples = upper.all_samples();
+        let samples_of = |rounding, range: &Range<u64>| -> u64 {
+            let at = |pc| samples.partition_point(|(key, _)| (key.pc, key.rounding) < (pc, rounding));
+            let within = samples[at(range.start)..at(range.end)].iter().filter(|(key, _)| key.rounding == rounding);
+            within.map(|(_, count)| u64::from(*count)).sum()
+        };
+        let function_of = |key: &Key| (key.rounding, self.jumps.targets(key.pc).0.start);
+        let mut functions: Vec<(u64, &[Key])> = blocks
+            .chunk_by(|a, b| function_of(a) == function_of(b))
+            .map(|blocks| (samples_of(blocks[0].rounding, &self.jumps.targets(blocks[0].pc).0), blocks))
+            .collect();
+        functions.sort_by_key(|(samples, blocks)| (Reverse(*samples), blocks.len()));
+        let ready = |upper: &mut Upper, most: usize| {
+            loop {
+                while upper.finished().is_some() {}
+                let is_full = upper.pending() > most;
+                if !wait(is_full) {
+                    return false;
+                }
+                if !is_full {
+                    return true;
+                }
+            }
+        };
+        let has_run = |key: Key| self.codes.contains_key(&key);
+        let fits = |region: &Region| self.fit(region, memory);
+        let finishes = functions.into_iter().all(|(_, blocks)| {
+            let goes_on = ready(&mut upper, MAX_WAITING);
+            if goes_on {
+                let jumps = &self.jumps;
+                upper.compile_function(blocks, &mut covered, memory, translator, &has_run, jumps, &fits);
+            }
+            goes_on
+        });
+        if finishes {
+            ready(&mut upper, 0);
+        }
+        self.upper = Some(upper);
+    }
+
+    /// The pages of a region that may be compiled, and the layout that they are seen in.
+    fn fit(&self, region: &Region, memory: &dyn CodeMemory) -> Fit {
+        // No tier sees a region without instructions.
+        if region.blocks.iter().all(|block| block.guest_offsets.is_empty()) {
+            return None;
+        }
+        let mut pages = Vec::new();
+        pages_of(region, memory, &mut pages);
+        if self.shared {
+            self.common_image(&pages, memory).ok()?;
+        }
+        Some((pages, self.layout))
+    }
+
+    /// Takes compiled code for `key` that another process kept; whether there was any.
+    fn restore(&mut self, key: Key, memory: &dyn CodeMemory) -> bool {
+        let Some(mut upper) = self.upper.take_if(|upper| upper.store.is_some()) else { return false };
+        let taken = upper.restore(key, memory, |region| self.fit(region, memory));
+        let is_there = taken.as_ref().is_some_and(|taken| taken.entries.contains(&key));
+        if let Some(taken) = taken {
+            self.take(taken, memory);
+        }
+        self.upper = Some(upper);
+        is_there
+    }
+
+    /// Notes what was compiled, or will be.
+    fn take(&mut self, taken: Taken, memory: &dyn CodeMemory) {
         // What changes there is heard of from now on, though nothing may be compiled yet.
         for page in taken.pages {
             let image = match memory.source(page << PAGE_BITS) {
@@ -519,6 +611,9 @@ impl Translations {
         memory: &dyn CodeMemory,
         translator: &mut Translator,
     ) -> Result<Code, Untranslatable> {
+        if self.restore(key, memory) {
+            return Err(Untranslatable::Restored);
+        }
         let mut why = "no limits";
         let mut pages = std::mem::take(&mut self.touched);
         for max_insts in translator.lengths() {

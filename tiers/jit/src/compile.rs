@@ -2,15 +2,20 @@
 //! one is not found, the region is compiled again with that register stored before the access.
 
 use crate::emit::{
-    Access, BASE, COMPUTED_DEPTH, Counted, Emitted, Emitter, Links, Names, Source, Stores, is_computable, signature,
+    Access, BASE, COMPUTED_DEPTH, Counted, Emitted, Emitter, Made, Names, Source, Stores, is_computable, signature,
 };
-use crate::fault::{Base, Computed, Dirty, Form, Place, Row};
+use crate::fault::{Base, Computed, Dirty, Faults, Form, Place, Row};
 use crate::memory::CHUNK_BYTES;
 use crate::plan::Plan;
-use cranelift_codegen::ir::{Function, TrapCode, UserFuncName, Value, ValueLabel};
+use crate::saved::Accesses;
+use crate::symbol::{Reloc, Symbol};
+use cranelift_codegen::binemit;
+use cranelift_codegen::ir::{ExternalName, Function, TrapCode, UserFuncName, Value, ValueLabel};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
-use cranelift_codegen::{CodegenResult, CompiledCode, Context, LabelValueLoc, ValueLabelsRanges};
+use cranelift_codegen::{
+    CodegenResult, CompiledCode, Context, FinalizedMachReloc, FinalizedRelocTarget, LabelValueLoc, ValueLabelsRanges,
+};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use friscy_lift_ir::{Region, Type};
 use rustc_hash::FxHashMap;
@@ -22,16 +27,40 @@ const ATTEMPTS: usize = 6;
 /// A compiled region, to be installed.
 pub(crate) struct Finished {
     pub(crate) code: Vec<u8>,
+    /// Where the code refers to something outside of it.
+    pub(crate) relocs: Vec<Reloc>,
     /// Guest addresses of the entries, by number.
     pub(crate) entries: Vec<u64>,
-    /// In order, relative to the code.
-    pub(crate) rows: Vec<Row>,
-    pub(crate) dirty: Vec<Dirty>,
-    pub(crate) computed: Vec<Computed>,
+    pub(crate) accesses: Accesses,
     /// How often code was generated.
     pub(crate) attempts: usize,
     /// How many registers are stored before accesses.
     pub(crate) stores: usize,
+}
+
+/// The features of this host that code makes use of, as Cranelift names them.
+fn host_features() -> impl Iterator<Item = &'static str> {
+    let all = [
+        ("has_cmpxchg16b", is_x86_feature_detected!("cmpxchg16b")),
+        ("has_sse3", is_x86_feature_detected!("sse3")),
+        ("has_ssse3", is_x86_feature_detected!("ssse3")),
+        ("has_sse41", is_x86_feature_detected!("sse4.1")),
+        ("has_sse42", is_x86_feature_detected!("sse4.2")),
+        ("has_avx", is_x86_feature_detected!("avx")),
+        ("has_avx2", is_x86_feature_detected!("avx2")),
+        ("has_fma", is_x86_feature_detected!("fma")),
+        ("has_popcnt", is_x86_feature_detected!("popcnt")),
+        ("has_bmi1", is_x86_feature_detected!("bmi1")),
+        ("has_bmi2", is_x86_feature_detected!("bmi2")),
+        ("has_lzcnt", is_x86_feature_detected!("lzcnt")),
+    ];
+    all.into_iter().filter_map(|(name, has)| has.then_some(name))
+}
+
+/// Names the version of code that [`friscy_seam::Tier::save`] gives here: of what made it, and for which host.
+pub fn version() -> String {
+    let features: Vec<&str> = host_features().collect();
+    format!("{} {}", env!("FRISCY_JIT_SOURCES"), features.join(" "))
 }
 
 pub(crate) struct Compiler {
@@ -58,23 +87,8 @@ impl Compiler {
         let verify = if cfg!(debug_assertions) { "true" } else { "false" };
         flags.set("enable_verifier", verify).expect("Cranelift knows the setting");
         let mut isa = cranelift_codegen::isa::lookup_by_name("x86_64").expect("Cranelift knows x86-64");
-        for (name, has) in [
-            ("has_cmpxchg16b", is_x86_feature_detected!("cmpxchg16b")),
-            ("has_sse3", is_x86_feature_detected!("sse3")),
-            ("has_ssse3", is_x86_feature_detected!("ssse3")),
-            ("has_sse41", is_x86_feature_detected!("sse4.1")),
-            ("has_sse42", is_x86_feature_detected!("sse4.2")),
-            ("has_avx", is_x86_feature_detected!("avx")),
-            ("has_avx2", is_x86_feature_detected!("avx2")),
-            ("has_fma", is_x86_feature_detected!("fma")),
-            ("has_popcnt", is_x86_feature_detected!("popcnt")),
-            ("has_bmi1", is_x86_feature_detected!("bmi1")),
-            ("has_bmi2", is_x86_feature_detected!("bmi2")),
-            ("has_lzcnt", is_x86_feature_detected!("lzcnt")),
-        ] {
-            if has {
-                isa.enable(name).expect("Cranelift knows the feature");
-            }
+        for name in host_features() {
+            isa.enable(name).expect("Cranelift knows the feature");
         }
         let isa = isa.finish(settings::Flags::new(flags)).expect("the settings are valid");
         Compiler {
@@ -96,7 +110,7 @@ impl Compiler {
     }
 
     /// Compiles `region`.
-    pub(crate) fn compile(&mut self, region: &Region, links: &Links) -> Emitted<Finished> {
+    pub(crate) fn compile(&mut self, region: &Region) -> Emitted<Finished> {
         let plan = Plan::new(region);
         let mut stores = Stores::new();
         for attempts in 1..=ATTEMPTS {
@@ -105,10 +119,11 @@ impl Compiler {
             self.context.func = Function::with_name_signature(UserFuncName::default(), signature());
             self.context.func.dfg.collect_debug_info();
             let builder = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
-            let mut emitter = Emitter::new(region, &plan, links, builder, &stores, self.has_fma);
+            let mut emitter = Emitter::new(region, &plan, builder, &stores, self.has_fma);
             emitter.stores_all = self.stores_all;
             let entries = emitter.emit()?;
-            let (mut accesses, counted, names) = emitter.finish(self.isa.frontend_config());
+            let made = emitter.finish(self.isa.frontend_config());
+            let Made { mut accesses, counted, names, symbols } = made;
             self.simplify().map_err(|_| "Cranelift refused it")?;
             resolve(&self.context.func, &mut accesses, &counted);
             match self.context.compile(&*self.isa, &mut Default::default()) {
@@ -119,14 +134,14 @@ impl Compiler {
                 }
             }
             let code = self.context.compiled_code().ok_or("no code")?;
-            if !code.buffer.relocs().is_empty() {
-                return Err("code with relocations");
-            }
+            let function = &self.context.func;
+            let relocs = code.buffer.relocs().iter().map(|reloc| relocation(function, &symbols, reloc));
+            let relocs = relocs.collect::<Option<Vec<_>>>().ok_or("code with relocations of another kind")?;
             let before = stores.len();
             let finder =
                 Finder { region, code, function: &self.context.func, names: &names, computed: RefCell::default() };
             let (rows, dirty) = finder.rows(&accesses, &mut stores)?;
-            let computed = finder.computed.into_inner();
+            let faults = Faults { rows, dirty, computed: finder.computed.into_inner() };
             if stores.len() != before {
                 continue;
             }
@@ -134,10 +149,18 @@ impl Compiler {
             if code.len() > CHUNK_BYTES {
                 return Err("more code than fits in one piece");
             }
-            return Ok(Finished { code, entries, rows, dirty, computed, attempts, stores: stores.len() });
+            return Ok(Finished { code, relocs, entries, accesses: faults.into(), attempts, stores: stores.len() });
         }
         Err("registers are not found at an access")
     }
+}
+
+/// What a place in the code refers to; nothing if it is not the address of a symbol.
+fn relocation(function: &Function, symbols: &[Symbol], reloc: &FinalizedMachReloc) -> Option<Reloc> {
+    let FinalizedRelocTarget::ExternalName(ExternalName::User(name)) = reloc.target else { return None };
+    let name = function.params.user_named_funcs().get(name)?;
+    let symbol = *symbols.get(name.index as usize)?;
+    (reloc.kind == binemit::Reloc::Abs8 && reloc.addend == 0).then_some(Reloc { at: reloc.offset, symbol })
 }
 
 /// Makes labels those of the values that stand for theirs: Cranelift drops parameters that are always the same.
@@ -178,7 +201,7 @@ fn resolve(function: &Function, accesses: &mut [Access], counted: &Counted) {
 pub fn inspect(region: &Region) -> Result<(String, String), &'static str> {
     let mut compiler = Compiler::new();
     compiler.shows = true;
-    compiler.compile(region, &Links::anywhere(region))?;
+    compiler.compile(region)?;
     let clif = compiler.context.func.display().to_string();
     let code = compiler.context.compiled_code().and_then(|code| code.vcode.clone());
     Ok((clif, code.unwrap_or_default()))
@@ -235,7 +258,7 @@ impl Finder<'_> {
             let fuel = access.fuel.iter().find_map(|&(source, spent)| Some((find(source)?, spent)));
             let (fuel, spent) = fuel.ok_or("fuel is not found at an access")?;
             rows.push(Row {
-                at: at as usize,
+                at,
                 pc: access.pc,
                 spent,
                 write: access.write,

@@ -5,14 +5,18 @@ mod float;
 mod integer;
 mod memory;
 
+pub(crate) use float::{compute, set_flags};
+
 use crate::fault::Form;
 use crate::floats::{Held, single_of};
 use crate::live::inside;
 use crate::plan::{ELSEWHERE, Plan};
+use crate::symbol::Symbol;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::{Ieee32, Offset32};
 use cranelift_codegen::ir::{
-    self, AbiParam, InstBuilder, MemFlagsData, Signature, SourceLoc, Type as ClifType, ValueLabel, types,
+    self, AbiParam, ExternalName, GlobalValue, GlobalValueData, InstBuilder, MemFlagsData, Signature, SourceLoc,
+    Type as ClifType, UserExternalName, ValueLabel, types,
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::FunctionBuilder;
@@ -101,21 +105,6 @@ pub(crate) fn signature() -> Signature {
     signature
 }
 
-/// How code of a region reaches other code: addresses that do not change while the tier has it.
-pub(crate) struct Links {
-    /// The cells with the host addresses of code for guest addresses.
-    pub(crate) cells: FxHashMap<u64, u64>,
-    /// The jump cache.
-    pub(crate) cache: u64,
-}
-
-impl Links {
-    /// Those of code that never runs.
-    pub(crate) fn anywhere(region: &Region) -> Links {
-        Links { cells: cfg::targets(region).map(|pc| (pc, 0)).collect(), cache: 0 }
-    }
-}
-
 /// Fuel, as a value less the instructions since.
 #[derive(Clone, Copy)]
 pub(crate) struct Fuel {
@@ -126,10 +115,20 @@ pub(crate) struct Fuel {
 /// What fuel was computed from, by its value: the code generator adds constants up, and then one of them has no place.
 pub(crate) type Counted = FxHashMap<ir::Value, Fuel>;
 
+/// What is known of a function that was made.
+pub(crate) struct Made {
+    pub(crate) accesses: Vec<Access>,
+    pub(crate) counted: Counted,
+    pub(crate) names: Names,
+    /// What it refers to, by the numbers of the names that the code generator reports.
+    pub(crate) symbols: Vec<Symbol>,
+}
+
 pub(crate) struct Emitter<'a, 'b> {
     region: &'a Region,
     plan: &'a Plan,
-    links: &'a Links,
+    /// What the code refers to, by the number of the global value.
+    symbols: Vec<Symbol>,
     b: FunctionBuilder<'b>,
     tail: ir::SigRef,
     helper: ir::SigRef,
@@ -196,7 +195,6 @@ impl<'a, 'b> Emitter<'a, 'b> {
     pub(crate) fn new(
         region: &'a Region,
         plan: &'a Plan,
-        links: &'a Links,
         mut b: FunctionBuilder<'b>,
         must_store: &'a Stores,
         has_fma: bool,
@@ -210,7 +208,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
         Emitter {
             region,
             plan,
-            links,
+            symbols: Vec::new(),
             b,
             tail,
             helper,
@@ -255,10 +253,11 @@ impl<'a, 'b> Emitter<'a, 'b> {
     }
 
     /// Ends the function.
-    pub(crate) fn finish(mut self, config: TargetFrontendConfig) -> (Vec<Access>, Counted, Names) {
+    pub(crate) fn finish(mut self, config: TargetFrontendConfig) -> Made {
         self.b.seal_all_blocks();
         self.b.finalize(config);
-        (self.accesses, self.counted, Names { whole: self.values, narrow: self.narrow })
+        let names = Names { whole: self.values, narrow: self.narrow };
+        Made { accesses: self.accesses, counted: self.counted, names, symbols: self.symbols }
     }
 
     fn block(&mut self, block: Block) -> Emitted<()> {
@@ -665,6 +664,19 @@ impl<'a, 'b> Emitter<'a, 'b> {
 
     fn constant(&mut self, value: i64) -> ir::Value {
         self.b.ins().iconst(types::I64, value)
+    }
+
+    /// The address of something outside of the code.
+    fn symbol(&mut self, symbol: Symbol) -> ir::Value {
+        let number = self.symbols.iter().position(|known| *known == symbol).unwrap_or_else(|| {
+            self.symbols.push(symbol);
+            let name = UserExternalName::new(0, self.symbols.len() as u32 - 1);
+            let name = ExternalName::user(self.b.func.declare_imported_user_function(name));
+            let data = GlobalValueData::Symbol { name, offset: 0.into(), colocated: false, tls: false };
+            self.b.func.create_global_value(data);
+            self.symbols.len() - 1
+        });
+        self.b.ins().symbol_value(types::I64, GlobalValue::from_u32(number as u32))
     }
 
     fn not_zero(&mut self, value: ir::Value) -> ir::Value {

@@ -3,15 +3,15 @@
 use crate::Jit;
 use crate::emit::BASE_SLOT;
 use crate::host::word as tier_word;
-use crate::units::Units;
 use friscy_lift_ir::Op;
 use friscy_lift_ir::eval::evaluate_integer;
 use friscy_seam::access::written::word;
 use friscy_seam::access::{STATE_BELOW, window_offset};
 use friscy_seam::{MemoryFault, State};
+use serde::{Deserialize, Serialize};
 
 /// Where a value is at an access.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum Place {
     /// A general-purpose register.
     Gpr(u8),
@@ -26,7 +26,7 @@ pub(crate) enum Place {
 }
 
 /// How a place has a register's value.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum Form {
     /// All of it.
     Whole,
@@ -63,16 +63,33 @@ impl Form {
 }
 
 /// A value that is computed again from what it was computed from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Computed {
     /// An integer op without effects.
+    #[serde(with = "number")]
     pub(crate) op: Op,
     /// Its operands; [`Place::Const`] where there are fewer.
     pub(crate) args: [(Form, Place); 3],
 }
 
+/// An op as its number.
+mod number {
+    use friscy_lift_ir::Op;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(op: &Op, to: S) -> Result<S::Ok, S::Error> {
+        (*op as u16).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Op, D::Error> {
+        let number = u16::deserialize(from)?;
+        Op::ALL.get(number as usize).copied().ok_or_else(|| D::Error::custom("no op has this number"))
+    }
+}
+
 /// A guest register whose value is not in the state.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Dirty {
     /// Integer registers first, 0 to 63.
     pub(crate) register: u8,
@@ -83,7 +100,7 @@ pub(crate) struct Dirty {
 }
 
 /// What the address of an access is computed from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) enum Base {
     /// A guest integer register, once restored.
     Register(u8),
@@ -94,10 +111,10 @@ pub(crate) enum Base {
 }
 
 /// An access that may fault.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Row {
-    /// Address of the host instruction.
-    pub(crate) at: usize,
+    /// Where the host instruction is, relative to the code.
+    pub(crate) at: u32,
     /// Guest address of the instruction.
     pub(crate) pc: u64,
     /// Instructions that retired before it since fuel was what `fuel` says.
@@ -112,6 +129,34 @@ pub(crate) struct Row {
     pub(crate) fuel: Place,
     /// Range in the list of dirty registers.
     pub(crate) dirty: (u32, u32),
+}
+
+/// The accesses of a region's code that may fault.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Faults {
+    /// In order of their places in the code.
+    pub(crate) rows: Vec<Row>,
+    /// The rows say which of these are theirs.
+    pub(crate) dirty: Vec<Dirty>,
+    /// By number.
+    pub(crate) computed: Vec<Computed>,
+}
+
+impl Faults {
+    /// What is known of the access by the host instruction at a place in the code.
+    ///
+    /// # Panics
+    /// If there is no such access.
+    fn row(&self, at: usize) -> &Row {
+        let row = self.rows.binary_search_by_key(&at, |row| row.at as usize);
+        // Code with an access that has no row is not installed.
+        row.map(|n| &self.rows[n]).expect("a faulting access has a row")
+    }
+
+    /// The registers that are not in the state at an access.
+    fn dirty(&self, row: &Row) -> &[Dirty] {
+        &self.dirty[row.dirty.0 as usize..row.dirty.1 as usize]
+    }
 }
 
 /// What a place had, as the fault handler saved it.
@@ -130,10 +175,10 @@ fn read_saved(saved: &[u64], place: Place) -> u64 {
 }
 
 /// Computes a value again.
-fn compute(units: &Units, n: u32, saved: &[u64]) -> u64 {
-    let Computed { op, args } = *units.computed(n);
+fn compute(faults: &Faults, n: u32, saved: &[u64]) -> u64 {
+    let Computed { op, args } = faults.computed[n as usize];
     let args = args.map(|(form, place)| match place {
-        Place::Computed(n) => form.whole(compute(units, n, saved)),
+        Place::Computed(n) => form.whole(compute(faults, n, saved)),
         place => form.whole(read_saved(saved, place)),
     });
     // Only such ops are computed again.
@@ -148,16 +193,16 @@ pub(crate) unsafe extern "C" fn recover(state: *mut State) {
     // SAFETY: compiled code, the only user of the state, has stopped; the tier that entered it lives on.
     let (state, jit) = unsafe { (&mut *state, &*((*state).tier[tier_word::TIER] as *const Jit)) };
     let saved = &state.scratch;
-    let units = &jit.units;
+    let (faults, at) = jit.units.faults_at(saved[word::PC] as usize);
     let read = |place: Place| match place {
-        Place::Computed(n) => compute(units, n, saved),
+        Place::Computed(n) => compute(faults, n, saved),
         place => read_saved(saved, place),
     };
-    let row = units.row(saved[word::PC] as usize);
+    let row = faults.row(at);
     let fuel = read(row.fuel) as i64;
     // All are read before any is written: the scratch words are not among them, but so it needs no proof.
     let (mut x, mut f) = (state.x, state.f);
-    for dirty in units.dirty(row) {
+    for dirty in faults.dirty(row) {
         let value = dirty.form.whole(read(dirty.place));
         match dirty.register {
             n @ 0..32 => x[n as usize] = value,

@@ -19,12 +19,15 @@ mod live;
 mod memory;
 mod placed;
 mod plan;
+mod saved;
+mod symbol;
 mod units;
 mod worker;
 
-pub use compile::inspect;
+pub use compile::{inspect, version};
 pub use placed::{Placed, keep_placed, take_placed};
 
+use bytes::Bytes;
 use compile::{Compiler, Finished};
 use emit::Emitted;
 use friscy_lift_ir::{Region, RoundingClass};
@@ -43,6 +46,8 @@ pub struct Jit {
     by: By,
     max_bytes: usize,
     stats: TierStats,
+    /// See [`Jit::by_way_of_bytes`].
+    saves: bool,
     /// What was ever compiled, by entry.
     compiled: FxHashSet<(u64, RoundingClass)>,
 }
@@ -75,6 +80,14 @@ impl Jit {
         Jit::by(By::Caller(Box::new(compiler)), max_bytes)
     }
 
+    /// As [`Jit::new`], but all code goes by way of bytes, as what another process has kept: to be compared.
+    ///
+    /// # Panics
+    /// As [`Jit::new`].
+    pub fn by_way_of_bytes(max_bytes: usize) -> Jit {
+        Jit { saves: true, ..Jit::new(max_bytes) }
+    }
+
     /// As [`Jit::new`], but a thread compiles: [`Tier::prepare`] says [`Prepared::Pending`].
     pub fn in_background(max_bytes: usize) -> Jit {
         Jit::by(By::Worker(Queue::new()), max_bytes)
@@ -82,25 +95,38 @@ impl Jit {
 
     fn by(by: By, max_bytes: usize) -> Jit {
         let (stats, compiled) = (TierStats::default(), FxHashSet::default());
-        Jit { units: Units::new(), by, max_bytes, stats, compiled }
+        Jit { units: Units::new(), by, max_bytes, stats, saves: false, compiled }
     }
 
     /// Makes a region's code known, or says why there is none.
     fn install(&mut self, region: &Region, result: Emitted<Finished>, time: Duration) -> Prepared {
         self.stats.compile_nanos += u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let finished = match result {
+        let mut finished = match result {
             Ok(finished) => finished,
             Err(why) => return self.refuse(why),
         };
+        if self.saves {
+            match saved::save(&finished).and_then(|bytes| saved::restore(&bytes.into())) {
+                Some(again) => finished = again,
+                None => return self.refuse("what was saved is not what can be restored"),
+            }
+        }
         let (bytes, attempts, stores) = (finished.code.len(), finished.attempts, finished.stores);
-        let Some(code) = self.units.install(region, finished) else { return Prepared::Full };
-        placed::note(Placed { start: self.units.start_of(code).0 as usize, len: bytes, pc: region.pc });
+        let Some(code) = self.place(region, finished) else { return Prepared::Full };
         let is_new = self.compiled.insert((region.pc, region.rounding));
         *(if is_new { &mut self.stats.regions } else { &mut self.stats.again }) += 1;
         self.stats.count_region(Size::of(region), bytes);
         self.stats.attempts += attempts as u64;
         self.stats.stores += stores as u64;
         Prepared::Ready(code)
+    }
+
+    /// Gives a region's code its place. Nothing if there is no room.
+    fn place(&mut self, region: &Region, finished: Finished) -> Option<Code> {
+        let len = finished.code.len();
+        let code = self.units.install(region, finished)?;
+        placed::note(Placed { start: self.units.start_of(code).0 as usize, len, pc: region.pc });
+        Some(code)
     }
 
     /// What the word says that compiled code returned.
@@ -133,16 +159,15 @@ impl Jit {
         if self.units.memory.bytes() >= self.max_bytes {
             return Prepared::Full;
         }
-        let Some(links) = self.units.links(&region) else { return Prepared::Full };
         let compiler = match &mut self.by {
             By::Caller(compiler) => compiler,
             By::Worker(queue) => {
-                let taken = queue.add(region.into_owned(), links);
+                let taken = queue.add(region.into_owned());
                 return if taken { Prepared::Pending } else { self.refuse("the host refuses a thread") };
             }
         };
         let begin = Instant::now();
-        let result = compiler.compile(&region, &links);
+        let result = compiler.compile(&region);
         self.install(&region, result, begin.elapsed())
     }
 
@@ -185,6 +210,23 @@ impl Tier for Jit {
 
     fn entries(&self, code: Code) -> Vec<(u64, Code)> {
         self.units.entries(code).collect()
+    }
+
+    fn save(&self, code: Code) -> Option<Vec<u8>> {
+        saved::save(&self.units.finished(code))
+    }
+
+    fn restore(&mut self, outline: &Region, saved: Bytes) -> Prepared {
+        if !memory::is_there() {
+            return self.refuse("the host has no memory for code");
+        }
+        if self.units.memory.bytes() >= self.max_bytes {
+            return Prepared::Full;
+        }
+        let Some(finished) = saved::restore(&saved) else { return self.refuse("what was kept is damaged") };
+        let Some(code) = self.place(outline, finished) else { return Prepared::Full };
+        self.stats.restored += 1;
+        Prepared::Ready(code)
     }
 
     unsafe fn enter(&mut self, code: Code, state: &mut State) -> Exit {

@@ -1,12 +1,14 @@
 //! What has been compiled, how its pieces reach each other, and how they are forgotten.
 
 use crate::compile::Finished;
-use crate::emit::Links;
-use crate::fault::{Base, Computed, Dirty, Form, Place, Row};
+use crate::fault::Faults;
 use crate::memory::CodeMemory;
-use friscy_lift_ir::{Region, RoundingClass, cfg};
+use crate::saved::Accesses;
+use crate::symbol::{Reloc, Symbol};
+use friscy_lift_ir::{Region, RoundingClass};
 use friscy_seam::{Code, Left, Site, lines};
 use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// A line of a jump cache: where compiled code for a guest address is. Compiled code reads it.
@@ -42,8 +44,12 @@ const CELLS: usize = 1024;
 /// A compiled region.
 struct Unit {
     code: *const u8,
+    /// Bytes of it.
+    len: usize,
+    relocs: Vec<Reloc>,
     /// Guest addresses of its entries, by number.
     entries: Vec<u64>,
+    accesses: Accesses,
     span: Range<u64>,
     alive: bool,
 }
@@ -70,10 +76,8 @@ pub(crate) struct Units {
     /// The cells that were ever linked, by where they lead.
     linked: FxHashMap<(RoundingClass, u64), Vec<u32>>,
     caches: [Option<Box<[Line; LINES]>>; 3],
-    /// By host address.
-    rows: Vec<Row>,
-    dirty: Vec<Dirty>,
-    computed: Vec<Computed>,
+    /// The units by where their code starts.
+    by_address: BTreeMap<usize, u32>,
     most_bytes: usize,
 }
 
@@ -88,9 +92,7 @@ impl Units {
             entry_stubs: FxHashMap::default(),
             linked: FxHashMap::default(),
             caches: [None, None, None],
-            rows: Vec::new(),
-            dirty: Vec::new(),
-            computed: Vec::new(),
+            by_address: BTreeMap::new(),
             most_bytes: 0,
         }
     }
@@ -123,47 +125,32 @@ impl Units {
         Some(&raw const self.pointers[number as usize / CELLS][number as usize % CELLS] as u64)
     }
 
-    /// How code of a region reaches other code.
-    pub(crate) fn links(&mut self, region: &Region) -> Option<Links> {
-        let mut cells = FxHashMap::default();
-        for pc in cfg::targets(region) {
-            cells.insert(pc, self.cell(region.rounding, region.pc, pc)?);
+    /// Where a symbol of a region's code is.
+    fn address(&mut self, rounding: RoundingClass, from: u64, symbol: Symbol) -> Option<u64> {
+        match symbol {
+            Symbol::Cell(target) => self.cell(rounding, from, target),
+            Symbol::Cache => Some(self.cache(rounding)),
+            Symbol::Helper(helper) => Some(helper.address()),
         }
-        Some(Links { cells, cache: self.cache(region.rounding) })
     }
 
     fn set_cell(&mut self, number: u32, to: u64) {
         self.pointers[number as usize / CELLS][number as usize % CELLS] = to;
     }
 
-    /// Copies a region's code in and makes it known. Rows come in order, relative to the code.
+    /// Copies a region's code in and makes it known. Nothing if there is no room.
     pub(crate) fn install(&mut self, region: &Region, finished: Finished) -> Option<Code> {
-        let Finished { code, entries, rows, dirty, computed, .. } = finished;
+        let Finished { mut code, relocs, entries, accesses, .. } = finished;
+        for reloc in &relocs {
+            let address = self.address(region.rounding, region.pc, reloc.symbol)?;
+            code[reloc.place()].copy_from_slice(&address.to_le_bytes());
+        }
         let at = self.memory.add(&code)?;
         self.most_bytes = self.most_bytes.max(self.memory.bytes());
-        let first = self.dirty.len() as u32;
-        let base = self.computed.len() as u32;
-        let moved = |place| match place {
-            Place::Computed(n) => Place::Computed(n + base),
-            place => place,
-        };
-        self.dirty.extend(dirty.into_iter().map(|dirty| Dirty { place: moved(dirty.place), ..dirty }));
-        let args = |args: [(Form, Place); 3]| args.map(|(form, place)| (form, moved(place)));
-        self.computed.extend(computed.into_iter().map(|computed| Computed { args: args(computed.args), ..computed }));
-        let new = rows.into_iter().map(|row| Row {
-            at: row.at + at as usize,
-            dirty: (row.dirty.0 + first, row.dirty.1 + first),
-            base: match row.base {
-                Base::Place(form, place) => Base::Place(form, moved(place)),
-                base => base,
-            },
-            ..row
-        });
-        // Chunks may come in any order.
-        let place = self.rows.partition_point(|row| row.at < at as usize);
-        self.rows.splice(place..place, new);
         let unit = self.units.len() as u32;
-        self.units.push(Unit { code: at, entries, span: region.span(), alive: true });
+        self.by_address.insert(at as usize, unit);
+        let (len, span) = (code.len(), region.span());
+        self.units.push(Unit { code: at, len, relocs, entries, accesses, span, alive: true });
         self.lead_to(unit, region.rounding);
         Some(Code(unit << ENTRY_BITS))
     }
@@ -287,9 +274,7 @@ impl Units {
         self.by_target.clear();
         self.entry_stubs.clear();
         self.linked.clear();
-        self.rows.clear();
-        self.dirty.clear();
-        self.computed.clear();
+        self.by_address.clear();
         self.forget_indirect();
     }
 
@@ -297,24 +282,23 @@ impl Units {
         self.most_bytes
     }
 
-    /// What is known of the access at a host address, which has just faulted.
+    /// What is known of the accesses of the code at a host address, which has just faulted, and where in the code that is.
     ///
     /// # Panics
-    /// If there is no such access.
-    pub(crate) fn row(&self, at: usize) -> &Row {
-        let row = self.rows.binary_search_by_key(&at, |row| row.at);
-        // Code with an access that has no row is not installed.
-        row.map(|n| &self.rows[n]).expect("a faulting access has a row")
+    /// If there is no such code.
+    pub(crate) fn faults_at(&self, at: usize) -> (&Faults, usize) {
+        let (start, unit) = self.by_address.range(..=at).next_back().expect("what faults is code");
+        (self.units[*unit as usize].accesses.faults(), at - start)
     }
 
-    /// How a value is computed again.
-    pub(crate) fn computed(&self, n: u32) -> &Computed {
-        &self.computed[n as usize]
-    }
-
-    /// The registers that are not in the state at an access.
-    pub(crate) fn dirty(&self, row: &Row) -> &[Dirty] {
-        &self.dirty[row.dirty.0 as usize..row.dirty.1 as usize]
+    /// A region's code as it was before it had a place.
+    pub(crate) fn finished(&self, code: Code) -> Finished {
+        let unit = &self.units[(code.0 >> ENTRY_BITS) as usize];
+        // SAFETY: code of this tier, which stays until it is cleared.
+        let mut bytes = unsafe { std::slice::from_raw_parts(unit.code, unit.len) }.to_vec();
+        unit.relocs.iter().for_each(|reloc| bytes[reloc.place()].fill(0));
+        let (relocs, entries, accesses) = (unit.relocs.clone(), unit.entries.clone(), unit.accesses.clone());
+        Finished { code: bytes, relocs, entries, accesses, attempts: 0, stores: 0 }
     }
 }
 

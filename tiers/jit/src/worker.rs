@@ -2,7 +2,7 @@
 //! there is, so that those that the guest waits for most often come soon.
 
 use crate::compile::{Compiler, Finished};
-use crate::emit::{Emitted, Links};
+use crate::emit::Emitted;
 use friscy_lift_ir::Region;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 struct Job {
     number: u64,
     region: Box<Region>,
-    links: Links,
     reply: Sender<Answer>,
 }
 
@@ -62,9 +61,9 @@ fn pool() -> Option<&'static Pool> {
 /// Compiles what there is.
 fn work(jobs: &Jobs) {
     let mut compiler = None;
-    while let Some(Job { number, region, links, reply }) = jobs.next() {
+    while let Some(Job { number, region, reply }) = jobs.next() {
         let begin = Instant::now();
-        let result = compiler.get_or_insert_with(Compiler::new).compile(&region, &links);
+        let result = compiler.get_or_insert_with(Compiler::new).compile(&region);
         // A tier that is gone does not want it any more.
         let _ = reply.send(Answer { number, region, result, time: begin.elapsed() });
     }
@@ -103,12 +102,12 @@ impl Queue {
     }
 
     /// Gives a region to the threads; whether there are any.
-    pub(crate) fn add(&mut self, region: Region, links: Links) -> bool {
+    pub(crate) fn add(&mut self, region: Region) -> bool {
         let Some(pool) = pool() else { return false };
         let number = self.next;
         self.next += 1;
         let span = region.span();
-        let job = Job { number, region: Box::new(region), links, reply: self.reply.clone() };
+        let job = Job { number, region: Box::new(region), reply: self.reply.clone() };
         if !pool.jobs.add(job) {
             return false;
         }

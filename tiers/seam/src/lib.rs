@@ -11,6 +11,7 @@ mod word;
 pub use stats::{Size, TierStats};
 pub use word::Left;
 
+use bytes::Bytes;
 use friscy_lift_ir::{ExitKind, JumpKind, Region, RoundingClass};
 use std::ops::Range;
 
@@ -249,6 +250,19 @@ pub trait Tier {
 
     /// Forgets everything.
     fn clear(&mut self);
+
+    /// The code of a region as bytes that another process can have again, if this tier makes such.
+    fn save(&self, code: Code) -> Option<Vec<u8>> {
+        let _ = code;
+        None
+    }
+
+    /// Takes back what [`Tier::save`] gave in this process or in another one of the same version on a host with the same
+    /// features. `outline` has the region's entry, class and blocks, without what is in them.
+    fn restore(&mut self, outline: &Region, saved: Bytes) -> Prepared {
+        let _ = (outline, saved);
+        Prepared::Refused("nothing is kept")
+    }
 
     /// What it has done, of a tier that compiles.
     fn stats(&self) -> TierStats {

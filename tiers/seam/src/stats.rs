@@ -12,6 +12,8 @@ pub struct TierStats {
     pub regions: u64,
     /// Regions compiled again: with more entries, or after what there was had been forgotten.
     pub again: u64,
+    /// Regions that were compiled by another process and taken back.
+    pub restored: u64,
     /// Regions refused, by reason.
     pub refused: BTreeMap<&'static str, u64>,
     /// Guest instructions in what was compiled.
@@ -124,6 +126,7 @@ impl TierStats {
         let mut counts = vec![
             ("regions", &mut self.regions),
             ("again", &mut self.again),
+            ("restored", &mut self.restored),
             ("guest_insts", &mut self.guest_insts),
             ("guest_bytes", &mut self.guest_bytes),
             ("host_bytes", &mut self.host_bytes),

@@ -5,6 +5,7 @@ use super::crosscheck::{Check, Crosscheck, Subject};
 use super::sharing::Sharing;
 use super::space::{Hart, NativeSpace, Pages};
 use super::{Memfd, Profiler, Watch, budget, fault};
+use crate::keep::{Rest, SharedStore};
 use crate::lift::Translator;
 use crate::tiering::{MakeCompiler, Policy};
 use crate::translate::{Changed, Translations};
@@ -84,6 +85,13 @@ impl NativeCpu {
     pub fn with_reference(mut self, make_tier: Box<dyn Fn() -> Box<dyn Tier>>) -> NativeCpu {
         self.check = Some(Check::new(make_tier));
         self
+    }
+
+    /// Keeps compiled code in `store` for other processes, and takes what others kept there. Answers what is left to be
+    /// compiled when address spaces go.
+    pub fn set_store(&mut self, store: SharedStore) -> Rest {
+        self.sharing.store = Some(store);
+        self.sharing.rest.clone()
     }
 
     /// Looks at the comparisons with a reference, from outside; nothing if there is none.
@@ -187,7 +195,12 @@ impl Cpu for NativeCpu {
     }
 
     fn destroy(&mut self, mm: MmId) {
-        self.spaces.remove(&mm);
+        if let Some(Space { memory, code, .. }) = self.spaces.remove(&mm)
+            && self.sharing.store.is_some()
+            && let Some(code) = code.translations()
+        {
+            self.sharing.rest.add(code, &memory);
+        }
         if let Some(check) = &mut self.check {
             check.destroy(mm);
         }

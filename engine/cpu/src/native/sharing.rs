@@ -1,6 +1,7 @@
 //! Which translations an address space uses.
 
 use super::{NativeSpace, Profiler, Watch};
+use crate::keep::{Rest, SharedStore};
 use crate::tiering::{MakeCompiler, Policy};
 use crate::translate::Translations;
 use friscy_seam::Tier;
@@ -22,13 +23,18 @@ pub(super) struct Sharing {
     kept: Vec<Rc<RefCell<Translations>>>,
     layouts: u64,
     watch: Watch,
+    /// Where compiled code is kept for other processes, if it is.
+    pub store: Option<SharedStore>,
+    /// What address spaces ran that are gone, to be kept as well.
+    pub rest: Rest,
     /// Takes samples, if a profile is wanted.
     pub profiler: Option<Profiler>,
 }
 
 impl Sharing {
     pub fn new(make_tier: Box<dyn Fn() -> Box<dyn Tier>>, make_compiler: Option<(MakeCompiler, Policy)>) -> Sharing {
-        Sharing { make_tier, make_compiler, kept: Vec::new(), layouts: 0, watch: Watch::default(), profiler: None }
+        let (watch, store, rest, profiler) = (Watch::default(), None, Rest::default(), None);
+        Sharing { make_tier, make_compiler, kept: Vec::new(), layouts: 0, watch, store, rest, profiler }
     }
 
     fn finish(&self, mut translations: Translations) -> Rc<RefCell<Translations>> {
@@ -38,6 +44,9 @@ impl Sharing {
         let Some((make, policy)) = self.make_compiler.clone() else { return Rc::new(RefCell::new(translations)) };
         let mut translations = translations.with_compiler(make, policy);
         translations.set_sink(self.watch.sink());
+        if let Some(store) = &self.store {
+            translations.set_store(Rc::clone(store));
+        }
         let translations = Rc::new(RefCell::new(translations));
         self.watch.add(&translations);
         translations

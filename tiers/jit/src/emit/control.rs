@@ -3,6 +3,7 @@
 use super::{Emitted, Emitter, Fuel, state_offset};
 use crate::fault::{CANONICAL_NAN_32, CANONICAL_NAN_64};
 use crate::host::word;
+use crate::symbol::Symbol;
 use crate::units::{LINES, Line, MAX_ENTRIES};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::Offset32;
@@ -90,8 +91,7 @@ impl Emitter<'_, '_> {
                 let target = self.constant(*pc as i64);
                 self.check_fuel(fuel, target);
                 self.check_stack(fuel, target);
-                let cell = *self.links.cells.get(pc).ok_or("a place without a cell")?;
-                let cell = self.constant(cell as i64);
+                let cell = self.symbol(Symbol::Cell(*pc));
                 let code = self.b.ins().load(types::I64, MemFlagsData::trusted(), cell, Offset32::new(0));
                 let first = self.constant(0);
                 let fuel = self.fuel_value(fuel);
@@ -334,7 +334,7 @@ impl Emitter<'_, '_> {
     /// Finds compiled code for `target` in the jump cache, or leaves.
     fn look_up(&mut self, target: ir::Value, fuel: Fuel) -> (ir::Value, ir::Value) {
         const LINE_BITS: u32 = size_of::<Line>().trailing_zeros();
-        let table = self.constant(self.links.cache as i64);
+        let table = self.symbol(Symbol::Cache);
         // As `friscy_seam::lines::first_way`; bit 0 of the address is clear.
         let shift = self.constant(i64::from(LINE_BITS - 1));
         let mask = self.constant(((LINES - 1) as i64) << LINE_BITS);
@@ -349,6 +349,7 @@ impl Emitter<'_, '_> {
         self.b.switch_to_block(second);
         let other = self.constant(1 << LINE_BITS);
         let offset = self.b.ins().bxor(offset, other);
+        let table = self.symbol(Symbol::Cache);
         let line = self.b.ins().iadd(table, offset);
         let pc = self.b.ins().load(types::I64, MemFlagsData::trusted(), line, Offset32::new(0));
         let hit = self.b.ins().icmp(IntCC::Equal, pc, target);
@@ -480,8 +481,7 @@ impl Emitter<'_, '_> {
                     let target = self.constant(*pc as i64);
                     self.check_fuel(fuel, target);
                 }
-                let cell = *self.links.cells.get(pc).ok_or("a place without a cell")?;
-                let cell = self.constant(cell as i64);
+                let cell = self.symbol(Symbol::Cell(*pc));
                 let code = self.b.ins().load(types::I64, MemFlagsData::trusted(), cell, Offset32::new(0));
                 let first = self.constant(0);
                 let fuel = self.fuel_value(fuel);

@@ -4,7 +4,7 @@
 use super::{Emitted, Emitter, RESULT_SLOT, UNREAD_SLOT, clif_type, state_offset};
 use crate::fault::{CANONICAL_NAN_32, CANONICAL_NAN_64};
 use crate::floats::Held;
-use crate::host::{friscy_jit_preserving, friscy_jit_read_mxcsr};
+use crate::symbol::{Helper, Symbol};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::immediates::Offset32;
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, MemFlagsData, types};
@@ -25,7 +25,7 @@ const NV: i64 = 16;
 ///
 /// # Safety
 /// `state` is that which compiled code runs with.
-unsafe extern "C" fn compute(state: *mut State, op: u64, a: u64, b: u64, c: u64) -> u64 {
+pub(crate) unsafe extern "C" fn compute(state: *mut State, op: u64, a: u64, b: u64, c: u64) -> u64 {
     // SAFETY: compiled code, the only other user of the state, waits.
     let state = unsafe { &mut *state };
     let (op, rm) = (Op::ALL[op as usize & 0xff], (op >> 8) as i64);
@@ -36,7 +36,7 @@ unsafe extern "C" fn compute(state: *mut State, op: u64, a: u64, b: u64, c: u64)
 ///
 /// # Safety
 /// As [`compute`].
-unsafe extern "C" fn set_flags(state: *mut State, flags: u64, _: u64, _: u64, _: u64) -> u64 {
+pub(crate) unsafe extern "C" fn set_flags(state: *mut State, flags: u64, _: u64, _: u64, _: u64) -> u64 {
     // SAFETY: as above.
     let state = unsafe { &mut *state };
     friscy_fp::sse::clear_flags();
@@ -98,12 +98,12 @@ impl Emitter<'_, '_> {
 
     /// The accrued flags: those in the state, and those that MXCSR has gathered since.
     fn flags(&mut self) -> ir::Value {
-        let read = self.constant(friscy_jit_read_mxcsr as *const () as i64);
+        let read = self.symbol(Symbol::Helper(Helper::ReadMxcsr));
         self.b.ins().call_indirect(self.read_mxcsr, read, &[]);
         let mxcsr = self.load_state(types::I64, state_offset(offset_of!(State, scratch) + 8 * RESULT_SLOT));
         let mask = self.constant(friscy_fp::sse::FLAGS.len() as i64 - 1);
         let index = self.b.ins().band(mxcsr, mask);
-        let table = self.constant(friscy_fp::sse::FLAGS.as_ptr() as i64);
+        let table = self.symbol(Symbol::Helper(Helper::Flags));
         let entry = self.b.ins().iadd(table, index);
         let gathered = self.b.ins().uload8(types::I64, MemFlagsData::trusted(), entry, Offset32::new(0));
         let flags = self.load_state(types::I32, state_offset(offset_of!(State, fflags)));
@@ -116,16 +116,16 @@ impl Emitter<'_, '_> {
         let mask = self.constant(31);
         let low = self.b.ins().band(value, mask);
         let zero = self.constant(0);
-        self.call_helper(set_flags as *const () as i64, low, [zero; 3]);
+        self.call_helper(Helper::SetFlags, low, [zero; 3]);
     }
 
     /// Calls one of the functions above.
-    fn call_helper(&mut self, helper: i64, op: ir::Value, args: [ir::Value; 3]) -> ir::Value {
+    fn call_helper(&mut self, helper: Helper, op: ir::Value, args: [ir::Value; 3]) -> ir::Value {
         let below = self.constant(friscy_seam::access::STATE_BELOW as i64);
         let window = self.window();
         let state = self.b.ins().isub(window, below);
-        let helper = self.constant(helper);
-        let preserving = self.constant(friscy_jit_preserving as *const () as i64);
+        let helper = self.symbol(Symbol::Helper(helper));
+        let preserving = self.symbol(Symbol::Helper(Helper::Preserving));
         let args = [state, op, args[0], args[1], args[2], helper];
         self.b.ins().call_indirect(self.helper, preserving, &args);
         self.load_state(types::I64, state_offset(offset_of!(State, scratch) + 8 * RESULT_SLOT))
@@ -178,7 +178,7 @@ impl Emitter<'_, '_> {
             *arg = self.as_bits(value);
         }
         let op = self.constant(inst.op as i64 | inst.imm << 8);
-        let bits = self.call_helper(compute as *const () as i64, op, args);
+        let bits = self.call_helper(Helper::Compute, op, args);
         match inst.op.info().result {
             Some(Type::F32) => {
                 let low = self.b.ins().ireduce(types::I32, bits);
