@@ -2,12 +2,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#ifndef FACTOR
+#define FACTOR 2654435761u
+#endif
+
 static unsigned table[256];
 
 __attribute__((noinline)) unsigned mix(unsigned value, unsigned round)
 {
     unsigned *cell = &table[(value ^ round) & 255];
-    *cell += value * 2654435761u;
+    *cell += value * FACTOR;
     return *cell ^ (value >> 3);
 }
 
