@@ -112,6 +112,16 @@ impl CodeCache {
         self.units.push(unit);
     }
 
+    /// Whether something is new.
+    pub fn has_new(&self) -> bool {
+        self.units.len() > self.read
+    }
+
+    /// A file to be locked by who compiles in the background.
+    pub fn lock(&self) -> Option<File> {
+        self.cache.code_lock().ok()
+    }
+
     /// Writes what is new, with what other runs have written meanwhile.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! business. Host files, clocks, threads and the environment are used here and nowhere below.
 
 mod aot;
+mod background;
 mod cache;
 mod code_cache;
 mod crash;

@@ -69,8 +69,10 @@ pub enum TierChoice {
 /// What becomes of compiled code.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum KeepCode {
-    /// It is kept, and what was kept is taken.
+    /// What was kept is taken; what the run leaves is compiled when it has ended, in the background, and kept.
     On,
+    /// The same, and the run ends when that is done.
+    Wait,
     /// What was kept is taken.
     Read,
     /// Neither.
@@ -106,8 +108,9 @@ pub struct RunOptions {
     #[arg(long, value_name = "SAMPLES", default_value_t = Policy::default().hot, value_parser = clap::value_parser!(u32).range(1..))]
     pub jit_threshold: u32,
 
-    /// What becomes of compiled code: on keeps it in the cache for later runs of the image and takes what they kept, read
-    /// only takes it, off does neither.
+    /// Code of the image that was compiled is kept in the cache for later runs: on takes what there is and, when the command
+    /// has ended, compiles in the background what it ran, wait does so before friscy ends, read only takes what there is, off
+    /// does neither.
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = KeepCode::On, env = "FRISCY_CODE_CACHE")]
     pub code_cache: KeepCode,
 

@@ -1,6 +1,5 @@
 //! `friscy run`: the first process, and the loop that runs the machine and waits for the host.
 
-use crate::code_cache::CodeCache;
 use crate::error::{Error, OWN_ERROR};
 use crate::host::{Events, Mode, RawMode, Streams, resident};
 use crate::image::Image;
@@ -8,13 +7,12 @@ use crate::machine::Built;
 use crate::options::{KeepCode, RunOptions};
 use crate::perf::PerfMap;
 use crate::record::{self, Output};
-use crate::{crash, crosscheck, machine, mounts, stats, strace, users};
+use crate::{background, crash, crosscheck, machine, mounts, stats, strace, users};
 use friscy_abi::signal::SIGKILL;
-use friscy_cpu::{Crosscheck, Ended, Rest};
+use friscy_cpu::{Crosscheck, Ended};
 use friscy_engine::{ExitStatus, Machine, MachineStatus, Program};
 use friscy_kernel::crash::Crash;
 use friscy_kernel::signal::SigInfo;
-use std::cell::RefCell;
 use std::env;
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -35,12 +33,6 @@ const MEMORY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Runs of fewer instructions leave nothing behind.
 const WORTH_KEEPING: u64 = 1 << 20;
-
-/// At the end of a run, what it left is compiled for the next one, no longer than this.
-const MAX_COMPILING: Duration = Duration::from_secs(1);
-
-/// Between two looks at whether something was compiled.
-const COMPILING_WAIT: Duration = Duration::from_micros(500);
 
 /// The process group that signals from outside go to: the first process's.
 const FIRST: u32 = 1;
@@ -106,31 +98,17 @@ pub fn run(options: &RunOptions) -> Result<ExitCode, Error> {
         output.write(&record::profile(&profiler.take(), &machine, &label).encode())?;
     }
     if let Some((code, rest)) = code
-        && options.code_cache == KeepCode::On
         && machine.kernel.retired >= WORTH_KEEPING
     {
-        keep_code(&code, &rest, &events);
+        match options.code_cache {
+            KeepCode::On => background::keep(&code, &rest),
+            KeepCode::Wait => background::keep_now(&code, &rest, &events),
+            KeepCode::Read | KeepCode::Off => {}
+        }
     }
     // Taking the machine apart frees memory that the host frees anyway.
     std::mem::forget(machine);
     Ok(ExitCode::from(status.map_err(|error| host("waiting for the host", error))?))
-}
-
-/// Compiles what the run has left, for the next one, unless a signal comes, and writes all that is new.
-fn keep_code(code: &RefCell<CodeCache>, rest: &Rest, events: &Events) {
-    // Who reads what the command wrote need not wait.
-    if let Ok(null) = fs::OpenOptions::new().read(true).write(true).open("/dev/null") {
-        let _ = rustix::stdio::dup2_stdin(&null).and_then(|()| rustix::stdio::dup2_stdout(&null));
-    }
-    let begin = Instant::now();
-    rest.compile(&|waits| {
-        if waits {
-            std::thread::sleep(COMPILING_WAIT);
-        }
-        begin.elapsed() < MAX_COMPILING && events.signals().next().is_none()
-    });
-    // The next run does without.
-    let _ = code.borrow().write();
 }
 
 /// What a user is told on standard error while the machine runs.

@@ -9,6 +9,7 @@
 //! | `copies/KEY.OFFSET.LENGTH` | a file of the image whose record has that key, by itself: it can be mapped |
 //! | `modules/NAME` | what was compiled ahead of time; NAME says of what, and in which version |
 //! | `code/HEX` | compiled code of an image's programs; HEX stands for what the image was called |
+//! | `compiling` | locked with flock(2) by the process that compiles in the background |
 //! | `parts/HEX` | what is being written, locked with flock(2) by who writes it |
 //!
 //! A file gets its name when it is complete and on disk, so runs may share the folder and be killed at any time; what a
@@ -164,6 +165,15 @@ impl Cache {
     #[must_use]
     pub fn code(&self, name: &str) -> Option<File> {
         self.open(Kind::Code, name)
+    }
+
+    /// A file that is locked with flock(2) by the process that compiles in the background.
+    ///
+    /// # Errors
+    /// The host's.
+    pub fn code_lock(&self) -> io::Result<File> {
+        self.prepare()?;
+        OpenOptions::new().write(true).create(true).truncate(false).open(self.dir.join("compiling"))
     }
 
     /// Keeps compiled code: what `make` makes of what is there now, while nobody else writes it.

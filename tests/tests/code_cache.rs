@@ -9,7 +9,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A folder with a cache and programs.
@@ -38,7 +39,7 @@ impl Place {
 
     fn run(&self, flags: &[&str], image: &Path, command: &[&str]) -> Outcome {
         let mut friscy = Command::new(friscy());
-        friscy.env("FRISCY_CACHE", self.cache()).env("FRISCY_CODE_CACHE", "on").arg("run").args(flags);
+        friscy.env("FRISCY_CACHE", self.cache()).env("FRISCY_CODE_CACHE", "wait").arg("run").args(flags);
         outcome(friscy.arg(image).args(command), b"", Duration::from_secs(120))
     }
 
@@ -153,6 +154,22 @@ fn damaged_and_foreign_files_are_as_none() {
     // What others may have written is not executed.
     fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
     assert_eq!(place.counted(&[FEW, &["--code-cache=read"]].concat(), &program, &[]).2, 0);
+}
+
+/// As a user has it: the command ends, and then it is compiled.
+#[test]
+fn a_process_in_the_background_compiles() {
+    let place = Place::new();
+    let command = ["bash", "-c", "for i in 1 2 3; do echo $((i * i)); done"];
+    let first = place.run(&["--code-cache=on"], &rootfs(), &command);
+    assert_eq!((first.status, first.stdout.as_slice()), (0, &b"1\n4\n9\n"[..]));
+    let began = Instant::now();
+    while place.kept().is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(60), "nothing was kept");
+        thread::sleep(Duration::from_millis(20));
+    }
+    let (out, _, restored) = place.counted(&["--code-cache=read"], &rootfs(), &command);
+    assert!(out == "1\n4\n9\n" && restored > 20, "{restored} taken back");
 }
 
 #[test]

@@ -228,6 +228,11 @@ impl Rest {
         code.borrow().copy_pages(memory, &mut all[at].1);
     }
 
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        !self.all.borrow().iter().any(|(code, _)| code.borrow().has_rest())
+    }
+
     /// Has it compiled, so that it is kept, and waits until it is. `wait` is asked whether to go on; if it is told that there is
     /// nothing to do, it takes its time.
     pub fn compile(&self, wait: &dyn Fn(bool) -> bool) {

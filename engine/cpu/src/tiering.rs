@@ -467,6 +467,17 @@ impl Upper {
         }
     }
 
+    /// Whether code is not to be compiled.
+    pub(crate) fn is_refused(&self, key: Key) -> bool {
+        self.samples.get(&key) == Some(&NEVER)
+    }
+
+    /// What is being compiled is not wanted any more.
+    pub(crate) fn drop_pending(&mut self) {
+        self.functions.retain(|f| !f.pending || !f.keys.is_empty());
+        self.functions.iter_mut().for_each(|f| f.pending = false);
+    }
+
     /// How many regions are being compiled.
     pub(crate) fn pending(&self) -> usize {
         self.functions.iter().filter(|f| f.pending).count()

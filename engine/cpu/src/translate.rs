@@ -32,6 +32,9 @@ const PAGE_MASK: u64 = (1 << PAGE_BITS) - 1;
 /// How often compiled code comes to other code for one sample of that, at most.
 const MOST_ARRIVALS: u32 = 63;
 
+/// So many blocks are not worth a process that compiles them.
+const MAX_REST: usize = 64;
+
 /// How many regions wait to be compiled at most when what is left is compiled: those that are hotter shall not come last.
 const MAX_WAITING: usize = 16;
 
@@ -371,6 +374,14 @@ impl Translations {
         self.pages.keys().for_each(|page| copy.add(*page, memory));
     }
 
+    /// Whether much ran that is not compiled, beside what ran before something was.
+    pub(crate) fn has_rest(&self) -> bool {
+        let Some(upper) = &self.upper else { return false };
+        let covered = upper.covered();
+        let rest = self.codes.keys().filter(|key| !covered.contains(key) && !upper.is_refused(**key)).count();
+        rest > MAX_REST
+    }
+
     /// Has everything compiled that ran and is not, functions with most samples first, and waits until it is. `wait` is asked
     /// whether to go on; if it is told that there is nothing to do, it takes its time.
     pub(crate) fn compile_rest(
@@ -380,6 +391,7 @@ impl Translations {
         wait: &dyn Fn(bool) -> bool,
     ) {
         let Some(mut upper) = self.upper.take() else { return };
+        upper.drop_pending();
         self.jumps.settle();
         let mut covered = upper.covered();
         let mut blocks: Vec<Key> = self.codes.keys().copied().filter(|key| !covered.contains(key)).collect();

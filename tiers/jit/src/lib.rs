@@ -26,6 +26,7 @@ mod worker;
 
 pub use compile::{inspect, version};
 pub use placed::{Placed, keep_placed, take_placed};
+pub use worker::without_threads;
 
 use bytes::Bytes;
 use compile::{Compiler, Finished};
@@ -153,6 +154,9 @@ impl Jit {
     }
 
     fn translate(&mut self, region: Cow<'_, Region>) -> Prepared {
+        if matches!(self.by, By::Worker(_)) && worker::is_without() {
+            self.by = By::Caller(Box::new(Compiler::new()));
+        }
         if !memory::is_there() {
             return self.refuse("the host has no memory for code");
         }

@@ -4,10 +4,24 @@
 use crate::compile::{Compiler, Finished};
 use crate::emit::Emitted;
 use friscy_lift_ir::Region;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// There are no threads.
+static WITHOUT: AtomicBool = AtomicBool::new(false);
+
+/// From now on whoever asks compiles, for all tiers of this process: one that was forked has no threads.
+pub fn without_threads() {
+    WITHOUT.store(true, Ordering::Relaxed);
+}
+
+/// Whether [`without_threads`] was called.
+pub(crate) fn is_without() -> bool {
+    WITHOUT.load(Ordering::Relaxed)
+}
 
 /// A region to compile.
 struct Job {
