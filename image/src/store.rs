@@ -8,7 +8,7 @@
 //! | `sources/HEX` | the key of the image in a file of the host; HEX stands for the file as stat(2) describes it |
 //! | `copies/KEY.OFFSET.LENGTH` | a file of the image whose record has that key, by itself: it can be mapped |
 //! | `modules/NAME` | what was compiled ahead of time; NAME says of what, and in which version |
-//! | `code/HEX` | compiled code of an image's programs; HEX stands for what the image was called |
+//! | `code/HEX.NUMBER` | compiled code of an image's programs; HEX stands for what the image was called |
 //! | `compiling` | locked with flock(2) by the process that compiles in the background |
 //! | `parts/HEX` | what is being written, locked with flock(2) by who writes it |
 //!
@@ -161,10 +161,19 @@ impl Cache {
         Ok(())
     }
 
-    /// Compiled code that was kept; `name` says of what image.
+    /// The files of compiled code of an image, which is called `name`, in the order in which they were written.
     #[must_use]
-    pub fn code(&self, name: &str) -> Option<File> {
-        self.open(Kind::Code, name)
+    pub fn code(&self, name: &str) -> Vec<(u32, File)> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(self.dir.join(CODE)).into_iter().flatten().flatten() {
+            let file = entry.file_name();
+            let number = file.to_str().and_then(|file| file.strip_prefix(name)?.strip_prefix('.')?.parse().ok());
+            if let Some(number) = number {
+                files.extend(self.open(Kind::Code, &format!("{name}.{number}")).map(|file| (number, file)));
+            }
+        }
+        files.sort_by_key(|(number, _)| *number);
+        files
     }
 
     /// A file that is locked with flock(2) by the process that compiles in the background.
@@ -176,19 +185,31 @@ impl Cache {
         OpenOptions::new().write(true).create(true).truncate(false).open(self.dir.join("compiling"))
     }
 
-    /// Keeps compiled code: what `make` makes of what is there now, while nobody else writes it.
+    /// Keeps compiled code in one more file, or in one instead of all when there would be more than `most`: what `make` makes
+    /// of those that it replaces, while nobody else writes any.
     ///
     /// # Errors
     /// The host's, or that of `make`.
-    pub fn keep_code(&self, name: &str, make: impl FnOnce(Option<File>) -> io::Result<Vec<u8>>) -> io::Result<()> {
+    pub fn keep_code(
+        &self,
+        name: &str,
+        most: usize,
+        make: impl FnOnce(&[File]) -> io::Result<Vec<u8>>,
+    ) -> io::Result<()> {
         use std::io::Write;
         self.prepare()?;
         let mut pending = self.begin(name)?;
-        let bytes = make(self.code(name))?;
+        let (numbers, files): (Vec<u32>, Vec<File>) = self.code(name).into_iter().unzip();
+        let replaced = if files.len() < most { 0 } else { files.len() };
+        let bytes = make(&files[..replaced])?;
         pending.file.write_all(&bytes)?;
-        // A file that a crash of the host cuts is known by its sums.
-        pending.rename(Kind::Code, name)?;
-        self.tidy(&BTreeSet::from([self.path(Kind::Code, name)]));
+        let file = format!("{name}.{}", numbers.last().map_or(0, |last| last.wrapping_add(1)));
+        // A file that a crash of the host cuts is known by its length and sums.
+        pending.rename(Kind::Code, &file)?;
+        for number in &numbers[..replaced] {
+            let _ = fs::remove_file(self.path(Kind::Code, &format!("{name}.{number}")));
+        }
+        self.tidy(&BTreeSet::from([self.path(Kind::Code, &file)]));
         Ok(())
     }
 

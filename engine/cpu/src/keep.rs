@@ -8,9 +8,11 @@ use crate::lift::{Translator, fetch_bits};
 use crate::translate::{CodeMemory, Key, PAGE_BITS, PageSource, Translations};
 use bytes::Bytes;
 use friscy_lift_ir::{Region, RoundingClass};
+use rustc_hash::FxHasher;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
 /// Bytes of guest memory that are compared at once.
@@ -156,13 +158,32 @@ pub struct Kept {
     pub code: Bytes,
 }
 
-/// Where compiled code is kept.
+/// Where compiled code is kept. A place is a number that stands for an address, a class of rounding mode and the first bytes
+/// there: much of it is of different programs at the same addresses.
 pub trait CodeStore {
-    /// The code that may be entered at `pc` with this class of rounding mode, of any program.
-    fn candidates(&self, pc: u64, rounding: u8) -> Vec<Kept>;
+    /// The code that may be entered at a place, and perhaps other code.
+    fn candidates(&self, place: u64) -> Vec<Kept>;
 
-    /// Keeps code that may be entered at `entries`.
-    fn keep(&mut self, kept: Kept, entries: &[u64]);
+    /// Keeps code that may be entered at `places`.
+    fn keep(&mut self, kept: Kept, places: &[u64]);
+}
+
+/// How many bytes are told apart by at an address.
+const PLACE_BYTES: usize = 8;
+
+/// The place that `key` is in `memory`.
+fn place(key: Key, memory: &dyn CodeMemory) -> u64 {
+    let mut first = [0; PLACE_BYTES];
+    memory.fetch(key.pc, &mut first);
+    let mut hasher = FxHasher::default();
+    (key.pc, key.rounding as u8, first).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The places at which `region`, which is in `memory`, may be entered.
+pub(crate) fn places(region: &Region, memory: &dyn CodeMemory) -> Vec<u64> {
+    let entries = region.blocks.iter().enumerate().filter(|(at, block)| *at == 0 || block.entry);
+    entries.map(|(_, block)| place(Key { pc: block.pc, rounding: region.rounding }, memory)).collect()
 }
 
 /// A store that all translations of a machine share.
@@ -170,7 +191,7 @@ pub type SharedStore = Rc<RefCell<dyn CodeStore>>;
 
 /// The code for `key` in a store that `memory` has the bytes of.
 pub(crate) fn find(store: &SharedStore, key: Key, memory: &dyn CodeMemory) -> Option<Kept> {
-    let candidates = store.borrow().candidates(key.pc, key.rounding as u8);
+    let candidates = store.borrow().candidates(place(key, memory));
     candidates.into_iter().find(|kept| kept.origin.is_in(memory))
 }
 

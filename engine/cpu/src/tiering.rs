@@ -98,8 +98,8 @@ struct Function {
     is_joined: bool,
     pages: Vec<u64>,
     layout: u64,
-    /// What was compiled last, to be kept.
-    origin: Option<Origin>,
+    /// What was compiled last, to be kept, and where it may be entered.
+    origin: Option<(Origin, Vec<u64>)>,
     compiled: u32,
     /// Entries that the code there is does not have.
     wanted: usize,
@@ -448,7 +448,8 @@ impl Upper {
         let keeps = self.store.is_some() && pages.iter().all(|page| is_of_a_file(*page, memory));
         let function = &mut self.functions[number];
         function.lies(&region, pages.clone(), layout);
-        function.origin = if keeps { Origin::of(&region, function.is_joined, memory) } else { None };
+        let origin = if keeps { Origin::of(&region, function.is_joined, memory) } else { None };
+        function.origin = origin.map(|origin| (origin, keep::places(&region, memory)));
         match self.tier.get_or_insert_with(|| (self.make)()).prepare_owned(region) {
             Prepared::Ready(code) => Some(Taken { pages, entries: self.compiled(number, code) }),
             Prepared::Pending => {
@@ -635,11 +636,10 @@ impl Upper {
     /// Makes code known that was compiled just now, and keeps it.
     fn compiled(&mut self, number: usize, code: Code) -> Vec<Key> {
         let origin = self.functions[number].origin.take();
-        if let (Some(store), Some(origin), Some(tier)) = (&self.store, origin, &self.tier)
+        if let (Some(store), Some((origin, places)), Some(tier)) = (&self.store, origin, &self.tier)
             && let Some(saved) = tier.save(code)
         {
-            let entries: Vec<u64> = tier.entries(code).into_iter().map(|(pc, _)| pc).collect();
-            store.borrow_mut().keep(Kept { origin, code: saved.into() }, &entries);
+            store.borrow_mut().keep(Kept { origin, code: saved.into() }, &places);
         }
         self.enter(number, code)
     }
