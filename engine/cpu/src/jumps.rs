@@ -93,6 +93,11 @@ impl Jumps {
         !self.led_to.within(pc..pc.saturating_add(1)).is_empty()
     }
 
+    /// Whether a call led to `pc`.
+    pub(crate) fn is_called(&self, pc: u64) -> bool {
+        !self.called.within(pc..pc.saturating_add(1)).is_empty()
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         *self = Jumps::default();

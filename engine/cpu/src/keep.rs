@@ -5,7 +5,7 @@
 //! and the guest's memory has the very bytes that it was made of, at the same addresses; that is looked at each time.
 
 use crate::lift::{Translator, fetch_bits};
-use crate::translate::{CodeMemory, Key, PAGE_BITS, PageSource, Translations};
+use crate::translate::{CodeMemory, Key, Mark, PAGE_BITS, PageSource, Translations};
 use bytes::Bytes;
 use friscy_lift_ir::{Region, RoundingClass};
 use rustc_hash::FxHasher;
@@ -199,21 +199,31 @@ pub(crate) fn find(store: &SharedStore, key: Key, memory: &dyn CodeMemory) -> Op
 #[derive(Default)]
 pub(crate) struct CodeCopy {
     pages: BTreeMap<u64, (Vec<u8>, PageSource)>,
+    /// How far the pages of shared translations have been copied.
+    mark: Mark,
 }
 
 impl CodeCopy {
-    /// Copies a page of `memory`, if it is of a file.
-    pub(crate) fn add(&mut self, page: u64, memory: &dyn CodeMemory) {
-        let source = memory.source(page << PAGE_BITS);
-        if !matches!(source, PageSource::Image(_)) {
+    /// Copies what `code` was translated from, of files, and is in `memory`.
+    fn add_all(&mut self, code: &Translations, memory: &dyn CodeMemory) {
+        let mark = code.mark();
+        if !code.is_shared() || self.mark != mark {
+            code.page_numbers().for_each(|page| self.add(page, memory));
+            self.mark = mark;
+        }
+    }
+
+    fn add(&mut self, page: u64, memory: &dyn CodeMemory) {
+        if self.pages.contains_key(&page) {
             return;
         }
-        self.pages.entry(page).or_insert_with(|| {
+        let source = memory.source(page << PAGE_BITS);
+        if matches!(source, PageSource::Image(_)) {
             let mut bytes = vec![0; 1 << PAGE_BITS];
             let len = memory.fetch(page << PAGE_BITS, &mut bytes);
             bytes.truncate(len);
-            (bytes, source)
-        });
+            self.pages.insert(page, (bytes, source));
+        }
     }
 }
 
@@ -231,6 +241,9 @@ impl CodeMemory for CodeCopy {
     }
 }
 
+/// How many address spaces' translations are remembered at most.
+const MAX_LEFT: usize = 32;
+
 /// What address spaces ran that are gone: most programs end before what they ran is compiled.
 #[derive(Clone, Default)]
 pub struct Rest {
@@ -238,15 +251,22 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// The address space with this memory goes.
+    /// An address space with this memory does not run with these translations any more.
     pub(crate) fn add(&self, code: &Rc<RefCell<Translations>>, memory: &dyn CodeMemory) {
         let mut all = self.all.borrow_mut();
         let known = all.iter().position(|(known, _)| Rc::ptr_eq(known, code));
         let at = known.unwrap_or_else(|| {
+            if all.len() >= MAX_LEFT {
+                all.remove(0);
+            }
             all.push((Rc::clone(code), CodeCopy::default()));
             all.len() - 1
         });
-        code.borrow().copy_pages(memory, &mut all[at].1);
+        all[at].1.add_all(&code.borrow(), memory);
+        // Nobody runs it any more: what remains is to know what ran.
+        if Rc::strong_count(code) == 2 && !code.borrow().is_shared() {
+            code.borrow_mut().drop_code();
+        }
     }
 
     /// Whether there is nothing.

@@ -103,7 +103,6 @@ struct Function {
     compiled: u32,
     /// Entries that the code there is does not have.
     wanted: usize,
-    pending: bool,
 }
 
 impl Function {
@@ -123,7 +122,6 @@ impl Function {
             origin: None,
             compiled: 0,
             wanted: 0,
-            pending: false,
         }
     }
 
@@ -224,6 +222,8 @@ pub(crate) struct Upper {
     pub(crate) changes: u64,
     samples: FxHashMap<Key, u32>,
     functions: Vec<Function>,
+    /// Those of them that are being compiled.
+    pending: FxHashSet<Key>,
     /// What was compiled and may have to be joined with others.
     newest: Vec<Key>,
     /// Samples taken.
@@ -253,6 +253,7 @@ impl Upper {
             changes: 0,
             samples: FxHashMap::default(),
             functions: Vec::new(),
+            pending: FxHashSet::default(),
             newest: Vec::new(),
             sampled: 0,
             regions: 0,
@@ -403,7 +404,7 @@ impl Upper {
                     return None;
                 }
                 // What there will be soon may be entered before control comes here again.
-                if function.pending {
+                if self.pending.contains(&function.key) {
                     return None;
                 }
                 function.entries.push(key.pc);
@@ -453,7 +454,7 @@ impl Upper {
         match self.tier.get_or_insert_with(|| (self.make)()).prepare_owned(region) {
             Prepared::Ready(code) => Some(Taken { pages, entries: self.compiled(number, code) }),
             Prepared::Pending => {
-                function.pending = true;
+                self.pending.insert(key);
                 Some(Taken { pages, entries: Vec::new() })
             }
             // It becomes hot again.
@@ -475,13 +476,50 @@ impl Upper {
 
     /// What is being compiled is not wanted any more.
     pub(crate) fn drop_pending(&mut self) {
-        self.functions.retain(|f| !f.pending || !f.keys.is_empty());
-        self.functions.iter_mut().for_each(|f| f.pending = false);
+        let pending = std::mem::take(&mut self.pending);
+        self.functions.retain(|f| !pending.contains(&f.key) || !f.keys.is_empty());
     }
 
     /// How many regions are being compiled.
     pub(crate) fn pending(&self) -> usize {
-        self.functions.iter().filter(|f| f.pending).count()
+        self.pending.len()
+    }
+
+    /// Compiles functions again that were compiled without entries at blocks where control comes from outside.
+    pub(crate) fn add_entries(
+        &mut self,
+        blocks: &[Key],
+        memory: &dyn CodeMemory,
+        translator: &mut Translator,
+        has_run: &dyn Fn(Key) -> bool,
+        jumps: &Jumps,
+        fits: &dyn Fn(&Region) -> Fit,
+    ) {
+        let mut wanted: FxHashMap<usize, Vec<u64>> = FxHashMap::default();
+        for key in blocks {
+            let has = |f: &Function| f.key.rounding == key.rounding && f.blocks.binary_search(&key.pc).is_ok();
+            let function =
+                self.functions.iter().position(has).filter(|&at| !self.pending.contains(&self.functions[at].key));
+            if let Some(at) = function {
+                wanted.entry(at).or_default().push(key.pc);
+            }
+        }
+        let mut keys = Vec::new();
+        for (at, blocks) in wanted {
+            let function = &mut self.functions[at];
+            let room = MAX_ENTRIES.saturating_sub(function.entries.len());
+            let new = blocks.into_iter().filter(|pc| *pc != function.key.pc && !function.entries.contains(pc));
+            let new: Vec<u64> = new.take(room).collect();
+            if !new.is_empty() {
+                function.entries.extend(new);
+                keys.push(function.key);
+            }
+        }
+        for key in keys {
+            if let Some(at) = self.functions.iter().position(|f| f.key == key) {
+                self.prepare(at, memory, translator, has_run, jumps, fits);
+            }
+        }
     }
 
     /// The samples there are of code that is not compiled, in order.
@@ -586,7 +624,10 @@ impl Upper {
         }
         let within = jumps.targets(key.pc).0;
         let is_part = |f: &Function| {
-            let is_here = f.key.rounding == key.rounding && within.contains(&f.key.pc) && !f.pending && !f.is_cut;
+            let is_here = f.key.rounding == key.rounding
+                && within.contains(&f.key.pc)
+                && !f.is_cut
+                && !self.pending.contains(&f.key);
             is_here && (jumps.lead_to(f.key.pc) || f.entries.iter().any(|pc| jumps.lead_to(*pc)))
         };
         let parts = || self.functions.iter().filter(|f| is_part(f));
@@ -619,7 +660,7 @@ impl Upper {
         let (pc, rounding, prepared) = self.tier.as_mut()?.finished()?;
         let key = Key { pc, rounding };
         let number = self.functions.iter().position(|f| f.key == key)?;
-        self.functions[number].pending = false;
+        self.pending.remove(&key);
         match prepared {
             Prepared::Ready(code) => Some(self.compiled(number, code)),
             Prepared::Full => {
@@ -654,7 +695,7 @@ impl Upper {
         let kept = keep::find(self.store.as_ref()?, key, memory)?;
         let outline = kept.origin.outline()?;
         let of = Key { pc: outline.pc, rounding: outline.rounding };
-        if self.codes.contains_key(&key) || self.functions.iter().any(|f| f.key == of) {
+        if self.codes.contains_key(&key) || self.codes.contains_key(&of) || self.pending.contains(&of) {
             return None;
         }
         let (pages, layout) = fits(&outline)?;
@@ -717,10 +758,11 @@ impl Upper {
     /// Forgets functions with code in `range`, whole pages.
     pub(crate) fn forget(&mut self, range: Range<u64>) {
         self.changes += 1;
-        let codes = &mut self.codes;
+        let (codes, pending) = (&mut self.codes, &mut self.pending);
         self.functions.retain(|f| {
             let keeps = f.span.start >= range.end || range.start >= f.span.end;
             if !keeps {
+                pending.remove(&f.key);
                 f.keys.iter().for_each(|key| {
                     codes.remove(key);
                 });
@@ -753,6 +795,7 @@ impl Upper {
         self.codes.clear();
         self.samples.clear();
         self.functions.clear();
+        self.pending.clear();
         self.newest.clear();
         self.adopted.clear();
         self.restored.clear();

@@ -6,7 +6,7 @@
 //! because of one address space; one that no longer fits goes elsewhere.
 
 use crate::jumps::Jumps;
-use crate::keep::{CodeCopy, SharedStore};
+use crate::keep::SharedStore;
 use crate::lift::{Translator, fetch_bits};
 use crate::recent::{RECENT, Recent, place};
 use crate::sampler::{Level, Sampler};
@@ -369,9 +369,17 @@ impl Translations {
         }
     }
 
-    /// Copies the pages that code was translated from and that are of files.
-    pub(crate) fn copy_pages(&self, memory: &dyn CodeMemory, copy: &mut CodeCopy) {
-        self.pages.keys().for_each(|page| copy.add(*page, memory));
+    /// The numbers of the pages that code was translated from.
+    pub(crate) fn page_numbers(&self) -> impl Iterator<Item = u64> {
+        self.pages.keys().copied()
+    }
+
+    /// Frees the memory of all code. Nothing runs with these translations any more; what ran is still known.
+    pub(crate) fn drop_code(&mut self) {
+        self.tier.clear();
+        if let Some(tier) = self.upper.as_mut().and_then(|upper| upper.tier()) {
+            tier.clear();
+        }
     }
 
     /// Whether much ran that is not compiled, beside what ran before something was.
@@ -397,6 +405,11 @@ impl Translations {
         let mut blocks: Vec<Key> = self.codes.keys().copied().filter(|key| !covered.contains(key)).collect();
         blocks.sort_unstable_by_key(|key| (key.rounding, key.pc));
         let samples = upper.all_samples();
+        // Compiled code came to these, or calls may lead there, and there is no way in.
+        let is_sampled = |key: &Key| samples.binary_search_by_key(key, |(key, _)| *key).is_ok();
+        let is_inner = |key: &Key| covered.contains(key) && !upper.codes.contains_key(key);
+        let inner = self.codes.keys().copied().filter(is_inner);
+        let inner: Vec<Key> = inner.filter(|key| is_sampled(key) || self.jumps.is_called(key.pc)).collect();
         let samples_of = |rounding, range: &Range<u64>| -> u64 {
             let at = |pc| samples.partition_point(|(key, _)| (key.pc, key.rounding) < (pc, rounding));
             let within = samples[at(range.start)..at(range.end)].iter().filter(|(key, _)| key.rounding == rounding);
@@ -422,6 +435,7 @@ impl Translations {
         };
         let has_run = |key: Key| self.codes.contains_key(&key);
         let fits = |region: &Region| self.fit(region, memory);
+        upper.add_entries(&inner, memory, translator, &has_run, &self.jumps, &fits);
         let finishes = functions.into_iter().all(|(_, blocks)| {
             let goes_on = ready(&mut upper, MAX_WAITING);
             if goes_on {

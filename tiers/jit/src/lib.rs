@@ -15,6 +15,7 @@ mod emit;
 mod fault;
 mod floats;
 mod host;
+mod jump_cache;
 mod live;
 mod memory;
 mod placed;

@@ -2,41 +2,15 @@
 
 use crate::compile::Finished;
 use crate::fault::Faults;
+use crate::jump_cache::{JumpCache, Line};
 use crate::memory::CodeMemory;
 use crate::saved::Accesses;
 use crate::symbol::{Reloc, Symbol};
 use friscy_lift_ir::{Region, RoundingClass};
-use friscy_seam::{Code, Left, Site, lines};
+use friscy_seam::{Code, Left, Site};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::ops::Range;
-
-/// A line of a jump cache: where compiled code for a guest address is. Compiled code reads it.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct Line {
-    /// Guest address, or [`NO_PC`].
-    pub(crate) pc: u64,
-    /// Host address.
-    pub(crate) code: u64,
-    /// Number of the entry.
-    pub(crate) entry: u64,
-    _pad: u64,
-}
-
-/// Lines of a jump cache; the first line of an address is in bits 12:1 of it.
-pub(crate) const LINES: usize = 4096;
-
-/// No guest address: they are even.
-const NO_PC: u64 = 1;
-
-const EMPTY: Line = Line { pc: NO_PC, code: 0, entry: 0, _pad: 0 };
-
-impl lines::Line for Line {
-    fn is_of(&self, pc: u64) -> bool {
-        self.pc == pc
-    }
-}
 
 /// How many cells lie together, at an address that does not change.
 const CELLS: usize = 1024;
@@ -75,7 +49,7 @@ pub(crate) struct Units {
     entry_stubs: FxHashMap<u32, u64>,
     /// The cells that were ever linked, by where they lead.
     linked: FxHashMap<(RoundingClass, u64), Vec<u32>>,
-    caches: [Option<Box<[Line; LINES]>>; 3],
+    caches: [Option<JumpCache>; 3],
     /// The units by where their code starts.
     by_address: BTreeMap<usize, u32>,
     most_bytes: usize,
@@ -99,8 +73,7 @@ impl Units {
 
     /// The address of the jump cache for a class of rounding mode.
     fn cache(&mut self, rounding: RoundingClass) -> u64 {
-        let cache = self.caches[rounding as usize].get_or_insert_with(|| Box::new([EMPTY; LINES]));
-        cache.as_ptr() as u64
+        self.caches[rounding as usize].get_or_insert_with(JumpCache::new).address()
     }
 
     /// The address of the cell by which code of the region at `from` reaches `target`, for one class of rounding mode.
@@ -159,10 +132,9 @@ impl Units {
     fn lead_to(&mut self, unit: u32, rounding: RoundingClass) {
         for (number, pc) in self.units[unit as usize].entries.clone().into_iter().enumerate() {
             let code = Code(unit << ENTRY_BITS | number as u32);
-            let line = self.caches[rounding as usize].as_mut().and_then(|cache| lines::line_of(&mut cache[..], pc));
-            if let Some(line) = line {
-                let unit = &self.units[unit as usize];
-                *line = Line { code: unit.code as u64, entry: number as u64, ..*line };
+            let start = self.units[unit as usize].code as u64;
+            if let Some(line) = self.caches[rounding as usize].as_mut().and_then(|cache| cache.line_of(pc)) {
+                *line = Line::new(pc, start, number as u64);
             }
             for cell in self.linked.remove(&(rounding, pc)).unwrap_or_default() {
                 self.link(Site(cell), code);
@@ -229,14 +201,12 @@ impl Units {
     pub(crate) fn link_indirect(&mut self, pc: u64, rounding: RoundingClass, code: Code) {
         let (start, entry) = self.start_of(code);
         if let Some(cache) = &mut self.caches[rounding as usize] {
-            lines::insert(&mut cache[..], pc, Line { pc, code: start as u64, entry, _pad: 0 });
+            cache.insert(Line::new(pc, start as u64, entry));
         }
     }
 
     pub(crate) fn forget_indirect(&mut self) {
-        for cache in self.caches.iter_mut().flatten() {
-            cache.fill(EMPTY);
-        }
+        self.caches.iter_mut().flatten().for_each(JumpCache::clear);
     }
 
     /// Forgets the regions whose spans meet `range`; returns how many there were.

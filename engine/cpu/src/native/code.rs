@@ -73,7 +73,16 @@ impl Code {
         };
         drop(code);
         if !holds {
-            self.translations = None;
+            self.leave(memory, sharing);
+        }
+    }
+
+    /// Has no translations any more. What they have run may be compiled for other processes.
+    pub fn leave(&mut self, memory: &NativeSpace, sharing: &mut Sharing) {
+        if let Some(code) = self.translations.take()
+            && sharing.store.is_some()
+        {
+            sharing.rest.add(&code, memory);
         }
     }
 
@@ -135,7 +144,7 @@ impl Code {
                 }
                 None => {
                     self.own = true;
-                    self.translations = None;
+                    self.leave(memory, sharing);
                 }
             }
         }

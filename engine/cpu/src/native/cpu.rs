@@ -195,11 +195,8 @@ impl Cpu for NativeCpu {
     }
 
     fn destroy(&mut self, mm: MmId) {
-        if let Some(Space { memory, code, .. }) = self.spaces.remove(&mm)
-            && self.sharing.store.is_some()
-            && let Some(code) = code.translations()
-        {
-            self.sharing.rest.add(code, &memory);
+        if let Some(Space { memory, mut code, .. }) = self.spaces.remove(&mm) {
+            code.leave(&memory, &mut self.sharing);
         }
         if let Some(check) = &mut self.check {
             check.destroy(mm);

@@ -3,8 +3,9 @@
 use super::{Emitted, Emitter, Fuel, state_offset};
 use crate::fault::{CANONICAL_NAN_32, CANONICAL_NAN_64};
 use crate::host::word;
+use crate::jump_cache::{LINES, Line};
 use crate::symbol::Symbol;
-use crate::units::{LINES, Line, MAX_ENTRIES};
+use crate::units::MAX_ENTRIES;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::Offset32;
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, MemFlagsData, SourceLoc, types};
