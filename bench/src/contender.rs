@@ -6,8 +6,10 @@ use serde::{Serialize, Serializer};
 /// What of friscy executes guest code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Tier {
-    /// As `friscy run` does: hot code is compiled.
+    /// As the first `friscy run` does: hot code is compiled.
     Jit,
+    /// As later runs do: what earlier ones ran is compiled already. They are run before anything is measured.
+    Later,
     /// `friscy run --tier interp`: nothing is compiled.
     Interp,
     /// The web engine, as the page has it, under node; for kernels only.
@@ -67,6 +69,7 @@ impl Contender {
     pub fn name(self) -> &'static str {
         match self {
             Contender::Friscy(Tier::Jit) => "jit",
+            Contender::Friscy(Tier::Later) => "later",
             Contender::Friscy(Tier::Interp) => "interp",
             Contender::Friscy(Tier::V8) => "v8",
             Contender::Friscy(Tier::Chromium) => "chromium",
@@ -85,6 +88,7 @@ impl Contender {
     pub fn title(self) -> &'static str {
         match self {
             Contender::Friscy(Tier::Jit) => "friscy",
+            Contender::Friscy(Tier::Later) => "friscy, later runs",
             Contender::Friscy(Tier::Interp) => "friscy, interpreted",
             Contender::Friscy(Tier::V8) => "friscy in V8",
             Contender::Friscy(Tier::Chromium) => "friscy in Chromium",

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Names the folder of the optimised programs.
 const PROGRAMS: &str = "FRISCY_PROGRAMS";
@@ -17,6 +17,9 @@ const NODE: &str = "FRISCY_NODE";
 const ROOTFS: &str = "FRISCY_ROOTFS";
 /// The referee, and the baseline for starts.
 pub const QEMU: &str = "qemu-riscv64-static";
+
+/// How often a command is run before later runs of it are measured: each compiles what the one before has come to.
+const FILLS: usize = 3;
 
 /// Where things are.
 pub struct Places {
@@ -102,9 +105,20 @@ impl Places {
     /// friscy's entry for a guest's program: an image, and the command in it where it is more than a program.
     pub fn friscy(&self, tier: Tier, image: &Path, command: &[&str]) -> Entry {
         let (friscy, image) = (self.friscy.to_string_lossy(), image.to_string_lossy());
-        let flags: &[&str] = if tier == Tier::Interp { &["--tier", "interp"] } else { &[] };
-        let words = [&[&*friscy, "run"], flags, &[&*image], command].concat();
-        Entry::new(Contender::Friscy(tier), &words)
+        let words = |flags: &[&str]| [&[&*friscy, "run"], flags, &[&*image], command].concat();
+        let flags = match tier {
+            Tier::Interp => ["--tier", "interp"],
+            Tier::Later => {
+                let fill = words(&["--code-cache", "wait"]);
+                for _ in 0..FILLS {
+                    // One that fails is told of when it is measured.
+                    let _ = Command::new(fill[0]).args(&fill[1..]).stdin(Stdio::null()).stdout(Stdio::null()).status();
+                }
+                ["--code-cache", "read"]
+            }
+            _ => ["--code-cache", "off"],
+        };
+        Entry::new(Contender::Friscy(tier), &words(&flags))
     }
 }
 
