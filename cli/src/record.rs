@@ -1,9 +1,10 @@
 //! `--profile-out`: from samples to a profile, and the file that it is written to.
 
 use crate::error::Error;
-use friscy_cpu::Samples;
-use friscy_engine::{Machine, Program};
-use friscy_profile::{Count, Executable, Name, Phases, Profile};
+use friscy_boundary::{FileSamples, Samples};
+use friscy_cpu::SampledFile;
+use friscy_engine::Machine;
+use friscy_profile::Profile;
 use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -51,40 +52,12 @@ impl Output {
     }
 }
 
-/// What is run, as a label.
-pub fn label(program: &Program) -> String {
-    let words: Vec<_> = program.argv.iter().map(|word| String::from_utf8_lossy(word)).collect();
-    words.join(" ").chars().take(200).collect()
-}
-
-/// The profile that the samples of a run make.
-pub fn profile(samples: &Samples, machine: &Machine, label: &str) -> Profile {
-    let mut profile = Profile { retired: machine.kernel.retired, elsewhere: samples.elsewhere, ..Profile::default() };
-    profile.producers.insert(Name::new(concat!("friscy ", env!("CARGO_PKG_VERSION"))));
-    profile.labels.insert(Name::new(label));
-    for file in &samples.files {
-        let executable = file.bytes().and_then(|bytes| Executable::parse(&bytes).ok());
-        for (offset, place) in &file.places {
-            let found = executable.as_ref().and_then(|executable| {
-                let block = executable.block(executable.address(*offset)?)?;
-                Some((executable, block))
-            });
-            let Some((executable, block)) = found else {
-                profile.elsewhere = profile.elsewhere.saturating_add(place.instructions);
-                continue;
-            };
-            let phases = Phases { startup: place.startup, steady: place.steady };
-            let module = profile.modules.entry(executable.id).or_default();
-            module.blocks.entry(block).or_default().add(Count { instructions: place.instructions, phases });
-        }
-        let module =
-            executable.as_ref().and_then(|executable| Some((executable, profile.modules.get_mut(&executable.id)?)));
-        if let Some((executable, module)) = module {
-            module.soname.clone_from(&executable.soname);
-            module.build_id.clone_from(&executable.build_id);
-            let path = file.object.and_then(|object| machine.kernel.code_path(object));
-            module.paths.extend(path.map(|path| Name::new(&String::from_utf8_lossy(path))));
-        }
+/// The profile that the samples of a run of `command` make.
+pub fn profile(samples: &Samples<(u64, u64), SampledFile>, machine: &Machine, command: &[Vec<u8>]) -> Profile {
+    let mut profile = Profile::of_run(command, machine.kernel.retired, samples.elsewhere);
+    for FileSamples { file, places } in &samples.files {
+        let path = file.object.and_then(|object| machine.kernel.code_path(object));
+        profile.add_file(file.bytes().as_deref(), path, places);
     }
     profile
 }

@@ -58,7 +58,7 @@ pub fn run(options: &RunOptions) -> Result<ExitCode, Error> {
     if let Some(set) = &options.strace {
         machine.set_trace(Some(strace::Strace::new(set, mode == Mode::Terminal)?));
     }
-    let label = record::label(&program);
+    let command = program.argv.clone();
     let first = machine.spawn(program)?;
     if options.read_only {
         image.make_read_only();
@@ -95,7 +95,7 @@ pub fn run(options: &RunOptions) -> Result<ExitCode, Error> {
         eprint!("{}", stats::report(format, machine.kernel.retired, begin.elapsed(), &watch.stats(), compared));
     }
     if let (Some(output), Some(profiler)) = (profile_out, profiler) {
-        output.write(&record::profile(&profiler.take(), &machine, &label).encode())?;
+        output.write(&record::profile(&profiler.take(), &machine, &command).encode())?;
     }
     if let Some((code, rest)) = code
         && machine.kernel.retired >= WORTH_KEEPING

@@ -7,6 +7,7 @@ mod compare;
 mod encode;
 mod executable;
 mod model;
+mod record;
 mod select;
 mod text;
 

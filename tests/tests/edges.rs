@@ -26,7 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("friscy-syscalls", &["friscy-abi", "friscy-boundary", "friscy-kernel", "friscy-vfs"]),
     ("friscy-engine", &["friscy-abi", "friscy-boundary", "friscy-kernel", "friscy-syscalls", "friscy-vfs"]),
     ("friscy-image", &["friscy-vfs"]),
-    ("friscy-profile", &["friscy-isa"]),
+    ("friscy-profile", &["friscy-boundary", "friscy-isa"]),
     ("friscy-aot", &["friscy-lift-ir", "friscy-wasm"]),
     ("friscy-pack", &["friscy-aot", "friscy-image", "friscy-profile", "friscy-vfs", "friscy-wasm"]),
     ("friscy-web-messages", &["friscy-boundary"]),

@@ -4,7 +4,12 @@
 //! plain data. Natively a call of [`Cpu`] is a direct call. This crate knows neither side.
 
 mod regs;
+mod sampler;
+mod samples;
 pub mod serialised;
+
+pub use sampler::{Level, Sample, Sampler};
+pub use samples::{FileSamples, Place, Samples};
 
 use serde::{Deserialize, Serialize};
 

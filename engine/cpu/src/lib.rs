@@ -8,7 +8,6 @@ mod keep;
 mod lift;
 mod recent;
 mod run;
-mod sampler;
 pub mod soft;
 mod tiering;
 mod translate;
@@ -16,7 +15,6 @@ mod translate;
 pub use keep::{CodeStore, Kept, Origin, Rest, SharedStore};
 pub use lift::Translator;
 pub use run::{RunMemory, Stop, load, run, run_shared, store};
-pub use sampler::{Sample, Sampler};
 pub use tiering::{MakeCompiler, Policy};
 pub use translate::{Changed, CodeMemory, Image, Key, Mark, PageSource, Translations, Untranslatable};
 
@@ -25,5 +23,5 @@ pub mod native;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub use native::{
-    Crosscheck, Difference, Ended, NativeCpu, PageDifference, Profiler, Samples, Side, Statistics, Watch,
+    Crosscheck, Difference, Ended, NativeCpu, PageDifference, Profiler, SampledFile, Side, Statistics, Watch,
 };

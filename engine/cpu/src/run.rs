@@ -1,9 +1,8 @@
 //! The run loop: from one exit of a tier to the next until something leaves the address space.
 
 use crate::lift::{Translator, fetch_bits};
-use crate::sampler::Level;
 use crate::translate::{CodeMemory, Key, Translations, Untranslatable};
-use friscy_boundary::{Access, Exit, Regs};
+use friscy_boundary::{Access, Exit, Level, Regs};
 use friscy_lift_ir::{ExitKind, RoundingClass};
 use friscy_seam::{Exit as TierExit, State};
 use std::ops::Range;

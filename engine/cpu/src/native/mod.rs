@@ -32,6 +32,6 @@ pub use crosscheck::{Crosscheck, Difference, Ended, Side};
 pub use fault::{HostFault, copy, install};
 pub use journal::PageDifference;
 pub use memfd::Memfd;
-pub use profile::{FileSamples, Place, Profiler, Samples};
+pub use profile::{Profiler, SampledFile};
 pub use space::{Hart, NativeSpace, Pages};
 pub use watch::Watch;

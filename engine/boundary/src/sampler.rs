@@ -3,6 +3,11 @@
 //! Code runs with so much fuel that it stops, at a preemption point, when a sample is due; so that a sample is always a
 //! place that control came to by a jump. What a sample stands for are the instructions since the last one of the same
 //! tier. How many that are differs from sample to sample, lest loops of a fitting length show the same place each time.
+//!
+//! There is one sampler for all address spaces of a machine. It is plain data: where an address space is elsewhere, the
+//! sampler goes there with each run, and comes back.
+
+use serde::{Deserialize, Serialize};
 
 /// Instructions between samples of the first tier, about: those of a slice, by which hot code is found.
 const FIRST: i64 = 4096;
@@ -11,17 +16,17 @@ const FIRST: i64 = 4096;
 const COMPILED: i64 = 1 << 18;
 
 /// A place, and the instructions that it stands for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Sample {
-    /// Guest address.
-    pub pc: u64,
+    /// Guest address; none if the code there is not what was mapped.
+    pub pc: Option<u64>,
     /// Retired instructions.
     pub instructions: u64,
 }
 
 /// What executes code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Level {
+pub enum Level {
     /// The first tier.
     First,
     /// The compiled tier.
@@ -29,6 +34,7 @@ pub(crate) enum Level {
 }
 
 /// How far one tier is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 struct Interval {
     /// Instructions between samples, about.
     every: i64,
@@ -39,6 +45,7 @@ struct Interval {
 }
 
 /// Takes samples.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Sampler {
     first: Interval,
     compiled: Interval,
@@ -67,17 +74,17 @@ impl Sampler {
     }
 
     /// The fuel until the next sample.
-    pub(crate) fn fuel(&mut self, level: Level) -> i64 {
+    pub fn fuel(&mut self, level: Level) -> i64 {
         self.interval(level).left.max(1)
     }
 
     /// Code has run and used `fuel`; if it ended at a preemption point, that is at `pc`.
-    pub(crate) fn ran(&mut self, level: Level, fuel: i64, pc: Option<u64>) {
+    pub fn ran(&mut self, level: Level, fuel: i64, pc: Option<u64>) {
         let interval = self.interval(level);
         interval.left = interval.left.saturating_sub(fuel);
         interval.since = interval.since.saturating_add(fuel);
         let Some(pc) = pc.filter(|_| interval.left <= 0) else { return };
-        let sample = Sample { pc, instructions: interval.since.unsigned_abs() };
+        let sample = Sample { pc: Some(pc), instructions: interval.since.unsigned_abs() };
         interval.since = 0;
         self.taken.push(sample);
         // Marsaglia, "Xorshift RNGs": uniform enough.
@@ -90,8 +97,15 @@ impl Sampler {
     }
 
     /// Code at `pc` runs for the first time: a sample that stands for nothing.
-    pub(crate) fn came_to(&mut self, pc: u64) {
-        self.taken.push(Sample { pc, instructions: 0 });
+    pub fn came_to(&mut self, pc: u64) {
+        self.taken.push(Sample { pc: Some(pc), instructions: 0 });
+    }
+
+    /// Forgets where the samples since the last [`Sampler::take`] are whose code is not what was mapped.
+    pub fn forget_places(&mut self, is_other: impl Fn(u64) -> bool) {
+        for sample in &mut self.taken {
+            sample.pc = sample.pc.filter(|&pc| !is_other(pc));
+        }
     }
 
     /// The samples since the last call.
@@ -124,6 +138,17 @@ mod tests {
         assert_eq!(sampler.compiled.since, 30_000);
     }
 
+    #[test]
+    fn code_that_changed_has_no_place() {
+        let mut sampler = Sampler::default();
+        sampler.came_to(0x1000);
+        sampler.ran(Level::First, FIRST, Some(0x2000));
+        sampler.forget_places(|pc| pc == 0x2000);
+        let samples: Vec<Sample> = sampler.take().collect();
+        let sample = |pc, instructions| Sample { pc, instructions };
+        assert_eq!(samples, [sample(Some(0x1000), 0), sample(None, FIRST as u64)]);
+    }
+
     /// A loop of 64 instructions with two places to stop at, 16 instructions apart.
     #[test]
     fn loops_of_a_fitting_length_are_seen_in_proportion() {
@@ -135,7 +160,7 @@ mod tests {
             sampler.ran(Level::First, stop - at, Some(stop.rem_euclid(64) as u64));
             at = stop;
         }
-        let share = |pc| sampler.taken.iter().filter(|sample| sample.pc == pc).count() as f64 / 20_000.0;
+        let share = |pc| sampler.taken.iter().filter(|sample| sample.pc == Some(pc)).count() as f64 / 20_000.0;
         assert!((share(16) - 0.25).abs() < 0.02, "{}", share(16));
         assert!((share(0) - 0.75).abs() < 0.02, "{}", share(0));
     }
