@@ -42,6 +42,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "friscy-isa",
             "friscy-kernel",
             "friscy-pack",
+            "friscy-profile",
             "friscy-vfs",
             "friscy-web-messages",
         ],

@@ -1,5 +1,9 @@
-// Runs the program of a bundle to its end in headless Chromium: `node bench/chromium.mjs [--time] BUNDLE [ARG…]`, with
-// arguments, output and status as run.mjs has them; there is no input. The processor time is that of all renderers.
+// Runs the program of a bundle to its end in headless Chromium:
+//
+//     node bench/chromium.mjs [--time] [--profile-out FILE] BUNDLE [ARG…]
+//
+// Flags, arguments, output and status are as run.mjs has them; there is no input. The processor time is that of all
+// renderers.
 import { createServer } from 'node:http';
 import { constants } from 'node:os';
 import { extname } from 'node:path';
@@ -9,11 +13,12 @@ import { tell } from './clock.mjs';
 
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.json': 'application/json' };
 
-const { timed, folder, args } = parse('chromium.mjs');
+const { timed, profileOut, folder, args } = parse('chromium.mjs');
 const printer = new Printer();
 
 const server = createServer(async ({ url }, response) => {
-  const name = url === '/' ? 'index.html' : url.slice(1);
+  const path = new URL(url, 'http://localhost').pathname;
+  const name = path === '/' ? 'index.html' : path.slice(1);
   try {
     const bytes = await fileOf(folder, name, args);
     response.setHeader('Content-Type', TYPES[extname(name)] ?? 'application/octet-stream');
@@ -62,6 +67,7 @@ const states = {
   },
   exited: async ({ ms, status, output }) => {
     if (timed) tell((ms - running.ms) / 1e3, (await cpuSeconds()) - running.cpu);
+    if (profileOut) profileOut.write(Buffer.from(await page.evaluate(async () => Array.from(await friscy.saveProfile()))));
     printer.print(output);
     return statusOf(status);
   },
@@ -77,7 +83,7 @@ const status = await new Promise((resolve, reject) => {
   };
   page.exposeFunction('friscyState', said)
     .then(() => page.addInitScript(watch))
-    .then(() => page.goto(`http://127.0.0.1:${server.address().port}/`))
+    .then(() => page.goto(`http://127.0.0.1:${server.address().port}/${profileOut ? '?profile' : ''}`))
     .catch(reject);
 }).catch((error) => {
   console.error(error);

@@ -1,11 +1,12 @@
 // Runs the program of a bundle to its end under node: the worker is the page's own, and this plays the page.
 //
-//     node web-assets/run.mjs [--time] BUNDLE [ARG…]
+//     node web-assets/run.mjs [--time] [--profile-out FILE] BUNDLE [ARG…]
 //
 // `cargo xtask web` makes `run.mjs` of this file and what it imports. BUNDLE is a folder that friscy-pack wrote; ARGs, if
 // there are any, replace the arguments of its command. What the program prints goes to standard output, with the line
 // ends that it wrote; standard input is typed, and its end is ^D. The status is the program's, 128 and the signal that
-// killed it, or 125 if friscy failed. `--time` tells what the program took by itself, see clock.mjs. node 20.12 or later.
+// killed it, or 125 if friscy failed. `--time` tells what the program took by itself, see clock.mjs;
+// `--profile-out` writes a profile of the run at its end (docs/profiles.md). node 20.12 or later.
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { join, relative, resolve } from 'node:path';
 import { FAILED, Printer, fileOf, parse } from './bundle.mjs';
@@ -17,9 +18,11 @@ if (major < 20 || (major === 20 && minor < 12)) {
   process.exit(FAILED);
 }
 
-const { timed, folder, args } = parse('run.mjs');
+const { timed, profileOut, folder, args } = parse('run.mjs');
 const printer = new Printer();
 let clock;
+/** The program's, once it has ended. */
+let status;
 
 /** Answers what lies in the bundle's folder as a server would. */
 async function fetchFile(url) {
@@ -45,7 +48,13 @@ function receive(message) {
       break;
     case 'exit':
       if (timed) clock.tell(globalThis.friscyStats());
-      end(message.signal ? 128 + message.signal : message.code);
+      status = message.signal ? 128 + message.signal : message.code;
+      if (profileOut) send({ type: 'saveProfile' });
+      else end(status);
+      break;
+    case 'profile':
+      profileOut.write(message.bytes);
+      end(status);
       break;
     case 'error':
       console.error(`${message.problem.title} ${message.problem.detail}`);
@@ -75,6 +84,7 @@ Object.assign(globalThis, {
   location: pathToFileURL(join(resolve(folder), 'worker.js')),
   fetch: fetchFile,
   postMessage: receive,
+  name: profileOut ? '?profile' : '',
 });
 await import('../page/src/worker.ts');
 send({ type: 'start', cols: 80, rows: 24, pool: 32 });

@@ -150,7 +150,10 @@ extern "C" fn lost_fault() -> usize {
     let globals = globals();
     let request = if compiler::is_entered() { decode(&globals.request) } else { None };
     globals.reply = match request {
-        Some(Request::Run { regs, .. }) => encode(&Reply::Ran { ran: Ran { exit: Exit::LostFault, retired: 0 }, regs }),
+        Some(Request::Run { regs, .. }) => {
+            let ran = Ran { exit: Exit::LostFault, retired: 0 };
+            encode(&Reply::Ran { ran, regs, sampler: None })
+        }
         _ => Vec::new(),
     };
     globals.reply.len()

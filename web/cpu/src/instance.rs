@@ -1,13 +1,13 @@
 //! One address space: its pages, its hart, its translations, and what requests do to them.
 
-use friscy_boundary::{Exit, Ran, Regs, WINDOW_SIZE};
+use friscy_boundary::{Exit, Ran, Regs, Sampler, WINDOW_SIZE};
 use friscy_cpu::soft::{Committed, SoftSpace};
 use friscy_cpu::{Changed, MakeCompiler, Policy, RunMemory, Stop, Translations, Translator, load, run, store};
 use friscy_seam::{Ahead, State, Tier};
 use friscy_wasm::AccessForm;
 use friscy_web_messages::{MAX_BYTES, Reply, Request, encode};
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::rc::Rc;
@@ -23,6 +23,8 @@ pub struct Instance<M: Committed> {
     translator: Translator,
     /// The form of loads that the compiler is to give hot code.
     form: Rc<Cell<AccessForm>>,
+    /// Takes samples, if a profile is recorded.
+    sampler: Option<Rc<RefCell<Sampler>>>,
     /// Guest memory on its way out.
     bytes: Vec<u8>,
 }
@@ -50,6 +52,7 @@ impl<M: Committed> Instance<M> {
             translations: Translations::new(tier).with_compiler(compiler, POLICY),
             translator: Translator::default(),
             form,
+            sampler: None,
             bytes: Vec::new(),
         }
     }
@@ -82,10 +85,15 @@ impl<M: Committed> Instance<M> {
     /// Does what a request asks; returns the encoded reply.
     pub fn handle(&mut self, request: Request<'_>) -> Vec<u8> {
         let reply = match request {
-            Request::Run { regs, fuel } => {
+            Request::Run { regs, fuel, sampler } => {
                 let mut regs = regs.into_owned();
+                let is_sampled = sampler.is_some();
+                if let Some(sampler) = sampler {
+                    self.sample_by(sampler);
+                }
                 let ran = self.run(&mut regs, fuel);
-                Reply::Ran { ran, regs: Cow::Owned(regs) }
+                let sampler = if is_sampled { self.sampled() } else { None };
+                Reply::Ran { ran, regs: Cow::Owned(regs), sampler }
             }
             Request::Map { addr, len, prot, object_end } => {
                 let changed = self.space.map(addr..addr + len, prot, object_end);
@@ -177,6 +185,25 @@ impl<M: Committed> Instance<M> {
             Err(fault) => fault.copied as usize,
         };
         encode(&Reply::Bytes(self.bytes.get(..copied).unwrap_or_default()))
+    }
+
+    /// Has a sampler take samples of the next run.
+    fn sample_by(&mut self, sampler: Sampler) {
+        match &self.sampler {
+            Some(place) => drop(place.replace(sampler)),
+            None => {
+                let place = Rc::new(RefCell::new(sampler));
+                self.translations.set_sampler(Rc::clone(&place));
+                self.sampler = Some(place);
+            }
+        }
+    }
+
+    /// The sampler, with the samples of the last run.
+    fn sampled(&mut self) -> Option<Sampler> {
+        let mut sampler = self.sampler.as_ref()?.take();
+        sampler.forget_places(|pc| self.space.is_written(pc));
+        Some(sampler)
     }
 
     fn run(&mut self, regs: &mut Regs, fuel: u64) -> Ran {

@@ -49,6 +49,12 @@ impl Areas {
         self.0.insert(range.start, Area { end: range.end, backing });
     }
 
+    /// What is behind the byte at `addr`: an object's offset is that byte's.
+    pub fn at(&self, addr: u64) -> Option<Backing> {
+        let (&start, area) = self.0.range(..=addr).next_back()?;
+        (addr < area.end).then(|| advanced(area.backing, addr - start))
+    }
+
     /// The parts of areas that lie in `range`.
     pub fn within(&self, range: Range<u64>) -> Vec<(Range<u64>, Backing)> {
         let before = self.0.range(..range.start).next_back();
@@ -106,6 +112,8 @@ mod tests {
         assert_eq!(advanced(backing, 4096), Backing::Private { object: ObjectId(1), offset: 12288 });
         let mut areas = Areas::default();
         areas.insert(0x10000..0x14000, backing);
+        let of = |offset| Some(Backing::Private { object: ObjectId(1), offset });
+        assert_eq!([0xffff, 0x10000, 0x13fff, 0x14000].map(|at| areas.at(at)), [None, of(8192), of(24575), None]);
         let (parts, counts) = areas.remove(0x11000..0x12000);
         assert_eq!(parts, [(0x11000..0x12000, advanced(backing, 0x1000))]);
         assert_eq!(counts, [(ObjectId(1), 1)]);

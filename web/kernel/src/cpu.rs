@@ -6,6 +6,7 @@
 
 use crate::areas::{Areas, object_of};
 use crate::object::Object;
+use crate::profile::Profiler;
 use friscy_boundary::{Backing, CopyFault, Cpu, Exit, Mapping, MemError, MmId, ObjectId, PAGE_SIZE, Prot, Ran, Regs};
 use friscy_pack::manifest::Ahead;
 use friscy_web_messages::{MAX_BYTES, Reply, Request, decode, encode};
@@ -47,6 +48,8 @@ pub struct WebCpu<G: Glue> {
     objects: BTreeMap<ObjectId, Object>,
     /// What was compiled ahead of time, by where the contents of its files begin.
     ahead: BTreeMap<u64, Ahead>,
+    /// Takes samples, if a profile is recorded.
+    profiler: Option<Profiler>,
     next_object: u32,
     /// Counts changes of objects.
     clock: u64,
@@ -60,6 +63,7 @@ impl<G: Glue> WebCpu<G> {
             spaces: BTreeMap::new(),
             objects: BTreeMap::new(),
             ahead: BTreeMap::new(),
+            profiler: None,
             next_object: 1,
             clock: 0,
         }
@@ -70,6 +74,11 @@ impl<G: Glue> WebCpu<G> {
     pub fn with_ahead(mut self, modules: Vec<Ahead>) -> WebCpu<G> {
         self.ahead = modules.into_iter().map(|ahead| (ahead.offset, ahead)).collect();
         self
+    }
+
+    /// Takes samples of what runs. Called before there is any address space.
+    pub fn profile(&mut self) -> Profiler {
+        self.profiler.get_or_insert_default().clone()
     }
 
     /// Tells an address space of the module that was compiled of what it has mapped executable, if there is one.
@@ -454,12 +463,16 @@ impl<G: Glue> Cpu for WebCpu<G> {
 
     fn run(&mut self, mm: MmId, regs: &mut Regs, fuel: u64) -> Ran {
         self.refresh(mm);
-        let request = encode(&Request::Run { regs: Cow::Borrowed(regs), fuel });
+        let sampler = self.profiler.as_ref().map(Profiler::sampler);
+        let request = encode(&Request::Run { regs: Cow::Borrowed(regs), fuel, sampler });
         let Some(reply) = self.glue.call(mm.0, &request) else { return Ran { exit: Exit::Poisoned, retired: 0 } };
-        let Some(Reply::Ran { ran, regs: after }) = decode(&reply) else {
+        let Some(Reply::Ran { ran, regs: after, sampler }) = decode(&reply) else {
             return Ran { exit: Exit::Poisoned, retired: 0 };
         };
         *regs = after.into_owned();
+        if let (Some(profiler), Some(sampler), Some(space)) = (&self.profiler, sampler, self.spaces.get(&mm)) {
+            profiler.look(sampler, &space.areas, &self.objects);
+        }
         self.collect(mm);
         ran
     }

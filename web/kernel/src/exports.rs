@@ -8,6 +8,7 @@ use std::cell::UnsafeCell;
 struct Globals {
     session: Option<Session>,
     buffer: Vec<u8>,
+    profile: Vec<u8>,
     digest: [u8; 32],
     message: String,
 }
@@ -17,8 +18,13 @@ struct Single(UnsafeCell<Globals>);
 // SAFETY: the instance has one thread.
 unsafe impl Sync for Single {}
 
-static GLOBALS: Single =
-    Single(UnsafeCell::new(Globals { session: None, buffer: Vec::new(), digest: [0; 32], message: String::new() }));
+static GLOBALS: Single = Single(UnsafeCell::new(Globals {
+    session: None,
+    buffer: Vec::new(),
+    profile: Vec::new(),
+    digest: [0; 32],
+    message: String::new(),
+}));
 
 fn globals() -> &'static mut Globals {
     // SAFETY: one thread; the exports below, its only callers, do not call each other, and what they import calls none
@@ -103,6 +109,20 @@ extern "C" fn resize(cols: u32, rows: u32) {
     if let Some(session) = &mut globals().session {
         session.resize(clamped(cols), clamped(rows));
     }
+}
+
+/// Makes the profile of all that ran so far; the length of its file in bytes, 0 if none is recorded.
+#[unsafe(no_mangle)]
+extern "C" fn make_profile() -> usize {
+    let globals = globals();
+    globals.profile = globals.session.as_ref().and_then(Session::profile).unwrap_or_default();
+    globals.profile.len()
+}
+
+/// Where it is.
+#[unsafe(no_mangle)]
+extern "C" fn profile() -> *const u8 {
+    globals().profile.as_ptr()
 }
 
 /// SHA-256 of what is in the buffer: where its 32 bytes are.

@@ -14,6 +14,7 @@ mod heap;
 mod object;
 #[cfg(target_arch = "wasm32")]
 mod ports;
+mod profile;
 #[cfg(target_arch = "wasm32")]
 mod session;
 mod source;
@@ -21,4 +22,5 @@ mod source;
 mod tests;
 
 pub use cpu::{Glue, WebCpu};
+pub use profile::{Profiler, SampledFile};
 pub use source::{ChunkSource, Chunks};

@@ -2,13 +2,16 @@
 
 use crate::cpu::WebCpu;
 use crate::ports::{ImportedGlue, WebClock, WebEntropy, WebTerminal, log, want_chunk};
+use crate::profile::{Profiler, SampledFile};
 use crate::source::{ChunkSource, Chunks};
+use friscy_boundary::FileSamples;
 use friscy_engine::{Config, ExitStatus, Machine, MachineStatus, Ports, Program, SpawnError, User};
 use friscy_kernel::KernelConfig;
 use friscy_kernel::fs::mount_system;
 use friscy_kernel::ports::WindowSize;
 use friscy_pack::manifest::{Entry, FORMAT, Index};
-use friscy_vfs::{Clock, FileSystem, FixedClock, TreeLower, Vfs};
+use friscy_profile::Profile;
+use friscy_vfs::{Clock, ContentSource, FileSystem, FixedClock, TreeLower, Vfs};
 use serde::Deserialize;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -22,6 +25,8 @@ struct Boot {
     #[serde(flatten)]
     entry: Entry,
     chunks: usize,
+    /// Whether a profile is recorded.
+    profile: bool,
 }
 
 /// What the machine wants next; the numbers are the worker's.
@@ -30,6 +35,13 @@ pub(crate) enum Next {
     Wait = 1,
     Exited = 2,
     Failed = 3,
+}
+
+/// What a profile is made of.
+struct Record {
+    profiler: Profiler,
+    /// What was run.
+    command: Vec<Vec<u8>>,
 }
 
 /// The machine of this instance.
@@ -41,6 +53,7 @@ pub(crate) struct Session {
     /// The first program, until it is started.
     program: Option<Program>,
     deadline: Option<u64>,
+    record: Option<Record>,
     pub exit: Option<ExitStatus>,
     pub message: String,
 }
@@ -52,7 +65,7 @@ impl Session {
     /// What is wrong with the bundle, for a person.
     pub fn new(config: &[u8], index: &[u8]) -> Result<Session, String> {
         std::panic::set_hook(Box::new(|info| log(&info.to_string())));
-        let Boot { entry, chunks: count } =
+        let Boot { entry, chunks: count, profile: is_recorded } =
             serde_json::from_slice(config).map_err(|error| format!("manifest: {error}"))?;
         let Index { format, tree, chunk_ends, ahead } =
             postcard::from_bytes(index).map_err(|error| format!("index of files: {error}"))?;
@@ -75,8 +88,11 @@ impl Session {
             hostname: entry.hostname.clone().into_bytes(),
             ..KernelConfig::default()
         };
+        // What runs ahead of time was never in the interpreter, which tells of all that ran: a profile is recorded without.
+        let mut cpu = WebCpu::new(ImportedGlue).with_ahead(if is_recorded { Vec::new() } else { ahead });
+        let profiler = is_recorded.then(|| cpu.profile());
         let ports = Ports {
-            cpu: Box::new(WebCpu::new(ImportedGlue).with_ahead(ahead)),
+            cpu: Box::new(cpu),
             vfs,
             file_clock,
             clock: Box::new(WebClock),
@@ -92,12 +108,17 @@ impl Session {
             cwd: entry.cwd.into_bytes(),
             user: User { uid: entry.uid, gid: entry.gid, groups: vec![entry.gid] },
         };
+        let record = profiler.map(|profiler| Record { profiler, command: program.argv.clone() });
+        if record.is_some() {
+            machine.kernel.keep_code_paths();
+        }
         Ok(Session {
             machine,
             chunks,
             window,
             program: Some(program),
             deadline: None,
+            record,
             exit: None,
             message: String::new(),
         })
@@ -149,6 +170,25 @@ impl Session {
                 Next::Exited
             }
         }
+    }
+
+    /// The profile of all that ran so far, as a file has it; nothing if none is recorded.
+    pub fn profile(&self) -> Option<Vec<u8>> {
+        let Record { profiler, command } = self.record.as_ref()?;
+        let samples = profiler.samples();
+        let mut profile = Profile::of_run(command, self.machine.kernel.retired, samples.elsewhere);
+        for FileSamples { file, places } in &samples.files {
+            let path = self.machine.kernel.code_path(file.object);
+            profile.add_file(self.contents(file).as_deref(), path, places);
+        }
+        Some(profile.encode())
+    }
+
+    /// The bytes of a file; nothing if they are not here.
+    fn contents(&self, file: &SampledFile) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(file.len).ok()?];
+        let read = ChunkSource(self.chunks.clone()).read_at(file.start, &mut bytes).ok()?;
+        (read == bytes.len()).then_some(bytes)
     }
 
     /// Milliseconds until something happens by itself, negative if nothing does.

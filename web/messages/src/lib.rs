@@ -5,7 +5,7 @@
 //! Making, copying and freeing an address space is the glue's, since it owns the memories.
 #![warn(missing_docs)]
 
-use friscy_boundary::{CopyFault, MemError, Prot, Ran, Regs};
+use friscy_boundary::{CopyFault, MemError, Prot, Ran, Regs, Sampler};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -23,6 +23,8 @@ pub enum Request<'a> {
         regs: Cow<'a, Regs>,
         /// Instructions.
         fuel: u64,
+        /// What takes samples meanwhile, if a profile is recorded: either always or never in the life of an address space.
+        sampler: Option<Sampler>,
     },
     /// Maps zero pages in the place of whatever was there: [`Reply::Memory`].
     Map {
@@ -158,6 +160,8 @@ pub enum Reply<'a> {
         ran: Ran,
         /// The registers after it.
         regs: Cow<'a, Regs>,
+        /// The sampler, with the samples that it took; none, too, if they are lost.
+        sampler: Option<Sampler>,
     },
     /// Of requests about memory.
     Memory(Result<(), MemError>),

@@ -15,7 +15,7 @@ declare global {
 }
 
 try {
-  const early: Early = { worker: new Worker(new URL('worker.js', document.baseURI), { type: 'module' }) };
+  const early: Early = { worker: new Worker(new URL('worker.js', document.baseURI), { type: 'module', name: location.search }) };
   early.worker.onerror = (event) => {
     early.failed = event;
   };

@@ -35,6 +35,10 @@ interface KernelExports {
   /** There is input, or room for output. */
   terminal_ready(): void;
   resize(cols: number, rows: number): void;
+  /** Makes the profile of all that ran so far; its length in bytes, 0 if none is recorded. */
+  make_profile(): number;
+  /** Where it is. */
+  profile(): number;
   /** Where the SHA-256 of what is in the buffer is. */
   sha256(): number;
   message(): number;
@@ -128,9 +132,9 @@ export class Kernel {
     }
   }
 
-  /** Sets the machine up; returns why not, or nothing. */
-  boot(manifest: Manifest, index: Uint8Array): string | undefined {
-    const config = new TextEncoder().encode(JSON.stringify({ ...manifest.entry, chunks: manifest.chunks.length }));
+  /** Sets the machine up; returns why not, or nothing. `profile` says whether a profile is recorded. */
+  boot(manifest: Manifest, index: Uint8Array, profile: boolean): string | undefined {
+    const config = new TextEncoder().encode(JSON.stringify({ ...manifest.entry, chunks: manifest.chunks.length, profile }));
     this.put(config, index);
     return this.exports.boot(config.length) === 0 ? undefined : this.message();
   }
@@ -158,6 +162,13 @@ export class Kernel {
 
   resize(cols: number, rows: number): void {
     this.exports.resize(cols, rows);
+  }
+
+  /** The profile of all that ran so far, as a file has it; nothing if none is recorded. */
+  profile(): Uint8Array<ArrayBuffer> | undefined {
+    const len = this.exports.make_profile();
+    const at = this.exports.profile() >>> 0;
+    return len > 0 ? new Uint8Array(this.exports.memory.buffer, at, len).slice() : undefined;
   }
 
   /** SHA-256 as hexadecimal digits. */

@@ -12,6 +12,8 @@ export interface Listener {
   title(name: string, command: string): void;
   progress(doneBytes: number, totalBytes: number): void;
   machine: Omit<Host, 'pool'>;
+  /** Whether a profile is to be recorded. */
+  profile: boolean;
 }
 
 /** A machine that is ready to run. */
@@ -50,7 +52,7 @@ export async function load(manifestUrl: string, listener: Listener): Promise<Loa
   const booted = Promise.all([compiled(manifest.kernel), inflated(manifest.index), pooled]).then(([module, index, pool]) => {
     const kernel = new Kernel(module, { ...listener.machine, pool });
     fetcher.fallbackHash = (bytes) => kernel.sha256(bytes);
-    const problem = kernel.boot(manifest, index);
+    const problem = kernel.boot(manifest, index, listener.profile);
     if (problem !== undefined) {
       throw new Failure({
         title: 'The machine could not be set up.',

@@ -1,6 +1,6 @@
 /** The page: its four states (loading, running, error, exited) and the terminal. */
 
-import type { Problem, ToPage, ToWorker } from './protocol';
+import { isRecording, type Problem, type ToPage, type ToWorker } from './protocol';
 import type {} from './early';
 import { Screen } from './terminal';
 
@@ -21,6 +21,10 @@ let worker: Worker | undefined;
 /** The worker that `early.js` began with, until it is used. */
 let early = globalThis.friscyEarly;
 let command = '';
+/** Whether a profile is recorded: then the machine stays when its first program has ended, until another is started. */
+const recording = isRecording(location.search);
+/** Who waits for a profile, in the order in which they asked. */
+const waiting: { resolve: (bytes: Uint8Array<ArrayBuffer>) => void; reject: (error: Error) => void }[] = [];
 
 const send = (message: ToWorker): void => worker?.postMessage(message);
 const screen = new Screen(at('terminal'), {
@@ -29,14 +33,33 @@ const screen = new Screen(at('terminal'), {
   leave: () => at('reader').focus(),
 });
 
+/** Ends the machine. */
+function stop(): void {
+  worker?.terminate();
+  worker = undefined;
+  waiting.splice(0).forEach(({ reject }) => reject(new Error('the machine was stopped')));
+}
+
+/**
+ * The profile of what ran so far, as `friscy run --profile-out` writes it. Rejected if the page was opened without `?profile`,
+ * if there is no machine, or if it has not been set up yet.
+ */
+function saveProfile(): Promise<Uint8Array<ArrayBuffer>> {
+  if (!recording) return Promise.reject(new Error('no profile is recorded: the page was opened without ?profile'));
+  if (!worker) return Promise.reject(new Error('no machine is running'));
+  return new Promise((resolve, reject) => {
+    waiting.push({ resolve, reject });
+    send({ type: 'saveProfile' });
+  });
+}
+
 function show(state: State, status: string): void {
   body.dataset['state'] = state;
   at('status-text').textContent = status;
 }
 
 function fail(problem: Problem): void {
-  worker?.terminate();
-  worker = undefined;
+  stop();
   at('error-title').textContent = problem.title;
   at('error-advice').textContent = problem.advice;
   at('error-detail').textContent = problem.detail;
@@ -85,11 +108,17 @@ function receive(message: ToPage): void {
         signal !== 0 ? `${name} was killed by ${SIGNALS[signal] ?? `signal ${signal}`}.` : `${name} exited with status ${code}.`;
       at('exit-text').textContent = 'What it wrote is gone with it.';
       show('exited', signal !== 0 ? `Killed · ${SIGNALS[signal] ?? signal}` : `Exited · ${code}`);
-      worker?.terminate();
-      worker = undefined;
+      if (!recording) stop();
       screen.terminal.options.disableStdin = true;
       screen.terminal.options.cursorBlink = false;
       at('exit').focus();
+      break;
+    }
+    case 'profile': {
+      const { bytes } = message;
+      const asked = waiting.shift();
+      if (bytes) asked?.resolve(bytes);
+      else asked?.reject(new Error('the machine has not been set up yet'));
       break;
     }
     case 'error':
@@ -99,7 +128,7 @@ function receive(message: ToPage): void {
 }
 
 function start(): void {
-  worker?.terminate();
+  stop();
   body.removeAttribute('data-failed');
   at<HTMLProgressElement>('bar').value = 0;
   show('loading', 'Loading');
@@ -121,7 +150,7 @@ function start(): void {
     });
     return;
   }
-  const own = early?.worker ?? new Worker(new URL('worker.js', document.baseURI), { type: 'module' });
+  const own = early?.worker ?? new Worker(new URL('worker.js', document.baseURI), { type: 'module', name: location.search });
   worker = own;
   own.onmessage = ({ data }: MessageEvent<ToPage>) => {
     if (worker === own) receive(data);
@@ -175,5 +204,5 @@ for (const button of document.querySelectorAll<HTMLButtonElement>('#keys button'
 }
 
 // Tests and embedders read the screen through this, and the raw output through the event `friscy-output`.
-Object.assign(globalThis, { friscyScreen: screen.terminal });
+Object.assign(globalThis, { friscyScreen: screen.terminal, friscy: { saveProfile } });
 start();

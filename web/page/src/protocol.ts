@@ -6,6 +6,8 @@ export type ToWorker =
   | { type: 'start'; cols: number; rows: number; pool: number }
   | { type: 'input'; bytes: Uint8Array }
   | { type: 'resize'; cols: number; rows: number }
+  /** The profile of what ran so far is wanted. */
+  | { type: 'saveProfile' }
   /** The terminal has taken so many bytes of output. */
   | { type: 'taken'; bytes: number };
 
@@ -20,7 +22,15 @@ export type ToPage =
   | { type: 'output'; bytes: Uint8Array }
   /** The first process ended: its exit code, or the signal that killed it. */
   | { type: 'exit'; code: number; signal: number }
+  /** The profile that was wanted; nothing if there is no machine yet, or none is recorded. */
+  | { type: 'profile'; bytes: Uint8Array<ArrayBuffer> | undefined }
   | { type: 'error'; problem: Problem };
+
+/**
+ * Whether a profile is recorded, as the page's query says. The worker has it as its name, since it begins before the page
+ * has said anything.
+ */
+export const isRecording = (query: string): boolean => new URLSearchParams(query).has('profile');
 
 /** A failure as a person reads it. */
 export interface Problem {

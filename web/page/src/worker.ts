@@ -10,7 +10,7 @@ import { InputQueue, type Kernel, Next } from './kernel';
 import { load } from './load';
 import type { Manifest } from './manifest';
 import type { Pool } from './pool';
-import { Failure, type ToPage, type ToWorker } from './protocol';
+import { Failure, isRecording, type ToPage, type ToWorker } from './protocol';
 
 /** The longest the machine runs before keys, fetches and timers get their turn. */
 const SLICE_MS = 8;
@@ -122,6 +122,7 @@ class Session {
         want: (number) => void this.fetchChunk(number),
         log: (line) => console.warn(line),
       },
+      profile: isRecording(self.name),
     });
     Object.assign(this, { manifest, fetcher, kernel, pool });
     if (this.size) kernel.resize(this.size.cols, this.size.rows);
@@ -131,6 +132,12 @@ class Session {
     Object.assign(globalThis, { friscyStats: () => ({ ...pool.stats(), fetching: [...this.fetching], ...this.counts }) });
     fetcher.keepWhen(() => this.counts.next === Next.Wait);
     await this.loop(kernel);
+  }
+
+  /** Answers with the profile of what ran so far. */
+  saveProfile(): void {
+    const bytes = this.kernel?.profile();
+    post({ type: 'profile', bytes }, bytes ? [bytes.buffer] : []);
   }
 
   /** The page says how many memories there may be. */
@@ -248,6 +255,9 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
       break;
     case 'resize':
       session.resize(data.cols, data.rows);
+      break;
+    case 'saveProfile':
+      session.saveProfile();
       break;
     case 'taken':
       session.taken(data.bytes);

@@ -241,6 +241,13 @@ impl<M: Committed> SoftSpace<M> {
     }
 }
 
+impl<M: Committed> SoftSpace<M> {
+    /// Whether the page that holds `addr` was written to since it was mapped, or its bytes were asked for as dirty.
+    pub fn is_written(&self, addr: u64) -> bool {
+        self.pages.at(addr) & page::DIRTY != 0
+    }
+}
+
 impl<M: Committed> CodeMemory for SoftSpace<M> {
     fn fetch(&self, addr: u64, buf: &mut [u8]) -> usize {
         let len = self.accessible(addr, buf.len(), page::EXEC);
