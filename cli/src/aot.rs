@@ -5,7 +5,7 @@ use crate::options::AotOptions;
 use crate::prof;
 use crate::record::Output;
 use friscy_aot::{Chosen, Options, compile};
-use friscy_profile::{Executable, select};
+use friscy_profile::{Executable, Module, select};
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::ExitCode;
@@ -26,9 +26,15 @@ pub fn aot(options: &AotOptions) -> Result<ExitCode, Error> {
     let mut share = String::new();
     let mut only = None;
     if let Some(profile) = &options.profile {
-        let profile = prof::read(profile)?;
+        let mut profile = prof::read(profile)?;
         let executable =
             Executable::parse(&bytes).map_err(|error| Error::Other(format!("{}: {error}", path.display())))?;
+        let all = profile.modules.get(&executable.id).map_or(0, Module::instructions);
+        let stale = profile.drop_stale(&executable);
+        if stale > 0 {
+            let share = 100.0 * stale as f64 / all as f64;
+            eprintln!("friscy: {share:.1} % of the profile's instructions in this file are not used: other code");
+        }
         let ranges = executable.functions.iter().map(|function| function.range.clone()).collect();
         let functions = BTreeMap::from([(executable.id, ranges)]);
         let selection = select(&profile, &functions, options.coverage, options.max_size);

@@ -33,6 +33,8 @@ pub struct Compiled {
     pub found: u64,
     /// The share of the profile's instructions that was chosen, if there is one.
     pub coverage: Option<f64>,
+    /// The share of them that is of no file of the image, or of blocks that are others there.
+    pub stale: f64,
     /// Bytes of the modules, before they are deflated.
     pub bytes: u64,
     /// Programs and libraries that were not compiled, with the reasons.
@@ -109,7 +111,7 @@ pub fn compile_all(
         }
     }
     let selection = options.profile.as_ref().map(|choice| select(lower, &programs, choice)).transpose()?;
-    if let Some((_, chosen)) = &selection {
+    if let Some(Selected { chosen, .. }) = &selection {
         programs.retain(|file| chosen.contains_key(&file.extent.offset));
     }
     let total = programs.len();
@@ -136,7 +138,7 @@ pub fn compile_all(
             let path = format!("/{}", String::from_utf8_lossy(&file.path));
             // The workers take until the channel closes, so there is always one to receive.
             let offset = file.extent.offset;
-            let only = selection.as_ref().and_then(|(_, chosen)| chosen.get(&offset).cloned());
+            let only = selection.as_ref().and_then(|selected| selected.chosen.get(&offset).cloned());
             let _ = send.send(Job { number, offset, path, bytes, only });
             progress(done.load(Ordering::Relaxed), total);
             Ok(())
@@ -149,8 +151,8 @@ pub fn compile_all(
         read
     });
     read?;
-    let coverage = selection.map(|(coverage, _)| coverage);
-    let mut compiled = Compiled { coverage, ..Compiled::default() };
+    let (coverage, stale) = selection.map_or((None, 0.0), |selected| (Some(selected.coverage), selected.stale));
+    let mut compiled = Compiled { coverage, stale, ..Compiled::default() };
     for outcome in outcomes.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten() {
         match outcome {
             Ok(Made { file, ahead, bytes, found }) => {
@@ -207,23 +209,37 @@ fn module(job: &Job, cache: Option<&Cache>, dir: &Path) -> Result<Made, Failed> 
     Ok(Made { file, ahead, bytes: wasm.len() as u64, found: found as u64 })
 }
 
-/// Chooses code by a profile, by where its file's contents begin; the share of its instructions too.
-fn select(lower: &dyn Lower, programs: &[&Placed], choice: &Choice) -> Result<(f64, BTreeMap<u64, Chosen>), PackError> {
+/// Code that a profile chose.
+struct Selected {
+    /// By where its file's contents begin.
+    chosen: BTreeMap<u64, Chosen>,
+    /// As [`Compiled::coverage`].
+    coverage: f64,
+    /// As [`Compiled::stale`].
+    stale: f64,
+}
+
+/// Chooses code by a profile. What of that is not as in the image is dropped first.
+fn select(lower: &dyn Lower, programs: &[&Placed], choice: &Choice) -> Result<Selected, PackError> {
+    let mut profile = choice.profile.clone();
+    let all = profile.instructions();
     let mut functions: BTreeMap<ModuleId, Vec<Range<u64>>> = BTreeMap::new();
     let mut places: Vec<(ModuleId, u64)> = Vec::new();
     for file in programs {
         let bytes = read_file(lower, file.id, &file.path, file.extent.len)?;
         // What cannot be read is no file of the profile's.
         let Ok(executable) = Executable::parse(&bytes) else { continue };
-        if choice.profile.modules.contains_key(&executable.id) {
+        if profile.modules.contains_key(&executable.id) {
+            profile.drop_stale(&executable);
             places.push((executable.id, file.extent.offset));
             functions.insert(executable.id, executable.functions.into_iter().map(|function| function.range).collect());
         }
     }
-    let selection = friscy_profile::select(&choice.profile, &functions, choice.coverage, choice.max_size);
+    profile.modules.retain(|id, _| functions.contains_key(id));
+    let selection = friscy_profile::select(&profile, &functions, choice.coverage, choice.max_size);
     let chosen = places.into_iter().filter_map(|(id, offset)| {
         let selected = selection.modules.get(&id)?;
-        let module = choice.profile.modules.get(&id)?;
+        let module = profile.modules.get(&id)?;
         let chosen = Chosen {
             ranges: selected.iter().map(|selected| selected.range.clone()).collect(),
             ran: module.ran(),
@@ -231,7 +247,9 @@ fn select(lower: &dyn Lower, programs: &[&Placed], choice: &Choice) -> Result<(f
         };
         Some((offset, chosen))
     });
-    Ok((selection.coverage(), chosen.collect()))
+    let chosen = chosen.collect();
+    let share = |instructions: u64| if all == 0 { 0.0 } else { instructions as f64 / all as f64 };
+    Ok(Selected { chosen, coverage: share(selection.covered), stale: share(all - selection.total) })
 }
 
 /// What a module's section says.

@@ -134,6 +134,13 @@ fn run(arguments: &Arguments) -> Result<(), PackError> {
             let (share, size) = (share.unwrap_or_default(), megabytes(compiled.bytes));
             println!("{functions} of {found} functions in {files} files compiled, {share}{size:.1} MB");
         }
+        // Less than is shown of that is what no file of an image holds, the vDSO.
+        if compiled.stale >= 0.0005 {
+            let share = 100.0 * compiled.stale;
+            eprintln!(
+                "friscy-pack: {share:.1} % of the profile's instructions are not used: other files or other code"
+            );
+        }
         for (path, why) in &compiled.left_out {
             eprintln!("friscy-pack: {path} is not compiled ahead of time: {why}");
         }

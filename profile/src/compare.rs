@@ -30,6 +30,17 @@ pub fn check(module: &Module, file: &Executable) -> Staleness {
     found
 }
 
+impl Profile {
+    /// Drops the blocks of a file's module whose bytes are others in the file; answers how many instructions were counted in
+    /// them.
+    pub fn drop_stale(&mut self, file: &Executable) -> u64 {
+        let Some(module) = self.modules.get_mut(&file.id) else { return 0 };
+        let before = module.instructions();
+        module.blocks.retain(|block, _| file.has(block));
+        before - module.instructions()
+    }
+}
+
 /// How alike two profiles are, 0 to 1: the sum over all blocks of the smaller of its shares in both.
 #[must_use]
 pub fn overlap(a: &Profile, b: &Profile) -> f64 {

@@ -2,7 +2,8 @@
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -178,6 +179,70 @@ test('functions have the shares that they have, in all processes, and code ahead
   assert.equal(recorded.stdout, without.stdout);
   assert.equal(recorded.found_ahead, 0);
   agree(again, native, { overlap: 95, blocks: 0.95 });
+});
+
+const byAddress = ([, a], [, b]) => Number(a) - Number(b);
+
+/** Where the executable bytes of an ELF file with one such segment are: in the file, and in memory (ELF-64, "Program header"). */
+function codeOf(elf) {
+  const [table, size, count] = [Number(elf.readBigUInt64LE(32)), elf.readUInt16LE(54), elf.readUInt16LE(56)];
+  for (let at = table; at < table + size * count; at += size) {
+    const [type, flags] = [elf.readUInt32LE(at), elf.readUInt32LE(at + 4)];
+    if (type === 1 && flags & 1) return { offset: Number(elf.readBigUInt64LE(at + 8)), address: Number(elf.readBigUInt64LE(at + 16)) };
+  }
+  throw new Error('no executable segment');
+}
+
+/** Makes another profile of one: `change` gets and answers the lines of its blocks, as lists of words. */
+function forge(name, profile, change) {
+  const lines = friscy('prof', 'text', profile).trimEnd().split('\n');
+  const rest = lines.filter((line) => !line.startsWith('block '));
+  const blocks = change(lines.filter((line) => line.startsWith('block ')).map((line) => line.split(' ')));
+  const [text, made] = [join(dir, `${name}.txt`), join(dir, `${name}.prof`)];
+  writeFileSync(text, `${[...rest, ...blocks.map((words) => words.join(' '))].join('\n')}\n`);
+  friscy('prof', 'text', '-o', made, text);
+  return made;
+}
+
+test('a profile that is wrong changes nothing that a program does', { skip: oldNode }, () => {
+  const path = compile('stale', SHARES);
+  const elf = readFileSync(path);
+  const profile = join(dir, 'stale.prof');
+  const { stdout } = run(node, '--profile-out', profile, pack('stale-plain', path));
+
+  // Of another program; addresses changed among blocks, so that hardly any has its own bytes; blocks that begin and end two
+  // bytes further on, often within instructions, with the hashes of the bytes there; and cold ones for hot ones.
+  const other = join(dir, 'other.prof');
+  run(node, '--profile-out', other, pack('other-bundle', compile('other', CHANGED)));
+  const shuffled = forge('shuffled', profile, (blocks) => {
+    const offsets = blocks.map(([, offset]) => offset);
+    return blocks.map(([what, , ...more], i) => [what, offsets[(i + 7) % offsets.length], ...more]).sort(byAddress);
+  });
+  const { offset, address } = codeOf(elf);
+  const shifted = forge('shifted', profile, (blocks) => blocks.map(([what, at, len, , ...more]) => {
+    const start = Number(at) + 2;
+    const bytes = elf.subarray(start - address + offset, start - address + offset + Number(len));
+    return [what, `0x${start.toString(16)}`, len, createHash('sha256').update(bytes).digest('hex').slice(0, 16), ...more];
+  }));
+  const inverted = forge('inverted', profile, (blocks) =>
+    blocks.map(([what, at, len, hash, loose, count, phases]) => [what, at, len, hash, loose, String(count === '0' ? 100_000 : 1), phases]));
+
+  for (const [name, wrong, least, most] of [
+    ['other', other, 100, 100],
+    ['shuffled', shuffled, 90, 100],
+    ['shifted', shifted, 0, 0],
+    ['inverted', inverted, 0, 0],
+  ]) {
+    const bundle = join(dir, `stale-${name}`);
+    const packed = spawnSync(program('friscy-pack'), ['--aot', '--profile', wrong, '--assets', assets, '-o', bundle, path], { encoding: 'utf8', env });
+    assert.equal(packed.status, 0, packed.stderr);
+    const told = /^friscy-pack: ([\d.]+) % of the profile's instructions are not used/m.exec(packed.stderr);
+    const share = Number(told?.[1] ?? 0);
+    assert.ok(share >= least && share <= most, `${name}: ${packed.stdout}${packed.stderr}`);
+    const chosen = Number(/^(\d+) of \d+ functions in \d files compiled, /m.exec(packed.stdout)[1]);
+    assert.equal(chosen > 0, share < 100, `${name}: ${packed.stdout}`);
+    assert.equal(run(node, bundle).stdout, stdout, name);
+  }
 });
 
 test('code that changed is of no file', { skip: oldNode }, () => {
