@@ -105,11 +105,11 @@ impl Places {
     /// friscy's entry for a guest's program: an image, and the command in it where it is more than a program.
     pub fn friscy(&self, tier: Tier, image: &Path, command: &[&str]) -> Entry {
         let (friscy, image) = (self.friscy.to_string_lossy(), image.to_string_lossy());
-        let words = |flags: &[&str]| [&[&*friscy, "run"], flags, &[&*image], command].concat();
+        let words = |flags: [&'static str; 2]| [&[&*friscy, "run"], &flags[..], &[&*image], command].concat();
         let flags = match tier {
             Tier::Interp => ["--tier", "interp"],
             Tier::Later => {
-                let fill = words(&["--code-cache", "wait"]);
+                let fill = words(["--code-cache", "wait"]);
                 for _ in 0..FILLS {
                     // One that fails is told of when it is measured.
                     let _ = Command::new(fill[0]).args(&fill[1..]).stdin(Stdio::null()).stdout(Stdio::null()).status();
@@ -118,7 +118,7 @@ impl Places {
             }
             _ => ["--code-cache", "off"],
         };
-        Entry::new(Contender::Friscy(tier), &words(&flags))
+        Entry::new(Contender::Friscy(tier), &words(flags))
     }
 }
 
