@@ -229,11 +229,18 @@ impl CodeCopy {
 
 impl CodeMemory for CodeCopy {
     fn fetch(&self, addr: u64, buf: &mut [u8]) -> usize {
-        let Some((bytes, _)) = self.pages.get(&(addr >> PAGE_BITS)) else { return 0 };
-        let rest = bytes.get((addr & ((1 << PAGE_BITS) - 1)) as usize..).unwrap_or_default();
-        let len = rest.len().min(buf.len());
-        buf[..len].copy_from_slice(&rest[..len]);
-        len
+        let (mut addr, mut done) = (addr, 0);
+        while done < buf.len() {
+            let Some((bytes, _)) = self.pages.get(&(addr >> PAGE_BITS)) else { break };
+            let rest = bytes.get((addr & ((1 << PAGE_BITS) - 1)) as usize..).unwrap_or_default();
+            let len = rest.len().min(buf.len() - done);
+            if len == 0 {
+                break;
+            }
+            buf[done..done + len].copy_from_slice(&rest[..len]);
+            (addr, done) = (addr + len as u64, done + len);
+        }
+        done
     }
 
     fn source(&self, addr: u64) -> PageSource {
