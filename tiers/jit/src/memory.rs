@@ -11,6 +11,9 @@ const TOTAL_BYTES: usize = 1 << 30;
 /// What a tier takes at once, in bytes.
 pub(crate) const CHUNK_BYTES: usize = 1 << 20;
 
+/// How many bytes of a chunk are made ready at once.
+const STEP_BYTES: usize = 128 << 10;
+
 struct Memory {
     /// Where code is written and where it runs.
     write: usize,
@@ -59,12 +62,24 @@ impl Memory {
     }
 }
 
+impl Memory {
+    /// Asks the host for the pages at these offsets at once: each by itself would be two faults.
+    fn make_ready(&self, range: std::ops::Range<usize>) {
+        for (base, advice) in [(self.write, libc::MADV_POPULATE_WRITE), (self.execute, libc::MADV_POPULATE_READ)] {
+            // SAFETY: within the mappings, of which nothing changes. A host that does not know it makes them one by one.
+            unsafe { libc::madvise((base + range.start) as *mut libc::c_void, range.len(), advice) };
+        }
+    }
+}
+
 /// The code memory of one tier.
 #[derive(Default)]
 pub(crate) struct CodeMemory {
     /// Offsets of its chunks; the last one is being filled.
     chunks: Vec<usize>,
     filled: usize,
+    /// How much of the last one the host has given pages for at once.
+    ready: usize,
 }
 
 impl CodeMemory {
@@ -91,11 +106,17 @@ impl CodeMemory {
                 None => return None,
             };
             self.chunks.push(chunk);
-            self.filled = 0;
+            (self.filled, self.ready) = (0, 0);
             return self.add(code);
         }
-        let at = self.chunks.last()? + start;
+        let chunk = *self.chunks.last()?;
+        let at = chunk + start;
         self.filled = start + code.len();
+        if self.filled > self.ready {
+            let end = self.filled.next_multiple_of(STEP_BYTES).min(CHUNK_BYTES);
+            memory.make_ready(chunk + self.ready..chunk + end);
+            self.ready = end;
+        }
         // SAFETY: within the chunk, which is this tier's; no code that runs is there.
         unsafe { std::ptr::copy_nonoverlapping(code.as_ptr(), (memory.write + at) as *mut u8, code.len()) };
         Some((memory.execute + at) as *const u8)
