@@ -112,7 +112,7 @@ impl Unit {
 
     fn places(&self) -> impl Iterator<Item = u64> {
         let places = self.bytes.get(..self.record.lens[0] as usize).unwrap_or_default();
-        places.as_chunks().0.iter().map(|place| u64::from_le_bytes(*place))
+        places.chunks_exact(8).filter_map(|place| Some(u64::from_le_bytes(place.try_into().ok()?)))
     }
 }
 

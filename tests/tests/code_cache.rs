@@ -202,6 +202,6 @@ fn nothing_is_kept_unless_it_is_wanted() {
     let program = place.program("hot.c", &[]);
     for flags in [&["--code-cache=off"][..], &["--code-cache=read"], &["--tier=interp"], &["--crosscheck"]] {
         assert_eq!(place.run(flags, &program, &["200000"]).status, 0);
-        assert_eq!(place.kept(), [PathBuf::new(); 0], "{flags:?}");
+        assert!(place.kept().is_empty(), "{flags:?}");
     }
 }

@@ -1,5 +1,7 @@
 //! Names the version of what makes code: all that its sources are, so that what is kept of another version is told apart.
 
+#![allow(clippy::disallowed_methods, reason = "it runs while friscy is built")]
+
 use std::env;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};

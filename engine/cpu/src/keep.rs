@@ -251,10 +251,13 @@ impl CodeMemory for CodeCopy {
 /// How many address spaces' translations are remembered at most.
 const MAX_LEFT: usize = 32;
 
+/// Translations, and the code that they are of.
+type Left = (Rc<RefCell<Translations>>, CodeCopy);
+
 /// What address spaces ran that are gone: most programs end before what they ran is compiled.
 #[derive(Clone, Default)]
 pub struct Rest {
-    all: Rc<RefCell<Vec<(Rc<RefCell<Translations>>, CodeCopy)>>>,
+    all: Rc<RefCell<Vec<Left>>>,
 }
 
 impl Rest {

@@ -1,6 +1,7 @@
 //! The jump cache of one class of rounding mode, in memory that the host gives when lines are filled.
 
 use friscy_seam::lines;
+use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 
 /// A line: where compiled code for a guest address is. Compiled code reads it.
 #[repr(C)]
@@ -38,15 +39,22 @@ impl lines::Line for Line {
 
 /// A jump cache.
 pub(crate) struct JumpCache {
-    lines: Box<[Line]>,
+    lines: Box<[Line; LINES]>,
     /// The lines that are not empty, some of them more than once.
     filled: Vec<u32>,
 }
 
 impl JumpCache {
     pub(crate) fn new() -> JumpCache {
-        // SAFETY: lines are numbers, and zeros are the empty one.
-        let lines = unsafe { Box::new_zeroed_slice(LINES).assume_init() };
+        let layout = Layout::new::<[Line; LINES]>();
+        // SAFETY: the layout has a size; lines are numbers, and zeros are the empty one.
+        let lines = unsafe {
+            let lines: *mut [Line; LINES] = alloc_zeroed(layout).cast();
+            if lines.is_null() {
+                handle_alloc_error(layout);
+            }
+            Box::from_raw(lines)
+        };
         let mut cache = JumpCache { lines, filled: Vec::new() };
         cache.clear();
         cache
@@ -59,12 +67,12 @@ impl JumpCache {
 
     /// The line that a guest address has, if it has one.
     pub(crate) fn line_of(&mut self, pc: u64) -> Option<&mut Line> {
-        lines::line_of(&mut self.lines, pc)
+        lines::line_of(&mut self.lines[..], pc)
     }
 
     pub(crate) fn insert(&mut self, line: Line) {
         self.filled.extend(lines::ways(line.pc, LINES).map(|at| at as u32));
-        lines::insert(&mut self.lines, line.pc, line);
+        lines::insert(&mut self.lines[..], line.pc, line);
         if self.filled.len() > 4 * LINES {
             self.filled.sort_unstable();
             self.filled.dedup();
