@@ -4,14 +4,13 @@
 //! What is kept is code of files, whose bytes nobody can change. It is taken back where control comes to one of its entries
 //! and the guest's memory has the very bytes that it was made of, at the same addresses; that is looked at each time.
 
-use crate::lift::{Translator, fetch_bits};
-use crate::translate::{CodeMemory, Key, Mark, PAGE_BITS, PageSource, Translations};
+use crate::lift::fetch_bits;
+use crate::translate::{CodeMemory, Key};
 use bytes::Bytes;
 use friscy_lift_ir::{Region, RoundingClass};
 use rustc_hash::FxHasher;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
@@ -195,101 +194,70 @@ pub(crate) fn find(store: &SharedStore, key: Key, memory: &dyn CodeMemory) -> Op
     candidates.into_iter().find(|kept| kept.origin.is_in(memory))
 }
 
-/// A copy of code, by the numbers of its pages: what an address space had that is gone.
-#[derive(Default)]
-pub(crate) struct CodeCopy {
-    pages: BTreeMap<u64, (Vec<u8>, PageSource)>,
-    /// How far the pages of shared translations have been copied.
-    mark: Mark,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl CodeCopy {
-    /// Copies what `code` was translated from, of files, and is in `memory`.
-    fn add_all(&mut self, code: &Translations, memory: &dyn CodeMemory) {
-        let mark = code.mark();
-        if !code.is_shared() || self.mark != mark {
-            code.page_numbers().for_each(|page| self.add(page, memory));
-            self.mark = mark;
+    /// Code at an address.
+    struct Code(u64, Vec<u8>);
+
+    impl CodeMemory for Code {
+        fn fetch(&self, addr: u64, buf: &mut [u8]) -> usize {
+            let Some(rest) = addr.checked_sub(self.0).and_then(|at| self.1.get(at as usize..)) else { return 0 };
+            let len = rest.len().min(buf.len());
+            buf[..len].copy_from_slice(&rest[..len]);
+            len
         }
     }
 
-    fn add(&mut self, page: u64, memory: &dyn CodeMemory) {
-        if self.pages.contains_key(&page) {
-            return;
+    /// A region of blocks at these addresses, each with its last instruction so far behind the first.
+    fn region(blocks: &[(u64, u16)]) -> Region {
+        let mut region = Region::new(blocks[0].0, RoundingClass::Dynamic);
+        for &(pc, last) in blocks {
+            let id = region.push_block(pc);
+            region.blocks[id.index()].guest_offsets = if last == 0 { vec![0] } else { vec![0, last] };
         }
-        let source = memory.source(page << PAGE_BITS);
-        if matches!(source, PageSource::Image(_)) {
-            let mut bytes = vec![0; 1 << PAGE_BITS];
-            let len = memory.fetch(page << PAGE_BITS, &mut bytes);
-            bytes.truncate(len);
-            self.pages.insert(page, (bytes, source));
-        }
-    }
-}
-
-impl CodeMemory for CodeCopy {
-    fn fetch(&self, addr: u64, buf: &mut [u8]) -> usize {
-        let (mut addr, mut done) = (addr, 0);
-        while done < buf.len() {
-            let Some((bytes, _)) = self.pages.get(&(addr >> PAGE_BITS)) else { break };
-            let rest = bytes.get((addr & ((1 << PAGE_BITS) - 1)) as usize..).unwrap_or_default();
-            let len = rest.len().min(buf.len() - done);
-            if len == 0 {
-                break;
-            }
-            buf[done..done + len].copy_from_slice(&rest[..len]);
-            (addr, done) = (addr + len as u64, done + len);
-        }
-        done
+        region
     }
 
-    fn source(&self, addr: u64) -> PageSource {
-        self.pages.get(&(addr >> PAGE_BITS)).map_or(PageSource::NotCode, |(_, source)| *source)
-    }
-}
-
-/// How many address spaces' translations are remembered at most.
-const MAX_LEFT: usize = 32;
-
-/// Translations, and the code that they are of.
-type Left = (Rc<RefCell<Translations>>, CodeCopy);
-
-/// What address spaces ran that are gone: most programs end before what they ran is compiled.
-#[derive(Clone, Default)]
-pub struct Rest {
-    all: Rc<RefCell<Vec<Left>>>,
-}
-
-impl Rest {
-    /// An address space with this memory does not run with these translations any more.
-    pub(crate) fn add(&self, code: &Rc<RefCell<Translations>>, memory: &dyn CodeMemory) {
-        let mut all = self.all.borrow_mut();
-        let known = all.iter().position(|(known, _)| Rc::ptr_eq(known, code));
-        let at = known.unwrap_or_else(|| {
-            if all.len() >= MAX_LEFT {
-                all.remove(0);
-            }
-            all.push((Rc::clone(code), CodeCopy::default()));
-            all.len() - 1
-        });
-        all[at].1.add_all(&code.borrow(), memory);
-        // Nobody runs it any more: what remains is to know what ran.
-        if Rc::strong_count(code) == 2 && !code.borrow().is_shared() {
-            code.borrow_mut().drop_code();
-        }
+    #[test]
+    fn an_origin_is_where_all_of_its_bytes_are() {
+        // c.nop three times, nop, c.nop.
+        let bytes = vec![1, 0, 1, 0, 1, 0, 0x13, 0, 0, 0, 1, 0];
+        let mut memory = Code(0x1000, bytes);
+        // The last block's last instruction has four bytes; what is between the blocks is not theirs.
+        let made_of = region(&[(0x1000, 0), (0x1004, 2)]);
+        let origin = Origin::of(&made_of, false, &memory).expect("all is there");
+        let runs: Vec<(u64, usize)> = origin.bytes.iter().map(|run| (run.at, run.bytes.len())).collect();
+        assert_eq!(runs, [(0x1000, 2), (0x1004, 6)]);
+        assert!(origin.is_in(&memory));
+        memory.1[2] = 9;
+        assert!(origin.is_in(&memory), "no byte of a block has changed");
+        memory.1[9] = 9;
+        assert!(!origin.is_in(&memory));
+        let other = Origin::of(&region(&[(0x1004, 2)]), false, &memory).expect("all is there");
+        assert!(!origin.agrees(&other) && !other.agrees(&origin));
+        let apart = Origin::of(&region(&[(0x1002, 0)]), false, &memory).expect("all is there");
+        assert!(origin.agrees(&apart) && apart.agrees(&origin));
+        memory.1.truncate(9);
+        assert!(Origin::of(&made_of, false, &memory).is_none());
+        assert!(!origin.is_in(&memory));
+        let outline = origin.outline().expect("a class");
+        assert_eq!((outline.pc, outline.rounding, outline.span()), (0x1000, RoundingClass::Dynamic, made_of.span()));
+        assert!(Origin { rounding: 7, ..origin }.outline().is_none());
     }
 
-    /// Whether there is nothing.
-    pub fn is_empty(&self) -> bool {
-        !self.all.borrow().iter().any(|(code, _)| code.borrow().has_rest())
-    }
-
-    /// Has it compiled, so that it is kept, and waits until it is. `wait` is asked whether to go on; if it is told that there is
-    /// nothing to do, it takes its time.
-    pub fn compile(&self, wait: &dyn Fn(bool) -> bool) {
-        let mut translator = Translator::default();
-        for (code, copy) in self.all.take().iter().rev() {
-            code.borrow_mut().compile_rest(copy, &mut translator, wait);
-        }
+    #[test]
+    fn places_differ_by_address_class_and_bytes() {
+        let (memory, other) = (Code(0x1000, vec![1, 0, 3, 0]), Code(0x1000, vec![1, 0, 5, 0]));
+        let key = Key { pc: 0x1000, rounding: RoundingClass::Rne };
+        let all = [
+            place(key, &memory),
+            place(Key { pc: 0x1002, ..key }, &memory),
+            place(Key { rounding: RoundingClass::Dynamic, ..key }, &memory),
+            place(key, &other),
+        ];
+        assert_eq!(all[0], place(key, &Code(0x1000, vec![1, 0, 3, 0])));
+        assert!((0..4).all(|a| (0..a).all(|b| all[a] != all[b])), "{all:x?}");
     }
 }

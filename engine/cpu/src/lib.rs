@@ -12,11 +12,11 @@ pub mod soft;
 mod tiering;
 mod translate;
 
-pub use keep::{CodeStore, Kept, Origin, Rest, SharedStore};
+pub use keep::{CodeStore, Kept, Origin, SharedStore};
 pub use lift::Translator;
 pub use run::{RunMemory, Stop, load, run, run_shared, store};
 pub use tiering::{MakeCompiler, Policy};
-pub use translate::{Changed, CodeMemory, Image, Key, Mark, PageSource, Translations, Untranslatable};
+pub use translate::{Changed, CodeMemory, Image, Key, Mark, PageSource, Rest, Translations, Untranslatable};
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod native;

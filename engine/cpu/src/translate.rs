@@ -15,10 +15,13 @@ use friscy_lift_ir::{JumpKind, Region, RoundingClass};
 use friscy_seam::{Ahead, Code, Prepared, Site, Tier, TierStats};
 use rustc_hash::FxHashMap;
 use std::cell::RefCell;
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
+
+mod rest;
+
+pub use rest::Rest;
 
 /// Log2 of the guest's page size.
 pub(crate) const PAGE_BITS: u32 = 12;
@@ -31,12 +34,6 @@ const PAGE_MASK: u64 = (1 << PAGE_BITS) - 1;
 
 /// How often compiled code comes to other code for one sample of that, at most.
 const MOST_ARRIVALS: u32 = 63;
-
-/// So many blocks are not worth a process that compiles them.
-const MAX_REST: usize = 64;
-
-/// How many regions wait to be compiled at most when what is left is compiled: those that are hotter shall not come last.
-const MAX_WAITING: usize = 16;
 
 /// What names a translation: the guest address it is entered at, and the class of rounding mode it is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -367,87 +364,6 @@ impl Translations {
         if let Some(taken) = taken {
             self.take(taken, memory);
         }
-    }
-
-    /// The numbers of the pages that code was translated from.
-    pub(crate) fn page_numbers(&self) -> impl Iterator<Item = u64> {
-        self.pages.keys().copied()
-    }
-
-    /// Frees the memory of all code. Nothing runs with these translations any more; what ran is still known.
-    pub(crate) fn drop_code(&mut self) {
-        self.tier.clear();
-        if let Some(tier) = self.upper.as_mut().and_then(|upper| upper.tier()) {
-            tier.clear();
-        }
-    }
-
-    /// Whether much ran that is not compiled, beside what ran before something was.
-    pub(crate) fn has_rest(&self) -> bool {
-        let Some(upper) = &self.upper else { return false };
-        let covered = upper.covered();
-        let rest = self.codes.keys().filter(|key| !covered.contains(key) && !upper.is_refused(**key)).count();
-        rest > MAX_REST
-    }
-
-    /// Has everything compiled that ran and is not, functions with most samples first, and waits until it is. `wait` is asked
-    /// whether to go on; if it is told that there is nothing to do, it takes its time.
-    pub(crate) fn compile_rest(
-        &mut self,
-        memory: &dyn CodeMemory,
-        translator: &mut Translator,
-        wait: &dyn Fn(bool) -> bool,
-    ) {
-        let Some(mut upper) = self.upper.take() else { return };
-        upper.drop_pending();
-        self.jumps.settle();
-        let mut covered = upper.covered();
-        let mut blocks: Vec<Key> = self.codes.keys().copied().filter(|key| !covered.contains(key)).collect();
-        blocks.sort_unstable_by_key(|key| (key.rounding, key.pc));
-        let samples = upper.all_samples();
-        // Compiled code came to these, or calls may lead there, and there is no way in.
-        let is_sampled = |key: &Key| samples.binary_search_by_key(key, |(key, _)| *key).is_ok();
-        let is_inner = |key: &Key| covered.contains(key) && !upper.codes.contains_key(key);
-        let inner = self.codes.keys().copied().filter(is_inner);
-        let inner: Vec<Key> = inner.filter(|key| is_sampled(key) || self.jumps.is_called(key.pc)).collect();
-        let samples_of = |rounding, range: &Range<u64>| -> u64 {
-            let at = |pc| samples.partition_point(|(key, _)| (key.pc, key.rounding) < (pc, rounding));
-            let within = samples[at(range.start)..at(range.end)].iter().filter(|(key, _)| key.rounding == rounding);
-            within.map(|(_, count)| u64::from(*count)).sum()
-        };
-        let function_of = |key: &Key| (key.rounding, self.jumps.targets(key.pc).0.start);
-        let mut functions: Vec<(u64, &[Key])> = blocks
-            .chunk_by(|a, b| function_of(a) == function_of(b))
-            .map(|blocks| (samples_of(blocks[0].rounding, &self.jumps.targets(blocks[0].pc).0), blocks))
-            .collect();
-        functions.sort_by_key(|(samples, blocks)| (Reverse(*samples), blocks.len()));
-        let ready = |upper: &mut Upper, most: usize| {
-            loop {
-                while upper.finished().is_some() {}
-                let is_full = upper.pending() > most;
-                if !wait(is_full) {
-                    return false;
-                }
-                if !is_full {
-                    return true;
-                }
-            }
-        };
-        let has_run = |key: Key| self.codes.contains_key(&key);
-        let fits = |region: &Region| self.fit(region, memory);
-        upper.add_entries(&inner, memory, translator, &has_run, &self.jumps, &fits);
-        let finishes = functions.into_iter().all(|(_, blocks)| {
-            let goes_on = ready(&mut upper, MAX_WAITING);
-            if goes_on {
-                let jumps = &self.jumps;
-                upper.compile_function(blocks, &mut covered, memory, translator, &has_run, jumps, &fits);
-            }
-            goes_on
-        });
-        if finishes {
-            ready(&mut upper, 0);
-        }
-        self.upper = Some(upper);
     }
 
     /// The pages of a region that may be compiled, and the layout that they are seen in.

@@ -1,9 +1,9 @@
 //! Which translations an address space uses.
 
 use super::{NativeSpace, Profiler, Watch};
-use crate::keep::{Rest, SharedStore};
+use crate::keep::SharedStore;
 use crate::tiering::{MakeCompiler, Policy};
-use crate::translate::Translations;
+use crate::translate::{Rest, Translations};
 use friscy_seam::Tier;
 use std::cell::RefCell;
 use std::rc::Rc;
