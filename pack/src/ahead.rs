@@ -35,6 +35,9 @@ pub struct Compiled {
     pub coverage: Option<f64>,
     /// The share of them that is of no file of the image, or of blocks that are others there.
     pub stale: f64,
+    /// Where in the concatenation of all contents there is code that ran, and how many instructions of it, if there is a
+    /// profile.
+    pub ran: BTreeMap<u64, u64>,
     /// Bytes of the modules, before they are deflated.
     pub bytes: u64,
     /// Programs and libraries that were not compiled, with the reasons.
@@ -151,8 +154,10 @@ pub fn compile_all(
         read
     });
     read?;
-    let (coverage, stale) = selection.map_or((None, 0.0), |selected| (Some(selected.coverage), selected.stale));
-    let mut compiled = Compiled { coverage, stale, ..Compiled::default() };
+    let mut compiled = Compiled::default();
+    if let Some(Selected { coverage, stale, ran, .. }) = selection {
+        (compiled.coverage, compiled.stale, compiled.ran) = (Some(coverage), stale, ran);
+    }
     for outcome in outcomes.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten() {
         match outcome {
             Ok(Made { file, ahead, bytes, found }) => {
@@ -217,6 +222,8 @@ struct Selected {
     coverage: f64,
     /// As [`Compiled::stale`].
     stale: f64,
+    /// As [`Compiled::ran`].
+    ran: BTreeMap<u64, u64>,
 }
 
 /// Chooses code by a profile. What of that is not as in the image is dropped first.
@@ -225,12 +232,18 @@ fn select(lower: &dyn Lower, programs: &[&Placed], choice: &Choice) -> Result<Se
     let all = profile.instructions();
     let mut functions: BTreeMap<ModuleId, Vec<Range<u64>>> = BTreeMap::new();
     let mut places: Vec<(ModuleId, u64)> = Vec::new();
+    let mut ran = BTreeMap::new();
     for file in programs {
         let bytes = read_file(lower, file.id, &file.path, file.extent.len)?;
         // What cannot be read is no file of the profile's.
         let Ok(executable) = Executable::parse(&bytes) else { continue };
         if profile.modules.contains_key(&executable.id) {
             profile.drop_stale(&executable);
+            for (block, count) in profile.modules.get(&executable.id).into_iter().flat_map(|module| &module.blocks) {
+                if let Some(at) = executable.file_offset(block.offset) {
+                    ran.insert(file.extent.offset + at, count.instructions);
+                }
+            }
             places.push((executable.id, file.extent.offset));
             functions.insert(executable.id, executable.functions.into_iter().map(|function| function.range).collect());
         }
@@ -249,7 +262,7 @@ fn select(lower: &dyn Lower, programs: &[&Placed], choice: &Choice) -> Result<Se
     });
     let chosen = chosen.collect();
     let share = |instructions: u64| if all == 0 { 0.0 } else { instructions as f64 / all as f64 };
-    Ok(Selected { chosen, coverage: share(selection.covered), stale: share(all - selection.total) })
+    Ok(Selected { chosen, coverage: share(selection.covered), stale: share(all - selection.total), ran })
 }
 
 /// What a module's section says.

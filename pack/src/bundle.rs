@@ -5,6 +5,7 @@ use crate::layout::Layout;
 use crate::manifest::{Entry, FILES, FORMAT, FileRef, Index, MANIFEST, Manifest};
 use crate::{PackError, ahead, assets, first, store};
 use friscy_vfs::Lower;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
@@ -117,6 +118,20 @@ fn replace(new: &Path, out: &Path, aside: &Path) -> Result<(), PackError> {
     Ok(())
 }
 
+/// The chunks with code that ran, that with most instructions first, without the first ones. `ran` has places in the
+/// concatenation of all chunks and the instructions executed there.
+fn chunks_of(ran: &BTreeMap<u64, u64>, ends: &[u64], first: u32) -> Vec<u32> {
+    let mut heat: BTreeMap<u32, u64> = BTreeMap::new();
+    for (at, instructions) in ran {
+        let chunk = ends.partition_point(|end| end <= at) as u32;
+        let sum = heat.entry(chunk).or_default();
+        *sum = sum.saturating_add(*instructions);
+    }
+    let mut chunks: Vec<(u32, u64)> = heat.into_iter().filter(|(chunk, _)| *chunk >= first).collect();
+    chunks.sort_by_key(|(_, instructions)| std::cmp::Reverse(*instructions));
+    chunks.into_iter().map(|(chunk, _)| chunk).collect()
+}
+
 fn write_into(
     lower: &dyn Lower,
     options: &Options,
@@ -149,6 +164,7 @@ fn write_into(
     };
     let chunks = write_chunks(lower, &layout, &files_dir, progress)?;
     let files = compiled.files.clone();
+    let then = chunks_of(&compiled.ran, &layout.chunk_ends, layout.first_chunks);
     let index = Index { format: FORMAT, tree: layout.tree, chunk_ends: layout.chunk_ends, ahead: files };
     let index = store::put(&files_dir, &postcard::to_allocvec(&index)?)?;
     let manifest = Manifest {
@@ -159,6 +175,7 @@ fn write_into(
         cpu,
         index,
         first: (0..layout.first_chunks).collect(),
+        then,
         modules: compiled.modules.clone(),
         chunks,
         entry: options.entry.clone(),
@@ -229,4 +246,18 @@ fn write_chunks(
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_with_most_instructions_come_first() {
+        let ends = [100, 200, 300, 400];
+        let ran = BTreeMap::from([(0, 9), (99, u64::MAX), (100, 3), (150, 4), (200, 0), (399, 8), (310, u64::MAX)]);
+        assert_eq!(chunks_of(&ran, &ends, 1), [3, 1, 2]);
+        assert_eq!(chunks_of(&ran, &ends, 4), [0_u32; 0]);
+        assert_eq!(chunks_of(&BTreeMap::new(), &ends, 0), [0_u32; 0]);
+    }
 }

@@ -65,6 +65,10 @@ pub struct Manifest {
     pub chunks: Vec<FileRef>,
     /// Chunks that the first program needs: fetched before it starts.
     pub first: Vec<u32>,
+    /// Chunks with code that ran when the profile was recorded, that with most instructions first: fetched when the first
+    /// program has started.
+    #[serde(default)]
+    pub then: Vec<u32>,
     /// Modules that were compiled ahead of time, in the order of their numbers.
     pub modules: Vec<FileRef>,
     /// What is started.

@@ -92,6 +92,15 @@ impl Executable {
         })
     }
 
+    /// Where in the file the executable byte at `address` is.
+    #[must_use]
+    pub fn file_offset(&self, address: u64) -> Option<u64> {
+        self.segments.iter().find_map(|segment| {
+            let at = address.checked_sub(segment.start)?;
+            (at < segment.bytes.len() as u64).then(|| segment.file.start + at)
+        })
+    }
+
     /// The address of a byte of the file, if it is executable.
     #[must_use]
     pub fn address(&self, file_offset: u64) -> Option<u64> {

@@ -52,6 +52,38 @@ test('from opening to prompt', async (t) => {
   await tab.close();
 });
 
+test('what a profile names is fetched while the shell waits', async () => {
+  const asked = [];
+  let files = [];
+  const tab = await site.open({
+    prepare: async (page) => {
+      const context = page.context();
+      await context.route('**/manifest.json', async (route) => {
+        const response = await route.fetch();
+        const manifest = await response.json();
+        const later = manifest.chunks.map((_, number) => number).filter((number) => !manifest.first.includes(number));
+        const then = [manifest.first[0], ...later.slice(-4).reverse()];
+        files = then.slice(1).map((number) => `${manifest.chunks[number].sha256.slice(0, 32)}.z`);
+        await route.fulfill({ response, json: { ...manifest, then } });
+      });
+      // That the network fails for what nobody waits for is no matter.
+      await context.route('**/files/*.z', async (route) => {
+        const name = route.request().url().split('/').at(-1);
+        asked.push(name);
+        await (name === files[1] ? route.abort() : route.continue());
+      });
+    },
+  });
+  await tab.see(PROMPT);
+  for (let i = 0; i < 200 && !asked.includes(files.at(-1)); i += 1) await tab.page.waitForTimeout(50);
+  assert.deepEqual(asked.filter((name) => files.includes(name)).filter((name, i, all) => all.indexOf(name) === i), files);
+  assert.equal(asked.filter((name) => name === files[0]).length, 1);
+  assert.equal(asked.filter((name, i) => asked.indexOf(name) !== i && name !== files[1]).length, 0, 'nothing is fetched twice');
+  await tab.run('echo $((6 * 7))', /^42$/m);
+  assert.deepEqual(tab.problems, []);
+  await tab.close();
+});
+
 test('commands, a pipeline of four processes, a file written and read back', async () => {
   const tab = await site.open();
   await tab.see(PROMPT);

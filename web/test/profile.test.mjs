@@ -170,6 +170,8 @@ test('functions have the shares that they have, in all processes, and code ahead
   agree(profile, native, { overlap: 95, blocks: 0.95 });
 
   const ahead = pack('ahead', '--aot', '--profile', profile, path);
+  const { first, then } = JSON.parse(readFileSync(join(ahead, 'manifest.json'), 'utf8'));
+  assert.deepEqual(then, [], `the program itself is among the first ${first.length} chunks`);
   const quick = run(node, ahead);
   assert.equal(quick.stdout, without.stdout);
   assert.ok(quick.found_ahead > 0, 'code that the profile chose runs');

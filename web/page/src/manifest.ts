@@ -26,6 +26,8 @@ export interface Manifest {
   chunks: FileRef[];
   /** Chunks that the first programs need, fetched before they start. */
   first: number[];
+  /** Chunks that the profile says are needed later, the most important first: fetched when the first program has started. */
+  then?: number[];
   /** Modules that were compiled ahead of time, by their numbers. */
   modules: FileRef[];
   entry: {

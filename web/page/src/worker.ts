@@ -86,6 +86,10 @@ class Session {
   private outgoing: Uint8Array[] = [];
   private size: { cols: number; rows: number } | undefined;
   private readonly fetching = new Set<number>();
+  /** Those of them that the machine waits for. */
+  private readonly wanted = new Set<number>();
+  /** Chunks that came. */
+  private readonly fetched = new Set<number>();
   private shownFetching = 0;
   private failure: Failure | undefined;
   private readonly counts = { slices: 0, next: -1, timerMs: -1 };
@@ -131,6 +135,7 @@ class Session {
     // For tests, and for the curious at the console.
     Object.assign(globalThis, { friscyStats: () => ({ ...pool.stats(), fetching: [...this.fetching], ...this.counts }) });
     fetcher.keepWhen(() => this.counts.next === Next.Wait);
+    void this.prefetch(manifest);
     await this.loop(kernel);
   }
 
@@ -202,7 +207,13 @@ class Session {
     post({ type: 'output', bytes }, [bytes.buffer]);
   }
 
+  /** Fetches a chunk that the machine waits for. */
   private async fetchChunk(number: number): Promise<void> {
+    this.wanted.add(number);
+    await this.getChunk(number);
+  }
+
+  private async getChunk(number: number): Promise<void> {
     const { manifest, fetcher } = this;
     const file = manifest?.chunks[number];
     if (!file || !fetcher || this.fetching.has(number)) return;
@@ -210,16 +221,27 @@ class Session {
     try {
       const contents = await inflate(await fetcher.get(file));
       this.kernel?.chunk(number, contents);
+      this.fetched.add(number);
     } catch (error) {
-      this.failure = asFailure(error);
+      // What nobody waits for is fetched again when somebody does.
+      if (this.wanted.has(number)) this.failure = asFailure(error);
     }
     this.fetching.delete(number);
+    this.wanted.delete(number);
     this.bell.strike();
   }
 
+  /** Fetches what a profile says will be needed, one after the other, beside what the machine asks for. */
+  private async prefetch(manifest: Manifest): Promise<void> {
+    for (const number of manifest.first) this.fetched.add(number);
+    for (const number of manifest.then ?? []) {
+      if (!this.fetched.has(number)) await this.getChunk(number);
+    }
+  }
+
   private showFetching(): void {
-    if (this.fetching.size !== this.shownFetching) {
-      this.shownFetching = this.fetching.size;
+    if (this.wanted.size !== this.shownFetching) {
+      this.shownFetching = this.wanted.size;
       post({ type: 'fetching', chunks: this.shownFetching });
     }
   }
