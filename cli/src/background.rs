@@ -19,7 +19,8 @@ const MAX_SECONDS: i64 = 30;
 const INTERVAL: Duration = Duration::from_micros(500);
 
 /// Compiles what the run has left in a process of its own, and keeps it. Where there cannot be one, the next run does without.
-pub fn keep(code: &RefCell<CodeCache>, rest: &Rest) {
+/// `release` frees there what is not needed any more, the guest's memory above all.
+pub fn keep(code: &RefCell<CodeCache>, rest: &Rest, release: impl FnOnce()) {
     if !code.borrow().has_new() && rest.is_empty() {
         return;
     }
@@ -32,7 +33,7 @@ pub fn keep(code: &RefCell<CodeCache>, rest: &Rest) {
     // which it does by itself from now on, or copy files, and the allocator looks after itself.
     match unsafe { libc::fork() } {
         0 => {
-            alone(code, rest);
+            alone(code, rest, release);
             drop(lock);
             // SAFETY: ends the process without what the parent does at its end.
             unsafe { libc::_exit(0) }
@@ -42,7 +43,7 @@ pub fn keep(code: &RefCell<CodeCache>, rest: &Rest) {
 }
 
 /// What the process of its own does.
-fn alone(code: &RefCell<CodeCache>, rest: &Rest) {
+fn alone(code: &RefCell<CodeCache>, rest: &Rest, release: impl FnOnce()) {
     // What cannot be had is done without.
     let _ = rustix::process::setsid();
     let _ = rustix::process::nice(19);
@@ -51,6 +52,7 @@ fn alone(code: &RefCell<CodeCache>, rest: &Rest) {
         let _ = rustix::stdio::dup2_stdout(&null);
         let _ = rustix::stdio::dup2_stderr(&null);
     }
+    release();
     friscy_jit::without_threads();
     rest.compile(&|_| clock_gettime(ClockId::ProcessCPUTime).tv_sec < MAX_SECONDS);
     let _ = code.borrow().write();

@@ -97,11 +97,11 @@ pub fn run(options: &RunOptions) -> Result<ExitCode, Error> {
     if let (Some(output), Some(profiler)) = (profile_out, profiler) {
         output.write(&record::profile(&profiler.take(), &machine, &command).encode())?;
     }
-    if let Some((code, rest)) = code
-        && machine.kernel.retired >= WORTH_KEEPING
-    {
+    let retired = machine.kernel.retired;
+    let mut machine = Some(machine);
+    if let Some((code, rest)) = code.filter(|_| retired >= WORTH_KEEPING) {
         match options.code_cache {
-            KeepCode::On => background::keep(&code, &rest),
+            KeepCode::On => background::keep(&code, &rest, || drop(machine.take())),
             KeepCode::Wait => background::keep_now(&code, &rest, &events),
             KeepCode::Read | KeepCode::Off => {}
         }
