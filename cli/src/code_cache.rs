@@ -41,6 +41,7 @@ struct Head {
     /// Log2 of how many slots the table has.
     slot_bits: u8,
     /// Bytes of the whole file.
+    #[serde(with = "postcard::fixint::le")]
     len: u64,
 }
 
@@ -194,14 +195,8 @@ fn file_of(units: &[Unit]) -> std::io::Result<Vec<u8>> {
     };
     let rest = units.len() * Record::BYTES + slots.len() * SLOT_BYTES;
     let data: usize = units.iter().map(|unit| unit.bytes.len()).sum();
-    // The head says how long the file is, and how long it is itself depends on that.
-    let mut len = BEFORE_HEAD + rest + data;
-    len += head(len)?.len();
-    let mut head_bytes = head(len)?;
-    if BEFORE_HEAD + head_bytes.len() + rest + data != len {
-        len = BEFORE_HEAD + head_bytes.len() + rest + data;
-        head_bytes = head(len)?;
-    }
+    let len = BEFORE_HEAD + head(0)?.len() + rest + data;
+    let head_bytes = head(len)?;
     let mut bytes = Vec::with_capacity(len);
     bytes.extend(MAGIC);
     bytes.extend((head_bytes.len() as u32).to_le_bytes());

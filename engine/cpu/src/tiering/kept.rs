@@ -28,10 +28,11 @@ impl Upper {
         memory: &dyn CodeMemory,
         fits: impl Fn(&Region) -> Fit,
     ) -> Option<Taken> {
-        let kept = keep::find(self.store.as_ref()?, key, memory)?;
+        let store = self.store.as_ref().filter(|_| !self.codes.contains_key(&key))?;
+        let kept = keep::find(store, key, memory)?;
         let outline = kept.origin.outline()?;
         let of = Key { pc: outline.pc, rounding: outline.rounding };
-        if self.codes.contains_key(&key) || self.codes.contains_key(&of) || self.pending.contains(&of) {
+        if self.codes.contains_key(&of) || self.pending.contains(&of) {
             return None;
         }
         let (pages, layout) = fits(&outline)?;
@@ -78,6 +79,11 @@ impl Upper {
             self.samples.iter().map(|(key, count)| (*key, *count)).filter(|(_, count)| *count != NEVER).collect();
         samples.sort_unstable();
         samples
+    }
+
+    /// Whether a block is an entry of compiled code, or of what was taken back.
+    pub(crate) fn has_block(&self, key: Key) -> bool {
+        self.codes.contains_key(&key) || self.restored.contains(&key)
     }
 
     /// The blocks of what was compiled, or is being.
