@@ -16,14 +16,31 @@ fn run(arguments: &[&str]) -> Outcome {
 
 /// A program with a hot loop, at an address that is known.
 fn hot(dir: &Path) -> PathBuf {
-    let program = dir.join("hot");
+    compile("hot", dir)
+}
+
+fn compile(name: &str, dir: &Path) -> PathBuf {
+    let program = dir.join(name);
     let status = Command::new("riscv64-linux-gnu-gcc")
         .args(["-O2", "-static", "-no-pie", "-o"])
-        .args([&program, &workspace().join("tests/hot/hot.c")])
+        .args([&program, &workspace().join(format!("tests/hot/{name}.c"))])
+        .arg("-lm")
         .status()
         .expect("riscv64-linux-gnu-gcc");
     assert!(status.success());
     program
+}
+
+#[test]
+fn exception_flags_are_those_of_the_referee() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = compile("flags", dir.path());
+    let want = outcome(Command::new("qemu-riscv64-static").arg(&program), b"", Duration::from_secs(120));
+    assert_eq!(want.status, 0);
+    let got = run(&["--jit-threshold", "1", "--stats=json", program.to_str().expect("UTF-8")]);
+    assert_eq!(String::from_utf8_lossy(&got.stdout), String::from_utf8_lossy(&want.stdout));
+    let said: Value = serde_json::from_slice(&got.stderr).expect("one object");
+    assert!(said["compiled"]["guest_insts"].as_u64().is_some_and(|count| count > 100), "{said}");
 }
 
 fn stats(flags: &[&str], program: &Path) -> Value {

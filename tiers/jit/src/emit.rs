@@ -5,7 +5,7 @@ mod float;
 mod integer;
 mod memory;
 
-pub(crate) use float::{compute, set_flags};
+pub(crate) use float::serve;
 
 use crate::fault::Form;
 use crate::floats::{Held, single_of};
@@ -97,6 +97,12 @@ const UNREAD_SLOT: usize = 65;
 /// Where there a helper's result is.
 pub(crate) const RESULT_SLOT: usize = 66;
 
+/// Where there the helper finds what is asked for, and behind it the operands.
+pub(crate) const REQUEST_SLOT: usize = 67;
+
+/// Where there MXCSR is while compiled code waits for the helper, or has faulted.
+pub(crate) const MXCSR_SLOT: usize = 71;
+
 /// The signature of compiled code.
 pub(crate) fn signature() -> Signature {
     let mut signature = Signature::new(CallConv::Tail);
@@ -132,7 +138,6 @@ pub(crate) struct Emitter<'a, 'b> {
     b: FunctionBuilder<'b>,
     tail: ir::SigRef,
     helper: ir::SigRef,
-    read_mxcsr: ir::SigRef,
     has_fma: bool,
     blocks: Vec<ir::Block>,
     values: Vec<Option<ir::Value>>,
@@ -200,11 +205,8 @@ impl<'a, 'b> Emitter<'a, 'b> {
         has_fma: bool,
     ) -> Emitter<'a, 'b> {
         let tail = b.import_signature(signature());
-        // What it returns is in the state: no value of the region has to make way for a seldom call.
-        let mut helper = Signature::new(CallConv::PreserveAll);
-        helper.params = vec![AbiParam::new(types::I64); 6];
-        let helper = b.import_signature(helper);
-        let read_mxcsr = b.import_signature(Signature::new(CallConv::PreserveAll));
+        // What it is given and what it returns is in the state: no value of the region has to make way for a seldom call.
+        let helper = b.import_signature(Signature::new(CallConv::PreserveAll));
         Emitter {
             region,
             plan,
@@ -212,7 +214,6 @@ impl<'a, 'b> Emitter<'a, 'b> {
             b,
             tail,
             helper,
-            read_mxcsr,
             has_fma,
             blocks: Vec::new(),
             values: vec![None; region.values.len()],

@@ -3,7 +3,7 @@
 //! Compiled code is functions of Cranelift's `tail` convention: the number of the entry in `rdi` and fuel in `rsi`; they
 //! return fuel in `rcx`, and in `rax` the guest address at which to go on, which is even, or a word of [`Left`]. `r15` is the start of the guest's window. No register survives a call.
 
-use crate::emit::RESULT_SLOT;
+use crate::emit::{MXCSR_SLOT, RESULT_SLOT};
 use friscy_seam::access::STATE_BELOW;
 use friscy_seam::{Left, State};
 use std::arch::global_asm;
@@ -18,6 +18,9 @@ pub(crate) mod word {
     /// Compiled code makes no calls below this stack pointer.
     pub(crate) const STACK_LIMIT: usize = 2;
 }
+
+/// What Rust presumes of MXCSR.
+static CLEAR: u32 = friscy_fp::sse::CLEAR;
 
 /// How much of the stack compiled code may use, in bytes.
 pub(crate) const STACK_BYTES: u64 = 256 << 10;
@@ -76,7 +79,10 @@ global_asm!(
     "friscy_jit_fault_landing:",
     "lea rdi, [r15 - {below}]",
     "and rsp, -16",
+    "stmxcsr [r15 - {below} + {mxcsr}]",
+    "ldmxcsr [rip + {clear}]",
     "call {recover}",
+    "ldmxcsr [r15 - {below} + {mxcsr}]",
     "mov rsp, [r15 - {below} + {host_sp}]",
     "mov rcx, [r15 - {below} + {fuel}]",
     "mov eax, {fault}",
@@ -87,11 +93,11 @@ global_asm!(
     "friscy_jit_read_mxcsr:",
     "stmxcsr [r15 - {below} + {result}]",
     "ret",
-    // A call by which no register changes. Its result is a word of the state.
-    ".globl friscy_jit_preserving",
-    ".hidden friscy_jit_preserving",
-    ".type friscy_jit_preserving,@function",
-    "friscy_jit_preserving:",
+    // A call by which no register changes. What it is about, and its result, are words of the state.
+    ".globl friscy_jit_serve",
+    ".hidden friscy_jit_serve",
+    ".type friscy_jit_serve,@function",
+    "friscy_jit_serve:",
     ".cfi_startproc",
     "push rbp",
     ".cfi_adjust_cfa_offset 8",
@@ -112,8 +118,11 @@ global_asm!(
     ".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15",
     "movups [rsp + 16 * \\n], xmm\\n",
     ".endr",
-    "call r9",
-    "mov [r15 - {below} + {result}], rax",
+    "stmxcsr [r15 - {below} + {mxcsr}]",
+    "ldmxcsr [rip + {clear}]",
+    "lea rdi, [r15 - {below}]",
+    "call {serve}",
+    "ldmxcsr [r15 - {below} + {mxcsr}]",
     ".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15",
     "movups xmm\\n, [rsp + 16 * \\n]",
     ".endr",
@@ -133,6 +142,8 @@ global_asm!(
     ".cfi_endproc",
     ".popsection",
     result = const offset_of!(State, scratch) + 8 * RESULT_SLOT,
+    mxcsr = const offset_of!(State, scratch) + 8 * MXCSR_SLOT,
+    clear = sym CLEAR,
     below = const STATE_BELOW,
     host_sp = const offset_of!(State, host_sp),
     fuel = const offset_of!(State, fuel),
@@ -140,14 +151,15 @@ global_asm!(
     stack = const STACK_BYTES,
     fault = const Left::Fault.word(),
     recover = sym crate::fault::recover,
+    serve = sym crate::emit::serve,
 );
 
 unsafe extern "C" {
-    /// Runs compiled code at `code` until it returns.
-    pub(crate) fn friscy_jit_enter(code: *const u8, window: *mut u8, entry: u64, fuel: i64) -> u64;
-    /// Calls its sixth argument with the others; every register is as before, and what the function returned is in the
-    /// state's scratch words.
-    pub(crate) fn friscy_jit_preserving();
+    /// Runs compiled code at `code` until it returns. The state is found from `window`; it is named so that Rust knows that
+    /// it changes.
+    pub(crate) fn friscy_jit_enter(code: *const u8, window: *mut u8, entry: u64, fuel: i64, state: *mut State) -> u64;
+    /// Calls [`crate::emit::serve`]; every register is as before.
+    pub(crate) fn friscy_jit_serve();
     /// Puts MXCSR into the state's scratch words.
     pub(crate) fn friscy_jit_read_mxcsr();
     /// Where a host fault in compiled code goes on.

@@ -13,6 +13,7 @@
 mod compile;
 mod emit;
 mod fault;
+mod flags;
 mod floats;
 mod host;
 mod jump_cache;
@@ -242,9 +243,9 @@ impl Tier for Jit {
         // SAFETY: the caller's promise: the code is alive, the state lies below the window that it was made for, the
         // handler for faults is installed. While it runs, this tier is only read, by `fault::recover`.
         let result = unsafe {
-            friscy_fp::sse::clear_flags();
-            let result = host::friscy_jit_enter(start, window, entry, fuel);
-            (*st).fflags |= friscy_fp::sse::flags();
+            friscy_fp::sse::set_mxcsr(flags::begin(&mut *st));
+            let result = host::friscy_jit_enter(start, window, entry, fuel, st);
+            flags::end(&mut *st);
             result
         };
         let exit = self.exit(result, state);

@@ -1,6 +1,7 @@
 //! Memory for compiled code: one reservation for the whole process, seen twice, to write and to execute, of which tiers
 //! take chunks.
 
+use crate::flags;
 use crate::host::friscy_jit_fault_landing;
 use friscy_seam::access::written;
 use std::sync::{Mutex, OnceLock};
@@ -56,7 +57,8 @@ impl Memory {
                 return None;
             }
             let execute = execute as usize;
-            written::declare(execute, execute + TOTAL_BYTES, friscy_jit_fault_landing as *const () as usize);
+            let landing = friscy_jit_fault_landing as *const () as usize;
+            written::declare(execute, execute + TOTAL_BYTES, landing, flags::report);
             Some(Memory { write: write as usize, execute, chunks: Mutex::default() })
         }
     }

@@ -1,8 +1,7 @@
 //! What compiled code refers to outside of itself. Code is made before it is known where that is, and may be kept for another
 //! process, where it is elsewhere.
 
-use crate::emit::{compute, set_flags};
-use crate::host::{friscy_jit_preserving, friscy_jit_read_mxcsr};
+use crate::host::{friscy_jit_read_mxcsr, friscy_jit_serve};
 use serde::{Deserialize, Serialize};
 
 /// Something that has an address in this process.
@@ -19,27 +18,21 @@ pub(crate) enum Symbol {
 /// Those of this crate.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub(crate) enum Helper {
-    /// Calls another one; no register changes.
-    Preserving,
+    /// Does what the state says; no register changes.
+    Serve,
     /// Puts MXCSR into the state.
     ReadMxcsr,
     /// The accrued flags that MXCSR's low bits stand for.
     Flags,
-    /// Replaces the accrued flags.
-    SetFlags,
-    /// Computes a floating-point op.
-    Compute,
 }
 
 impl Helper {
     /// Where it is in this process.
     pub(crate) fn address(self) -> u64 {
         let address = match self {
-            Helper::Preserving => friscy_jit_preserving as *const (),
+            Helper::Serve => friscy_jit_serve as *const (),
             Helper::ReadMxcsr => friscy_jit_read_mxcsr as *const (),
             Helper::Flags => friscy_fp::sse::FLAGS.as_ptr().cast(),
-            Helper::SetFlags => set_flags as *const (),
-            Helper::Compute => compute as *const (),
         };
         address as u64
     }

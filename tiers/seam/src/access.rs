@@ -105,11 +105,17 @@ pub fn landing_for(pc: usize) -> Option<usize> {
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 pub mod written {
     use crate::State;
+    use std::sync::OnceLock;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     static START: AtomicUsize = AtomicUsize::new(0);
     static END: AtomicUsize = AtomicUsize::new(0);
     static LANDING: AtomicUsize = AtomicUsize::new(0);
+    static REPORT: OnceLock<Report> = OnceLock::new();
+
+    /// What a tier does when the host reports a floating-point exception of such code: it is given MXCSR, with the flags
+    /// of the exception, and returns that with which the instruction is executed again.
+    pub type Report = unsafe fn(*mut State, u32) -> u32;
 
     /// Places in the saved words.
     pub mod word {
@@ -140,7 +146,8 @@ pub mod written {
     }
 
     /// Says where all such code of this process is, once, before any of it runs.
-    pub fn declare(start: usize, end: usize, landing: usize) {
+    pub fn declare(start: usize, end: usize, landing: usize, report: Report) {
+        let _ = REPORT.set(report);
         LANDING.store(landing, Ordering::Relaxed);
         START.store(start, Ordering::Relaxed);
         END.store(end, Ordering::Release);
@@ -149,6 +156,19 @@ pub mod written {
     /// Whether `pc` is in such code. Called from a signal handler: it neither allocates nor locks.
     pub fn contains(pc: usize) -> bool {
         pc < END.load(Ordering::Acquire) && pc >= START.load(Ordering::Relaxed)
+    }
+
+    /// Tells the tier of a floating-point exception in such code; returns MXCSR with which it goes on. Called from a signal
+    /// handler.
+    ///
+    /// # Safety
+    /// As [`save`], of which `window` is the value of `r15`.
+    pub unsafe fn raised(window: u64, mxcsr: u32) -> u32 {
+        /// MXCSR's bits that mask all exceptions.
+        const MASKS: u32 = 0x1f80;
+        let state = (window as usize - super::STATE_BELOW) as *mut State;
+        // SAFETY: the caller's promise.
+        REPORT.get().map_or(mxcsr | MASKS, |report| unsafe { report(state, mxcsr) })
     }
 
     /// Saves what is known of a fault in such code and returns the landing. Called from a signal handler.

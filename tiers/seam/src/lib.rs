@@ -15,6 +15,9 @@ use bytes::Bytes;
 use friscy_lift_ir::{ExitKind, JumpKind, Region, RoundingClass};
 use std::ops::Range;
 
+/// In [`State::fflags`] inside translated code: the host may have gathered further flags since.
+pub const GATHERS: u32 = 1 << 31;
+
 /// Slots for values that live within one block only, see [`State::scratch`].
 pub const SCRATCH_SLOTS: usize = 192;
 
@@ -31,7 +34,7 @@ pub struct State {
     pub pc: u64,
     /// Fuel left, in guest instructions; a preemption point at which it is ≤ 0 exits.
     pub fuel: i64,
-    /// Accrued exception flags, bits 4:0.
+    /// Accrued exception flags, bits 4:0. Inside translated code bit 31, [`GATHERS`], may be set.
     pub fflags: u32,
     /// Dynamic rounding mode, 0 to 7.
     pub frm: u32,
@@ -49,6 +52,8 @@ pub struct State {
     pub tier: [u64; 4],
     /// The memory fault that ended the last run, valid after [`Exit::Fault`].
     pub fault: MemoryFault,
+    /// How many floating-point exceptions the host has reported to translated code ([`access::written::raised`]).
+    pub reports: u32,
 }
 
 /// A memory access that could not be made.
@@ -89,6 +94,7 @@ impl State {
             host_sp: 0,
             tier: [0; 4],
             fault: MemoryFault { addr: 0, write: false, beyond_object: false, misaligned: false },
+            reports: 0,
         }
     }
 }

@@ -19,14 +19,17 @@ const ERROR_WRITE: i64 = 2;
 /// Size of the signal stack of a thread that has none.
 const SIGNAL_STACK_BYTES: usize = 64 << 10;
 
-/// The actions that were installed before ours: for SIGSEGV, for SIGBUS.
-static PREVIOUS: OnceLock<[libc::sigaction; 2]> = OnceLock::new();
+/// The signals that are handled: two for memory, one for floating-point exceptions.
+const SIGNALS: [libc::c_int; 3] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE];
 
-/// Installs the handler for SIGSEGV and SIGBUS in this process, once, and makes sure that the calling thread has a
+/// The actions that were installed before ours, by the places in [`SIGNALS`].
+static PREVIOUS: OnceLock<[libc::sigaction; 3]> = OnceLock::new();
+
+/// Installs the handler for SIGSEGV, SIGBUS and SIGFPE in this process, once, and makes sure that the calling thread has a
 /// signal stack. Every thread that touches guest memory calls this first.
 pub fn install() {
     PREVIOUS.get_or_init(|| {
-        [libc::SIGSEGV, libc::SIGBUS].map(|signal| {
+        SIGNALS.map(|signal| {
             // SAFETY: an all-zero sigaction is a valid value; the handler has the signature that SA_SIGINFO asks for
             // and is async-signal-safe.
             unsafe {
@@ -61,11 +64,23 @@ fn provide_signal_stack() {
     }
 }
 
-/// The signal handler: makes a store again that a journal waited for, resumes at the landing of a known access, else does
+/// The signal handler: tells the tier of floating-point exceptions, makes a store again that a journal waited for, resumes at the landing of a known access, else does
 /// as if it were not there.
 extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the host calls this with a valid siginfo and ucontext.
-    let regs = unsafe { &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
+    let machine = unsafe { &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext };
+    let regs = &mut machine.gregs;
+    if signal == libc::SIGFPE {
+        if written::contains(regs[libc::REG_RIP as usize] as usize) {
+            // SAFETY: the context has the vector unit's state; the exception is of translated code.
+            unsafe {
+                let mxcsr = &mut (*machine.fpregs).mxcsr;
+                *mxcsr = written::raised(regs[libc::REG_R15 as usize] as u64, *mxcsr);
+            }
+            return;
+        }
+        return go_to_previous(signal, info, context);
+    }
     let write = regs[libc::REG_ERR as usize] & ERROR_WRITE != 0;
     let bus = signal == libc::SIGBUS;
     // SAFETY: SIGSEGV and SIGBUS carry an address.
@@ -84,10 +99,15 @@ extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: 
         regs[libc::REG_RIP as usize] = unsafe { land_from_written(signal, info, context) } as i64;
         return;
     }
+    go_to_previous(signal, info, context);
+}
+
+/// Does as if the handler were not there.
+fn go_to_previous(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // A fault of another thread while the handlers are being installed has no earlier action to go to yet: it returns
     // and faults again until it has.
     let Some(previous) = PREVIOUS.get() else { return };
-    let previous = &previous[usize::from(signal == libc::SIGBUS)];
+    let Some(previous) = SIGNALS.iter().position(|of| *of == signal).map(|at| &previous[at]) else { return };
     match previous.sa_sigaction {
         // SAFETY: re-installing the earlier action; the access faults again under it.
         libc::SIG_DFL | libc::SIG_IGN => unsafe {

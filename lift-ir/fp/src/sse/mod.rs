@@ -33,7 +33,7 @@ pub use arith::*;
 pub use convert::*;
 
 /// MXCSR with all exceptions masked and no flags, to nearest: how Rust presumes it, but for flags.
-const CLEAR: u32 = 0x1f80;
+pub const CLEAR: u32 = 0x1f80;
 
 /// RISC-V's flags for the low six bits of MXCSR (Intel SDM, volume 1, "MXCSR Control and Status Register"): IE, DE, ZE,
 /// OE, UE, PE from bit 0. DE says that an operand was subnormal, of which RISC-V has no flag.
@@ -53,6 +53,54 @@ pub static FLAGS: [u8; 64] = {
     }
     flags
 };
+
+/// Where MXCSR's masks of exceptions are, in the order of the flags.
+const MASKS_AT: u32 = 7;
+
+/// The flags of MXCSR: IE, DE, ZE, OE, UE, PE from bit 0.
+const STATUS: u32 = 0x3f;
+
+/// Tininess, of which the host reports exact results too if it is to report.
+const UE: u32 = 1 << 4;
+
+/// MXCSR without flags with which the host reports every exception whose RISC-V flag is not among `known`: so the flags are
+/// known without being read. Only code that is not Rust's may run with it.
+pub const fn reporting(known: u32) -> u32 {
+    let mut mxcsr = CLEAR;
+    let mut bit = 0;
+    while bit < 6 {
+        let flag = FLAGS[1 << bit] as u32;
+        if flag & !known != 0 {
+            mxcsr &= !(1 << (MASKS_AT + bit));
+        }
+        bit += 1;
+    }
+    mxcsr
+}
+
+/// What the host has reported in MXCSR: the RISC-V flags of the exception, and MXCSR with which the instruction is executed
+/// again without a report. The flags are none if it was a tiny result, of which only the instruction itself says
+/// whether it underflows: from then on flags have to be read.
+pub const fn reported(mxcsr: u32) -> (Option<u32>, u32) {
+    let raised = mxcsr & !(mxcsr >> MASKS_AT) & STATUS;
+    let masked = mxcsr | raised << MASKS_AT;
+    if raised & UE != 0 { (None, masked & !UE) } else { (Some(FLAGS[raised as usize] as u32), masked) }
+}
+
+/// MXCSR with which nothing is reported and flags gather, those so far among them.
+pub const fn gathering(mxcsr: u32) -> u32 {
+    mxcsr | CLEAR
+}
+
+/// Makes `mxcsr` the host's control and flags of floating point.
+///
+/// # Safety
+/// What Rust presumes of MXCSR holds again before anything is computed with floats: [`clear_flags`].
+#[inline(always)]
+pub unsafe fn set_mxcsr(mxcsr: u32) {
+    // SAFETY: reads the word; the rest is the caller's promise.
+    unsafe { asm!("ldmxcsr [{}]", in(reg) &mxcsr, options(nostack)) }
+}
 
 /// Clears the host's flags.
 #[inline(always)]

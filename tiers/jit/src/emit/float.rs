@@ -1,15 +1,16 @@
 //! Floating-point ops: in the host's vector registers, with flags gathering in MXCSR, where the result shows that the
 //! host did as RISC-V says; else by the exact implementation.
 
-use super::{Emitted, Emitter, RESULT_SLOT, UNREAD_SLOT, clif_type, state_offset};
+use super::{Emitted, Emitter, REQUEST_SLOT, RESULT_SLOT, UNREAD_SLOT, clif_type, state_offset};
 use crate::fault::{CANONICAL_NAN_32, CANONICAL_NAN_64};
+use crate::flags;
 use crate::floats::Held;
 use crate::symbol::{Helper, Symbol};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::immediates::Offset32;
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, MemFlagsData, types};
 use friscy_lift_ir::{Inst, InstId, Op, RoundingClass, Type, Value, eval};
-use friscy_seam::State;
+use friscy_seam::{GATHERS, State};
 use std::mem::offset_of;
 
 /// How many instructions are looked at for a second value to be made canonical.
@@ -18,30 +19,34 @@ const LOOK_AHEAD: usize = 24;
 /// Lanes of vectors are in the order of the host's memory.
 const LANES: MemFlagsData = MemFlagsData::new().with_endianness(ir::Endianness::Little);
 
+/// Static rounding modes but the first, to nearest with ties to even (unprivileged manual, "Floating-Point Control and
+/// Status Register"): towards zero, down, up, to nearest with ties away.
+const RTZ: u8 = 1;
+const RDN: u8 = 2;
+const RUP: u8 = 3;
+const RMM: u8 = 4;
+
 /// The invalid-operation flag.
 const NV: i64 = 16;
 
-/// Computes any floating-point op exactly. Called by compiled code.
+/// The request that the accrued flags be replaced; any other is a floating-point op and its rounding mode.
+const SET_FLAGS: i64 = -1;
+
+/// Does what compiled code asks for in the state: replaces the accrued flags, those in MXCSR included, or computes a
+/// floating-point op exactly.
 ///
 /// # Safety
 /// `state` is that which compiled code runs with.
-pub(crate) unsafe extern "C" fn compute(state: *mut State, op: u64, a: u64, b: u64, c: u64) -> u64 {
+pub(crate) unsafe extern "C" fn serve(state: *mut State) {
     // SAFETY: compiled code, the only other user of the state, waits.
     let state = unsafe { &mut *state };
-    let (op, rm) = (Op::ALL[op as usize & 0xff], (op >> 8) as i64);
-    eval::evaluate_float(op, rm, [a, b, c], state.frm, &mut state.fflags)
-}
-
-/// Replaces the accrued flags, those in MXCSR included.
-///
-/// # Safety
-/// As [`compute`].
-pub(crate) unsafe extern "C" fn set_flags(state: *mut State, flags: u64, _: u64, _: u64, _: u64) -> u64 {
-    // SAFETY: as above.
-    let state = unsafe { &mut *state };
-    friscy_fp::sse::clear_flags();
-    state.fflags = flags as u32;
-    0
+    let [request, a, b, c] = [0, 1, 2, 3].map(|n| state.scratch[REQUEST_SLOT + n]);
+    if request as i64 == SET_FLAGS {
+        return flags::set(state, a as u32);
+    }
+    let (op, rm, mut raised) = (Op::ALL[request as usize & 0xff], (request >> 8) as i64, 0);
+    state.scratch[RESULT_SLOT] = eval::evaluate_float(op, rm, [a, b, c], state.frm, &mut raised);
+    flags::add(state, raised);
 }
 
 impl Emitter<'_, '_> {
@@ -70,13 +75,16 @@ impl Emitter<'_, '_> {
                 self.store_state(low, state_offset(offset_of!(State, frm)));
             }
             op => {
-                let nearest = inst.imm == 0 || inst.imm == 7 && self.region.rounding == RoundingClass::Rne;
+                let is_exact = matches!(op, Op::CvtF64S32 | Op::CvtF64U32 | Op::CvtF64F32);
+                let rne = inst.imm == 0 || inst.imm == 7 && self.region.rounding == RoundingClass::Rne;
+                let nearest = is_exact || rne;
                 let done = match op {
                     Op::Unbox | Op::BitsF64 | Op::BitsF32 => self.bits(inst),
                     _ => {
                         self.sign(inst)
                             || self.compare(id, inst)
                             || self.integer_of(inst)
+                            || self.exact_double(inst)
                             || self.least(inst)
                             || (nearest && self.arith(inst))
                     }
@@ -96,38 +104,51 @@ impl Emitter<'_, '_> {
         Ok(())
     }
 
-    /// The accrued flags: those in the state, and those that MXCSR has gathered since.
+    /// The accrued flags: those in the state, and where MXCSR gathers them those that it has since.
     fn flags(&mut self) -> ir::Value {
+        let known = self.load_state(types::I32, state_offset(offset_of!(State, fflags)));
+        let whole = self.b.ins().uextend(types::I64, known);
+        let gathers = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, known, 0);
+        let (out, on) = (self.cold_block(), self.block_like());
+        self.b.append_block_param(on, types::I64);
+        self.b.ins().brif(gathers, out, &[], on, &[BlockArg::Value(whole)]);
+        let saved = self.aside(out);
+        let all = self.gathered(whole);
+        self.b.ins().jump(on, &[BlockArg::Value(all)]);
+        self.back(on, saved);
+        self.b.block_params(on)[0]
+    }
+
+    /// `known` flags and those that MXCSR has gathered.
+    fn gathered(&mut self, known: ir::Value) -> ir::Value {
         let read = self.symbol(Symbol::Helper(Helper::ReadMxcsr));
-        self.b.ins().call_indirect(self.read_mxcsr, read, &[]);
+        self.b.ins().call_indirect(self.helper, read, &[]);
         let mxcsr = self.load_state(types::I64, state_offset(offset_of!(State, scratch) + 8 * RESULT_SLOT));
         let mask = self.constant(friscy_fp::sse::FLAGS.len() as i64 - 1);
         let index = self.b.ins().band(mxcsr, mask);
         let table = self.symbol(Symbol::Helper(Helper::Flags));
         let entry = self.b.ins().iadd(table, index);
         let gathered = self.b.ins().uload8(types::I64, MemFlagsData::trusted(), entry, Offset32::new(0));
-        let flags = self.load_state(types::I32, state_offset(offset_of!(State, fflags)));
-        let flags = self.b.ins().uextend(types::I64, flags);
-        self.b.ins().bor(flags, gathered)
+        let mask = self.constant(!i64::from(GATHERS));
+        let known = self.b.ins().band(known, mask);
+        self.b.ins().bor(known, gathered)
     }
 
     /// Makes the low bits of `value` the accrued flags.
     fn set_flags(&mut self, value: ir::Value) {
         let mask = self.constant(31);
         let low = self.b.ins().band(value, mask);
-        let zero = self.constant(0);
-        self.call_helper(Helper::SetFlags, low, [zero; 3]);
+        let request = self.constant(SET_FLAGS);
+        self.ask([request, low]);
     }
 
-    /// Calls one of the functions above.
-    fn call_helper(&mut self, helper: Helper, op: ir::Value, args: [ir::Value; 3]) -> ir::Value {
-        let below = self.constant(friscy_seam::access::STATE_BELOW as i64);
-        let window = self.window();
-        let state = self.b.ins().isub(window, below);
-        let helper = self.symbol(Symbol::Helper(helper));
-        let preserving = self.symbol(Symbol::Helper(Helper::Preserving));
-        let args = [state, op, args[0], args[1], args[2], helper];
-        self.b.ins().call_indirect(self.helper, preserving, &args);
+    /// Has [`serve`] do something; returns the result.
+    fn ask(&mut self, request: impl IntoIterator<Item = ir::Value>) -> ir::Value {
+        for (n, value) in request.into_iter().enumerate() {
+            self.store_state(value, state_offset(offset_of!(State, scratch) + 8 * (REQUEST_SLOT + n)));
+        }
+        let serve = self.symbol(Symbol::Helper(Helper::Serve));
+        self.b.ins().call_indirect(self.helper, serve, &[]);
         self.load_state(types::I64, state_offset(offset_of!(State, scratch) + 8 * RESULT_SLOT))
     }
 
@@ -171,14 +192,12 @@ impl Emitter<'_, '_> {
 
     /// The op by the exact implementation.
     fn exact(&mut self, inst: &Inst) -> ir::Value {
-        let zero = self.constant(0);
-        let mut args = [zero; 3];
-        for (arg, &v) in args.iter_mut().zip(&inst.args).filter(|(_, v)| **v != Value::NONE) {
+        let mut request = vec![self.constant(inst.op as i64 | inst.imm << 8)];
+        for &v in inst.args.iter().filter(|v| **v != Value::NONE) {
             let value = self.operand(v);
-            *arg = self.as_bits(value);
+            request.push(if self.b.func.dfg.value_type(value) == types::F64 { value } else { self.as_bits(value) });
         }
-        let op = self.constant(inst.op as i64 | inst.imm << 8);
-        let bits = self.call_helper(Helper::Compute, op, args);
+        let bits = self.ask(request);
         match inst.op.info().result {
             Some(Type::F32) => {
                 let low = self.b.ins().ireduce(types::I32, bits);
@@ -325,31 +344,115 @@ impl Emitter<'_, '_> {
         true
     }
 
-    /// Conversions to integers towards zero, where the number is well within range.
+    /// Conversions to integers where the number is well within range. Truncation raises the flag for all roundings: it is
+    /// inexact when the others are.
     fn integer_of(&mut self, inst: &Inst) -> bool {
-        let (wide, single) = match inst.op {
-            Op::CvtS32F32 => (false, true),
-            Op::CvtS64F32 => (true, true),
-            Op::CvtS32F64 => (false, false),
-            Op::CvtS64F64 => (true, false),
+        let wide = matches!(inst.op, Op::CvtS64F32 | Op::CvtU64F32 | Op::CvtS64F64 | Op::CvtU64F64);
+        let unsigned = matches!(inst.op, Op::CvtU32F32 | Op::CvtU64F32 | Op::CvtU32F64 | Op::CvtU64F64);
+        let bound: f64 = match inst.op {
+            Op::CvtS32F32 | Op::CvtS32F64 => f64::from(i32::MAX),
+            Op::CvtU32F32 | Op::CvtU32F64 => f64::from(u32::MAX),
+            _ if wide => 9.2e18,
             _ => return false,
         };
-        if inst.imm != 1 {
+        let Some(rounding) = self.static_rounding(inst).filter(|_| !unsigned || inst.imm == i64::from(RTZ)) else {
             return false;
-        }
+        };
         let value = self.operand(inst.args[0]);
-        let bound: f64 = if wide { 9.2e18 } else { 2147483647.0 };
-        let bound = if single { self.b.ins().f32const(bound as f32 * 0.99) } else { self.b.ins().f64const(bound) };
-        let magnitude = self.b.ins().fabs(value);
-        let fits = self.b.ins().fcmp(FloatCC::LessThan, magnitude, bound);
+        let ty = self.b.func.dfg.value_type(value);
+        // Singles next to the bound would be rounded to it.
+        let bound = self.float_constant(ty, if ty == types::F32 { bound * 0.99 } else { bound });
         let (near, far, done) = (self.b.create_block(), self.cold_block(), self.b.create_block());
         self.b.append_block_param(done, types::I64);
+        if unsigned {
+            let zero = self.float_constant(ty, 0.0);
+            let below = self.b.create_block();
+            let fits = self.b.ins().fcmp(FloatCC::GreaterThanOrEqual, value, zero);
+            self.b.ins().brif(fits, below, &[], far, &[]);
+            self.b.switch_to_block(below);
+        }
+        let magnitude = if unsigned { value } else { self.b.ins().fabs(value) };
+        let fits = self.b.ins().fcmp(FloatCC::LessThan, magnitude, bound);
         self.b.ins().brif(fits, near, &[], far, &[]);
         let saved = self.aside(far);
         let exact = self.exact(inst);
         self.b.ins().jump(done, &[BlockArg::Value(exact)]);
         self.b.switch_to_block(near);
-        let quick = self.b.ins().fcvt_to_sint_sat(types::I64, value);
+        let truncated = self.b.ins().fcvt_to_sint_sat(types::I64, value);
+        let mut quick = self.rounded(value, truncated, rounding);
+        if unsigned && !wide {
+            let low = self.b.ins().ireduce(types::I32, quick);
+            quick = self.b.ins().sextend(types::I64, low);
+        }
+        self.b.ins().jump(done, &[BlockArg::Value(quick)]);
+        self.back(done, saved);
+        let result = self.b.block_params(done)[0];
+        self.define(inst.result, result);
+        true
+    }
+
+    /// The rounding mode of an instruction, if it is known and not to nearest with ties to even.
+    fn static_rounding(&self, inst: &Inst) -> Option<u8> {
+        u8::try_from(inst.imm).ok().filter(|rm| (RTZ..=RMM).contains(rm))
+    }
+
+    /// What `value` is as an integer in a rounding mode, from what it is `truncated`. All of this is exact.
+    fn rounded(&mut self, value: ir::Value, truncated: ir::Value, rounding: u8) -> ir::Value {
+        if rounding == RTZ {
+            return truncated;
+        }
+        let ty = self.b.func.dfg.value_type(value);
+        let number = self.b.ins().fcvt_from_sint(ty, truncated);
+        let rest = self.b.ins().fsub(value, number);
+        let bound = |at: f64, b: &mut Self| b.float_constant(ty, at);
+        let up = match rounding {
+            RDN => None,
+            RUP => Some((FloatCC::GreaterThan, 0.0)),
+            _ => Some((FloatCC::GreaterThanOrEqual, 0.5)),
+        };
+        let down = match rounding {
+            RDN => Some((FloatCC::LessThan, 0.0)),
+            RUP => None,
+            _ => Some((FloatCC::LessThanOrEqual, -0.5)),
+        };
+        let mut result = truncated;
+        if let Some((code, at)) = up {
+            let at = bound(at, self);
+            let one = self.b.ins().fcmp(code, rest, at);
+            let one = self.b.ins().uextend(types::I64, one);
+            result = self.b.ins().iadd(result, one);
+        }
+        if let Some((code, at)) = down {
+            let at = bound(at, self);
+            let one = self.b.ins().fcmp(code, rest, at);
+            let one = self.b.ins().uextend(types::I64, one);
+            result = self.b.ins().isub(result, one);
+        }
+        result
+    }
+
+    fn float_constant(&mut self, ty: ir::Type, value: f64) -> ir::Value {
+        if ty == types::F32 { self.b.ins().f32const(value as f32) } else { self.b.ins().f64const(value) }
+    }
+
+    /// Doubles of 64-bit integers in other rounding modes than to nearest, where they are exact.
+    fn exact_double(&mut self, inst: &Inst) -> bool {
+        if inst.op != Op::CvtF64S64 || self.static_rounding(inst).is_none() {
+            return false;
+        }
+        let number = self.get(inst.args[0]);
+        // Below 2^53 in magnitude.
+        let half = self.constant(1 << 53);
+        let above = self.b.ins().iadd(number, half);
+        let fits = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, above, 1 << 54);
+        let (near, far, done) = (self.b.create_block(), self.cold_block(), self.b.create_block());
+        self.b.append_block_param(done, types::F64);
+        self.b.ins().brif(fits, near, &[], far, &[]);
+        let saved = self.aside(far);
+        let exact = self.exact(inst);
+        self.b.ins().jump(done, &[BlockArg::Value(exact)]);
+        self.b.switch_to_block(near);
+        let quick = self.b.ins().fcvt_from_sint(types::F64, number);
         self.b.ins().jump(done, &[BlockArg::Value(quick)]);
         self.back(done, saved);
         let result = self.b.block_params(done)[0];
