@@ -24,7 +24,7 @@ use friscy_lift_ir::registers::{REGISTERS, Registers, set_register};
 use friscy_lift_ir::{Block, Inst, InstId, Op, Region, Type, Value, cfg};
 use friscy_seam::State;
 use friscy_seam::access::STATE_BELOW;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::{BTreeSet, HashMap};
 use std::mem::offset_of;
 
@@ -151,6 +151,8 @@ pub(crate) struct Emitter<'a, 'b> {
     made_aside: Vec<Value>,
     /// Canonical forms of raw values, in this block.
     settled: HashMap<Value, ir::Value>,
+    /// Raw values that have become canonical, for all code to come.
+    settled_for_good: FxHashSet<Value>,
     /// Zero-extended low halves, in this block.
     low_halves: HashMap<Value, ir::Value>,
     registers: Registers,
@@ -159,8 +161,12 @@ pub(crate) struct Emitter<'a, 'b> {
     counted: Counted,
     /// The same of blocks with one edge that leads to them.
     fuel_at_start: Vec<Option<Fuel>>,
-    /// The window's start, once this block has asked for it.
+    /// The window's start, once this block has asked for it, or from before the loop.
     window: Option<ir::Value>,
+    /// That from before the loop which this block is in.
+    loop_window: Option<ir::Value>,
+    /// That at the ends of blocks before loops.
+    windows: FxHashMap<Block, ir::Value>,
     /// Whether this block is seldom reached.
     is_aside: bool,
     block: Block,
@@ -220,6 +226,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
             narrow: vec![None; region.values.len()],
             conditions: HashMap::new(),
             settled: HashMap::new(),
+            settled_for_good: FxHashSet::default(),
             put_off: FxHashMap::default(),
             made_aside: Vec::new(),
             low_halves: HashMap::new(),
@@ -228,6 +235,8 @@ impl<'a, 'b> Emitter<'a, 'b> {
             counted: Counted::default(),
             fuel_at_start: vec![None; region.blocks.len()],
             window: None,
+            loop_window: None,
+            windows: FxHashMap::default(),
             is_aside: false,
             block: Block(0),
             at: 0,
@@ -285,7 +294,8 @@ impl<'a, 'b> Emitter<'a, 'b> {
             let value = self.b.append_block_param(clif, ty);
             self.define(param, value);
         }
-        self.window = None;
+        self.loop_window = self.plan.window_from[block.index()].and_then(|before| self.windows.get(&before).copied());
+        self.window = self.loop_window;
         self.forget_made();
         self.low_halves.clear();
         self.settled.clear();
@@ -307,6 +317,10 @@ impl<'a, 'b> Emitter<'a, 'b> {
             if result != Value::NONE && self.plan.last_use[result.index()] == ELSEWHERE {
                 self.force(result);
             }
+        }
+        if self.plan.window_from.contains(&Some(block)) {
+            let window = self.window();
+            self.windows.insert(block, window);
         }
         self.terminator(block)
     }
@@ -446,7 +460,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
     /// As [`Self::get`], as what the value is held as.
     fn get_held(&mut self, v: Value) -> ir::Value {
         let value = self.raw(v);
-        if !self.plan.floats.is_raw(v) {
+        if !self.plan.floats.is_raw(v) || self.settled_for_good.contains(&v) {
             return value;
         }
         match self.settled.get(&v) {
@@ -641,7 +655,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
     /// Goes to a block beside the way on; returns what [`Self::back`] wants.
     fn aside(&mut self, block: ir::Block) -> (Option<ir::Value>, bool) {
         self.b.switch_to_block(block);
-        (self.window.take(), std::mem::replace(&mut self.is_aside, true))
+        (std::mem::replace(&mut self.window, self.loop_window), std::mem::replace(&mut self.is_aside, true))
     }
 
     /// Goes on in a block that is only reached by way of the one before the aside.

@@ -4,7 +4,7 @@ use crate::floats::Floats;
 use crate::live::Live;
 use friscy_lift_ir::op::Effects;
 use friscy_lift_ir::registers::{self, Registers};
-use friscy_lift_ir::{Block, InstId, Op, Region, Value, cfg};
+use friscy_lift_ir::{Block, InstId, Op, Region, Type, Value, cfg};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// What is known of a region before code is made.
@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) home: Vec<u32>,
     /// What blocks' ends have use for.
     pub(crate) live: Live,
+    /// For blocks in a loop the block before it from which they have the window's start.
+    pub(crate) window_from: Vec<Option<Block>>,
     /// How floating-point values are held.
     pub(crate) floats: Floats,
     /// Comparisons whose flags are taken back at once, with the flags from before.
@@ -51,8 +53,70 @@ impl Plan {
         let joins = joins.map(|(at, (data, edges))| at == 0 || data.entry || edges != 1).collect();
         let live = Live::new(region, &order, &at_start, &home);
         let (quiet, takes_back) = quiet_comparisons(region, &order);
-        Plan { order, at_start, joins, last_use, home, live, floats, quiet, takes_back }
+        let window_from = before_loops(region, &order, &home);
+        Plan { window_from, order, at_start, joins, last_use, home, live, floats, quiet, takes_back }
     }
+}
+
+/// For each block of a loop that is entered at its head alone, the block that dominates the outermost such loop from before
+/// it.
+fn before_loops(region: &Region, order: &[Block], home: &[u32]) -> Vec<Option<Block>> {
+    let mut before = vec![None; region.blocks.len()];
+    let edges = cfg::edges_within(region, order);
+    if !edges.iter().any(|edge| edge.is_back) {
+        return before;
+    }
+    let mut sources: Vec<Vec<Block>> = vec![Vec::new(); region.blocks.len()];
+    let mut latches = sources.clone();
+    for edge in &edges {
+        sources[edge.to.index()].push(edge.from);
+        if edge.is_back {
+            latches[edge.to.index()].push(edge.from);
+        }
+    }
+    let (dominators, _) = cfg::dominators(region);
+    // Outer loops come first.
+    for &head in order.iter().filter(|head| !latches[head.index()].is_empty()) {
+        let Some(dominator) = dominators[head.index()].filter(|_| before[head.index()].is_none()) else { continue };
+        let mut body = vec![head];
+        let mut is_inside = vec![false; region.blocks.len()];
+        is_inside[head.index()] = true;
+        let mut left = latches[head.index()].clone();
+        while let Some(block) = left.pop() {
+            if !std::mem::replace(&mut is_inside[block.index()], true) {
+                body.push(block);
+                left.extend(&sources[block.index()]);
+            }
+        }
+        let from_head =
+            |block: &Block| std::iter::successors(Some(*block), |at| dominators[at.index()]).any(|at| at == head);
+        if body.iter().all(from_head) && carried(region, head, &body, &is_inside, home) <= MAX_CARRIED {
+            body.iter().for_each(|block| before[block.index()] = Some(dominator));
+        }
+    }
+    before
+}
+
+/// The most integers that a loop may have from before, or carry, for the window's start to take one more register in it.
+const MAX_CARRIED: usize = 10;
+
+/// How many integers a loop has from before, or from one round to the next.
+fn carried(region: &Region, head: Block, body: &[Block], is_inside: &[bool], home: &[u32]) -> usize {
+    let is_integer = |v: Value| region.values[v.index()].ty == Type::I64 && region.as_const(v).is_none();
+    let mut from_before = FxHashSet::default();
+    let mut note = |v: Value| {
+        let made = home[v.index()];
+        if is_integer(v) && made != u32::MAX && !is_inside[made as usize] {
+            from_before.insert(v);
+        }
+    };
+    for data in body.iter().map(|block| &region.blocks[block.index()]) {
+        for inst in data.insts.iter().map(|id| &region.insts[id.index()]) {
+            inst.args.iter().filter(|v| **v != Value::NONE).for_each(|v| note(*v));
+        }
+        cfg::for_each_term_value_ref(&data.term, &mut note);
+    }
+    from_before.len() + region.blocks[head.index()].params.iter().filter(|v| is_integer(**v)).count()
 }
 
 /// Finds `isless` and its like as compilers write them for RISC-V: flags are read, numbers compared, and the flags set to

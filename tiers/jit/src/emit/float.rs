@@ -545,7 +545,7 @@ impl Emitter<'_, '_> {
     /// will be asked for. Not for code that is left out on some ways.
     pub(super) fn settle(&mut self, v: Value) -> ir::Value {
         let is_plain = self.region.values[v.index()].ty != Type::I64 && self.plan.floats.held(v) == Held::Plain;
-        if !self.plan.floats.is_raw(v) || !is_plain {
+        if !self.plan.floats.is_raw(v) || !is_plain || self.settled_for_good.contains(&v) {
             return self.get(v);
         }
         if let Some(&settled) = self.settled.get(&v) {
@@ -555,13 +555,24 @@ impl Emitter<'_, '_> {
         let settled = match self.asked_next(v, value) {
             Some((other, second)) => {
                 let [settled, second] = self.canonical_pair([value, second]);
-                self.settled.insert(other, second);
+                self.note_settled(other, second);
                 settled
             }
             None => self.canonical(value),
         };
-        self.settled.insert(v, settled);
+        self.note_settled(v, settled);
         settled
+    }
+
+    /// Remembers the canonical form of a value: in the block that makes it in its place, so that the other takes no register
+    /// any more.
+    fn note_settled(&mut self, v: Value, settled: ir::Value) {
+        if self.plan.home[v.index()] == self.block.0 {
+            self.define(v, settled);
+            self.settled_for_good.insert(v);
+        } else {
+            self.settled.insert(v, settled);
+        }
     }
 
     /// A raw value that is there already, of the type of `value`, and that a store further on needs canonical.
@@ -580,7 +591,8 @@ impl Emitter<'_, '_> {
                 _ => stored,
             };
             let there = self.values[of.index()]?;
-            let fits = of != v && self.plan.floats.is_raw(of) && !self.settled.contains_key(&of);
+            let is_settled = self.settled.contains_key(&of) || self.settled_for_good.contains(&of);
+            let fits = of != v && self.plan.floats.is_raw(of) && !is_settled;
             (fits && self.b.func.dfg.value_type(there) == ty).then_some((of, there))
         })
     }
