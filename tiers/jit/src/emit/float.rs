@@ -75,9 +75,7 @@ impl Emitter<'_, '_> {
                 self.store_state(low, state_offset(offset_of!(State, frm)));
             }
             op => {
-                let is_exact = matches!(op, Op::CvtF64S32 | Op::CvtF64U32 | Op::CvtF64F32);
-                let rne = inst.imm == 0 || inst.imm == 7 && self.region.rounding == RoundingClass::Rne;
-                let nearest = is_exact || rne;
+                let nearest = inst.imm == 0 || inst.imm == 7 && self.region.rounding == RoundingClass::Rne;
                 let done = match op {
                     Op::Unbox | Op::BitsF64 | Op::BitsF32 => self.bits(inst),
                     _ => {

@@ -2,8 +2,12 @@
 
 use super::float::Range;
 use super::{Emitted, Emitter, type_of};
-use friscy_lift_ir::{Inst, Op, RoundingClass, Type};
+use friscy_lift_ir::{Inst, Op, RoundingClass, Type, Value};
 use wasm_encoder::{Ieee32, Ieee64, ValType};
+
+/// The last of the static rounding modes: to nearest with ties away from zero (unprivileged manual, "Floating-Point Control
+/// and Status Register").
+const RMM: i64 = 4;
 
 /// Whether an op is a conversion that may be inexact.
 pub(super) fn converts_integer(op: Op) -> bool {
@@ -50,7 +54,7 @@ impl Emitter<'_> {
     pub(super) fn rounded(&mut self, inst: &Inst) -> Emitted<bool> {
         let Some((wide, signed, ty)) = integer_form(inst.op) else { return Ok(false) };
         let rm = if inst.imm == 7 && self.region.rounding == RoundingClass::Rne { 0 } else { inst.imm };
-        if !(0..=3).contains(&rm) {
+        if !(0..=RMM).contains(&rm) {
             return Ok(false);
         }
         let result = self.place(inst.result);
@@ -60,13 +64,17 @@ impl Emitter<'_> {
         match (rm, double) {
             (0, true) => self.s().f64_nearest(),
             (0, false) => self.s().f32_nearest(),
-            (1, true) => self.s().f64_trunc(),
-            (1, false) => self.s().f32_trunc(),
+            (1 | RMM, true) => self.s().f64_trunc(),
+            (1 | RMM, false) => self.s().f32_trunc(),
             (2, true) => self.s().f64_floor(),
             (2, false) => self.s().f32_floor(),
             (_, true) => self.s().f64_ceil(),
             (_, false) => self.s().f32_ceil(),
         };
+        if rm == RMM {
+            self.s().local_tee(rounded);
+            self.away_from_zero(inst.args[0], rounded, double)?;
+        }
         self.s().local_tee(rounded);
         match (wide, signed, double) {
             (true, true, true) => self.s().i64_trunc_sat_f64_s(),
@@ -114,8 +122,27 @@ impl Emitter<'_> {
         Ok(true)
     }
 
-    /// Conversions of integers that may not fit, to nearest: those that do, or the inexact flag is set.
-    pub(super) fn converted(&mut self, inst: &Inst) -> Emitted<bool> {
+    /// Adds to what was truncated one away from zero if half or more is left.
+    fn away_from_zero(&mut self, v: Value, truncated: u32, double: bool) -> Emitted<()> {
+        self.get(v)?;
+        self.s().local_get(truncated);
+        if double {
+            self.s().f64_sub().f64_abs().f64_const(Ieee64::from(0.5)).f64_ge().f64_convert_i32_u();
+        } else {
+            self.s().f32_sub().f32_abs().f32_const(Ieee32::from(0.5)).f32_ge().f32_convert_i32_u();
+        }
+        self.get(v)?;
+        if double {
+            self.s().f64_copysign().f64_add();
+        } else {
+            self.s().f32_copysign().f32_add();
+        }
+        Ok(())
+    }
+
+    /// Conversions of integers that may not fit: those that do, in any rounding mode, or to `nearest` while the inexact flag is
+    /// set.
+    pub(super) fn converted(&mut self, inst: &Inst, nearest: bool) -> Emitted<bool> {
         let Some((wide, signed, ty)) = number_form(inst.op) else { return Ok(false) };
         let result = self.place(inst.result);
         let double = ty == Type::F64;
@@ -145,8 +172,10 @@ impl Emitter<'_> {
         } else {
             self.s().i64_const(exact).i64_gt_u();
         }
-        self.is_inexact()?;
-        self.s().i32_eqz().i32_and();
+        if nearest {
+            self.is_inexact()?;
+            self.s().i32_eqz().i32_and();
+        }
         self.exactly_if(inst)?;
         Ok(true)
     }

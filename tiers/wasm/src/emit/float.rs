@@ -262,7 +262,8 @@ impl Emitter<'_> {
                 let done = self.compare(inst)?
                     || self.least(inst)?
                     || self.rounded(inst)?
-                    || nearest && (self.arithmetic(inst)? || self.converted(inst)?);
+                    || nearest && self.arithmetic(inst)?
+                    || self.converted(inst, nearest)?;
                 if !done {
                     self.exactly(inst)?;
                 }
