@@ -20,7 +20,7 @@
 //! [`clear_flags`] and [`flags`] the code of a caller must not compute with floats otherwise than here, and here every
 //! operation that can set a flag is an `asm` block that is neither pure nor said to keep flags. What is written in Rust
 //! is exact, or a comparison whose only flag, NV for a signalling NaN, is right for the operation it stands in. MXCSR's
-//! control bits always are what Rust presumes: all exceptions masked, to nearest, subnormals as they are.
+//! control bits are what Rust presumes while its code runs: all exceptions masked, to nearest, subnormals as they are.
 
 mod arith;
 mod convert;
