@@ -52,13 +52,21 @@ static void conversions(double x)
     ALL_MODES(float, x, "fcvt.lu.s");
 }
 
-#define TO_DOUBLE(of, rm)                                                                                       \
+#define NUMBER(type, of, insn, rm)                                                                              \
     do {                                                                                                        \
         unsigned long raised;                                                                                   \
-        double result;                                                                                          \
-        __asm__ volatile("fsflags x0; fcvt.d.l %0, %2, " rm "; frflags %1" : "=f"(result), "=r"(raised) : "r"(of)); \
-        mix(result);                                                                                            \
+        type result;                                                                                            \
+        __asm__ volatile("fsflags x0; " insn " %0, %2, " rm "; frflags %1" : "=f"(result), "=r"(raised) : "r"(of)); \
+        mix((uint64_t)(int64_t)(result * 0.5));                                                                 \
         mix(raised);                                                                                            \
+    } while (0)
+#define NUMBERS_OF(type, of, insn)     \
+    do {                               \
+        NUMBER(type, of, insn, "rne"); \
+        NUMBER(type, of, insn, "rtz"); \
+        NUMBER(type, of, insn, "rdn"); \
+        NUMBER(type, of, insn, "rup"); \
+        NUMBER(type, of, insn, "rmm"); \
     } while (0)
 
 int main(void)
@@ -92,16 +100,15 @@ int main(void)
         }
     }
     printf("tiny %016llx\n", (unsigned long long)hash);
-    for (int round = 0; round < 4000; round++)
+    for (int round = 0; round < 3000; round++)
         for (int i = 0; i < NUMBERS; i++) {
             conversions(numbers[i]);
             mix(isless(numbers[i], numbers[round % NUMBERS]));
             long whole = (long)(i * 0x123456789abcdefL) >> (round % 60);
-            TO_DOUBLE(whole, "rne");
-            TO_DOUBLE(whole, "rtz");
-            TO_DOUBLE(whole, "rdn");
-            TO_DOUBLE(whole, "rup");
-            TO_DOUBLE(whole, "rmm");
+            NUMBERS_OF(double, whole, "fcvt.d.l");
+            NUMBERS_OF(double, whole, "fcvt.d.lu");
+            NUMBERS_OF(float, whole, "fcvt.s.l");
+            NUMBERS_OF(float, whole, "fcvt.s.lu");
         }
     printf("converted %016llx\n", (unsigned long long)hash);
     return 0;

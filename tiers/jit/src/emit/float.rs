@@ -82,7 +82,7 @@ impl Emitter<'_, '_> {
                         self.sign(inst)
                             || self.compare(id, inst)
                             || self.integer_of(inst)
-                            || self.exact_double(inst)
+                            || self.number_of(inst, nearest)
                             || self.least(inst)
                             || (nearest && self.arith(inst))
                     }
@@ -433,24 +433,33 @@ impl Emitter<'_, '_> {
         if ty == types::F32 { self.b.ins().f32const(value as f32) } else { self.b.ins().f64const(value) }
     }
 
-    /// Doubles of 64-bit integers in other rounding modes than to nearest, where they are exact.
-    fn exact_double(&mut self, inst: &Inst) -> bool {
-        if inst.op != Op::CvtF64S64 || self.static_rounding(inst).is_none() {
-            return false;
-        }
+    /// Numbers of 64-bit integers where the host's instruction for signed ones to nearest has them: of unsigned ones below 2^63,
+    /// and doubles in other rounding modes where they are exact.
+    fn number_of(&mut self, inst: &Inst, nearest: bool) -> bool {
+        let ty = match (inst.op, nearest) {
+            (Op::CvtF64U64, true) | (Op::CvtF64S64 | Op::CvtF64U64, false) => types::F64,
+            (Op::CvtF32U64, true) => types::F32,
+            _ => return false,
+        };
         let number = self.get(inst.args[0]);
-        // Below 2^53 in magnitude.
-        let half = self.constant(1 << 53);
-        let above = self.b.ins().iadd(number, half);
-        let fits = self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, above, 1 << 54);
+        let fits = if nearest {
+            self.b.ins().icmp_imm_s(IntCC::SignedGreaterThanOrEqual, number, 0)
+        } else if inst.op == Op::CvtF64U64 {
+            self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, number, 1 << 53)
+        } else {
+            // Below 2^53 in magnitude.
+            let half = self.constant(1 << 53);
+            let above = self.b.ins().iadd(number, half);
+            self.b.ins().icmp_imm_u(IntCC::UnsignedLessThan, above, 1 << 54)
+        };
         let (near, far, done) = (self.b.create_block(), self.cold_block(), self.b.create_block());
-        self.b.append_block_param(done, types::F64);
+        self.b.append_block_param(done, ty);
         self.b.ins().brif(fits, near, &[], far, &[]);
         let saved = self.aside(far);
         let exact = self.exact(inst);
         self.b.ins().jump(done, &[BlockArg::Value(exact)]);
         self.b.switch_to_block(near);
-        let quick = self.b.ins().fcvt_from_sint(types::F64, number);
+        let quick = self.b.ins().fcvt_from_sint(ty, number);
         self.b.ins().jump(done, &[BlockArg::Value(quick)]);
         self.back(done, saved);
         let result = self.b.block_params(done)[0];
