@@ -31,25 +31,25 @@ enum { NUMBERS = sizeof numbers / sizeof *numbers };
         mix(result);                                                                    \
         mix(raised);                                                                    \
     } while (0)
-#define ALL_MODES(type, of, insn)     \
-    do {                              \
-        CONVERT(type, of, insn, "rne"); \
-        CONVERT(type, of, insn, "rtz"); \
-        CONVERT(type, of, insn, "rdn"); \
-        CONVERT(type, of, insn, "rup"); \
-        CONVERT(type, of, insn, "rmm"); \
+#define ALL_MODES(what, type, of, insn) \
+    do {                                \
+        what(type, of, insn, "rne");    \
+        what(type, of, insn, "rtz");    \
+        what(type, of, insn, "rdn");    \
+        what(type, of, insn, "rup");    \
+        what(type, of, insn, "rmm");    \
     } while (0)
 
 static void conversions(double x)
 {
-    ALL_MODES(double, x, "fcvt.w.d");
-    ALL_MODES(double, x, "fcvt.wu.d");
-    ALL_MODES(double, x, "fcvt.l.d");
-    ALL_MODES(double, x, "fcvt.lu.d");
-    ALL_MODES(float, x, "fcvt.w.s");
-    ALL_MODES(float, x, "fcvt.wu.s");
-    ALL_MODES(float, x, "fcvt.l.s");
-    ALL_MODES(float, x, "fcvt.lu.s");
+    ALL_MODES(CONVERT, double, x, "fcvt.w.d");
+    ALL_MODES(CONVERT, double, x, "fcvt.wu.d");
+    ALL_MODES(CONVERT, double, x, "fcvt.l.d");
+    ALL_MODES(CONVERT, double, x, "fcvt.lu.d");
+    ALL_MODES(CONVERT, float, x, "fcvt.w.s");
+    ALL_MODES(CONVERT, float, x, "fcvt.wu.s");
+    ALL_MODES(CONVERT, float, x, "fcvt.l.s");
+    ALL_MODES(CONVERT, float, x, "fcvt.lu.s");
 }
 
 #define NUMBER(type, of, insn, rm)                                                                              \
@@ -60,18 +60,10 @@ static void conversions(double x)
         mix((uint64_t)(int64_t)(result * 0.5));                                                                 \
         mix(raised);                                                                                            \
     } while (0)
-#define NUMBERS_OF(type, of, insn)     \
-    do {                               \
-        NUMBER(type, of, insn, "rne"); \
-        NUMBER(type, of, insn, "rtz"); \
-        NUMBER(type, of, insn, "rdn"); \
-        NUMBER(type, of, insn, "rup"); \
-        NUMBER(type, of, insn, "rmm"); \
-    } while (0)
 
-int main(void)
+static void read_and_cleared(void)
 {
-    for (int round = 0; round < 200; round++) {
+    for (int round = 0; round < 4000; round++) {
         /* Read often, set once. */
         set_flags(0);
         volatile double one = 1, three = 3, sum = 0;
@@ -89,8 +81,11 @@ int main(void)
             mix(flags());
         }
     }
-    printf("read and cleared %016llx\n", (unsigned long long)hash);
-    for (int round = 0; round < 200; round++) {
+}
+
+static void tiny_results(void)
+{
+    for (int round = 0; round < 30000; round++) {
         set_flags(0);
         volatile double tiny = 4.4501477170144028e-308;
         for (int i = 0; i < 100; i++) {
@@ -99,17 +94,31 @@ int main(void)
             mix(tiny > 0);
         }
     }
-    printf("tiny %016llx\n", (unsigned long long)hash);
-    for (int round = 0; round < 3000; round++)
+}
+
+static void converted(void)
+{
+    for (int round = 0; round < 8000; round++)
         for (int i = 0; i < NUMBERS; i++) {
             conversions(numbers[i]);
             mix(isless(numbers[i], numbers[round % NUMBERS]));
             long whole = (long)(i * 0x123456789abcdefL) >> (round % 60);
-            NUMBERS_OF(double, whole, "fcvt.d.l");
-            NUMBERS_OF(double, whole, "fcvt.d.lu");
-            NUMBERS_OF(float, whole, "fcvt.s.l");
-            NUMBERS_OF(float, whole, "fcvt.s.lu");
+            ALL_MODES(NUMBER, double, whole, "fcvt.d.l");
+            ALL_MODES(NUMBER, double, whole, "fcvt.d.lu");
+            ALL_MODES(NUMBER, float, whole, "fcvt.s.l");
+            ALL_MODES(NUMBER, float, whole, "fcvt.s.lu");
         }
-    printf("converted %016llx\n", (unsigned long long)hash);
+}
+
+/* What is read differs once flags were cleared often: so each part is a run of its own. */
+int main(int argc, char **argv)
+{
+    switch (argc > 1 ? argv[1][0] : 0) {
+    case 'r': read_and_cleared(); break;
+    case 't': tiny_results(); break;
+    case 'c': converted(); break;
+    default: return 2;
+    }
+    printf("%s %016llx\n", argv[1], (unsigned long long)hash);
     return 0;
 }

@@ -318,7 +318,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
                 self.force(result);
             }
         }
-        if self.plan.window_from.contains(&Some(block)) {
+        if self.plan.keeps_window.contains(&block) {
             let window = self.window();
             self.windows.insert(block, window);
         }

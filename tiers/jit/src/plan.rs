@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     pub(crate) live: Live,
     /// For blocks in a loop the block before it from which they have the window's start.
     pub(crate) window_from: Vec<Option<Block>>,
+    /// Those blocks before loops.
+    pub(crate) keeps_window: FxHashSet<Block>,
     /// How floating-point values are held.
     pub(crate) floats: Floats,
     /// Comparisons whose flags are taken back at once, with the flags from before.
@@ -54,7 +56,8 @@ impl Plan {
         let live = Live::new(region, &order, &at_start, &home);
         let (quiet, takes_back) = quiet_comparisons(region, &order);
         let window_from = before_loops(region, &order, &home);
-        Plan { window_from, order, at_start, joins, last_use, home, live, floats, quiet, takes_back }
+        let keeps_window = window_from.iter().copied().flatten().collect();
+        Plan { window_from, keeps_window, order, at_start, joins, last_use, home, live, floats, quiet, takes_back }
     }
 }
 

@@ -158,17 +158,15 @@ pub mod written {
         pc < END.load(Ordering::Acquire) && pc >= START.load(Ordering::Relaxed)
     }
 
-    /// Tells the tier of a floating-point exception in such code; returns MXCSR with which it goes on. Called from a signal
-    /// handler.
+    /// Tells the tier of a floating-point exception at `pc`, if that is in such code; returns MXCSR with which it goes on.
+    /// Called from a signal handler.
     ///
     /// # Safety
-    /// As [`save`], of which `window` is the value of `r15`.
-    pub unsafe fn raised(window: u64, mxcsr: u32) -> u32 {
-        /// MXCSR's bits that mask all exceptions.
-        const MASKS: u32 = 0x1f80;
-        let state = (window as usize - super::STATE_BELOW) as *mut State;
-        // SAFETY: the caller's promise.
-        REPORT.get().map_or(mxcsr | MASKS, |report| unsafe { report(state, mxcsr) })
+    /// `r15` is the register's value at the exception.
+    pub unsafe fn raised(pc: usize, r15: u64, mxcsr: u32) -> Option<u32> {
+        let report = REPORT.get().filter(|_| contains(pc))?;
+        // SAFETY: such code keeps the start of the window there, and is the only user of its state while it runs.
+        Some(unsafe { report((r15 as usize - super::STATE_BELOW) as *mut State, mxcsr) })
     }
 
     /// Saves what is known of a fault in such code and returns the landing. Called from a signal handler.

@@ -64,22 +64,23 @@ fn provide_signal_stack() {
     }
 }
 
-/// The signal handler: tells the tier of floating-point exceptions, makes a store again that a journal waited for, resumes at the landing of a known access, else does
-/// as if it were not there.
+/// The signal handler: tells the tier of floating-point exceptions, makes a store again that a journal waited for, resumes
+/// at the landing of a known access, else does as if it were not there.
 extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the host calls this with a valid siginfo and ucontext.
     let machine = unsafe { &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext };
     let regs = &mut machine.gregs;
     if signal == libc::SIGFPE {
-        if written::contains(regs[libc::REG_RIP as usize] as usize) {
-            // SAFETY: the context has the vector unit's state; the exception is of translated code.
-            unsafe {
-                let mxcsr = &mut (*machine.fpregs).mxcsr;
-                *mxcsr = written::raised(regs[libc::REG_R15 as usize] as u64, *mxcsr);
-            }
-            return;
+        let (pc, r15) = (regs[libc::REG_RIP as usize] as usize, regs[libc::REG_R15 as usize] as u64);
+        // SAFETY: the context has the vector unit's state.
+        let mxcsr = unsafe { &mut (*machine.fpregs).mxcsr };
+        // SAFETY: the registers are those at the exception.
+        let next = unsafe { written::raised(pc, r15, *mxcsr) };
+        match next {
+            Some(next) => *mxcsr = next,
+            None => go_to_previous(signal, info, context),
         }
-        return go_to_previous(signal, info, context);
+        return;
     }
     let write = regs[libc::REG_ERR as usize] & ERROR_WRITE != 0;
     let bus = signal == libc::SIGBUS;

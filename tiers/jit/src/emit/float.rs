@@ -402,7 +402,6 @@ impl Emitter<'_, '_> {
         let ty = self.b.func.dfg.value_type(value);
         let number = self.b.ins().fcvt_from_sint(ty, truncated);
         let rest = self.b.ins().fsub(value, number);
-        let bound = |at: f64, b: &mut Self| b.float_constant(ty, at);
         let up = match rounding {
             RDN => None,
             RUP => Some((FloatCC::GreaterThan, 0.0)),
@@ -415,13 +414,13 @@ impl Emitter<'_, '_> {
         };
         let mut result = truncated;
         if let Some((code, at)) = up {
-            let at = bound(at, self);
+            let at = self.float_constant(ty, at);
             let one = self.b.ins().fcmp(code, rest, at);
             let one = self.b.ins().uextend(types::I64, one);
             result = self.b.ins().iadd(result, one);
         }
         if let Some((code, at)) = down {
-            let at = bound(at, self);
+            let at = self.float_constant(ty, at);
             let one = self.b.ins().fcmp(code, rest, at);
             let one = self.b.ins().uextend(types::I64, one);
             result = self.b.ins().isub(result, one);
