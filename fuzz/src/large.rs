@@ -93,10 +93,12 @@ impl OnTier {
     fn run_state(&mut self) -> Exit {
         // The place to link, or none for the jump cache.
         let mut link = None;
-        let mut limits = &LARGE;
+        // As long as there is more fuel, an instruction by itself has no loop to be made for: there is no tier below.
+        let mut single_until = i64::MAX;
         loop {
+            let limits = if self.state.fuel >= single_until { &ONE } else { &LARGE };
             let known = self.codes.len();
-            let code = match self.code(std::mem::replace(&mut limits, &LARGE)) {
+            let code = match self.code(limits) {
                 Ok(code) => code,
                 Err(exit) => return exit,
             };
@@ -110,8 +112,8 @@ impl OnTier {
             // guest changes is forgotten at `fence.i`; the handler for host faults is installed.
             match unsafe { self.tier.enter(code, &mut self.state) } {
                 TierExit::Goto { site, .. } => link = Some(site),
-                // There is no tier below: an instruction by itself has no loop to be made for.
-                TierExit::Below => limits = &ONE,
+                TierExit::Below => single_until = self.state.fuel,
+                TierExit::Rerun { instructions } => single_until = self.state.fuel.saturating_sub_unsigned(instructions),
                 TierExit::Kind(ExitKind::ModeChange) => {}
                 TierExit::Kind(ExitKind::FenceI) => self.forget(),
                 TierExit::Kind(kind) => return self.exit(kind),

@@ -9,12 +9,14 @@ pub mod eval;
 pub mod held;
 pub mod ir;
 pub mod lift;
+pub mod loops;
 pub mod op;
 pub mod passes;
 pub mod registers;
 pub mod sem;
 pub mod text;
 pub mod verify;
+pub mod width;
 
 pub use ir::*;
 pub use lift::{CodeSource, FetchFault, Lifter, Limits};

@@ -77,13 +77,13 @@ pub unsafe fn run_shared(
 ) -> Option<Stop> {
     let mut link = None;
     let mut compiled_link = None;
-    // Whether compiled code has to be passed over once.
-    let mut below = false;
+    // For how many instructions compiled code has to be passed over.
+    let mut below = 0;
     loop {
         let key = Key { pc: state.pc, rounding: RoundingClass::of(state.frm) };
         let passes = std::mem::take(&mut below);
         let compiled = match translations.compiled_code(key, memory) {
-            Ok(compiled) => compiled.filter(|_| !passes),
+            Ok(compiled) => compiled.filter(|_| passes == 0),
             Err(why) => return untranslatable(why, memory),
         };
         let exit = if let Some(code) = compiled {
@@ -109,7 +109,11 @@ pub unsafe fn run_shared(
                     continue;
                 }
                 TierExit::Below => {
-                    below = true;
+                    below = 1;
+                    continue;
+                }
+                TierExit::Rerun { instructions } => {
+                    below = i64::try_from(instructions).unwrap_or(i64::MAX).saturating_add(1);
                     continue;
                 }
                 exit => exit,
@@ -121,7 +125,7 @@ pub unsafe fn run_shared(
                 Err(Untranslatable::Restored) => continue,
                 Err(why) => return untranslatable(why, memory),
             };
-            if let Some((site, kind)) = link.take().filter(|_| clears == translations.clears()) {
+            if let Some((site, kind)) = link.take().filter(|_| passes == 0 && clears == translations.clears()) {
                 translations.link(site, kind, key, code);
             }
             // Compiled code came here: if it does so often, that is to be compiled as well.
@@ -137,6 +141,7 @@ pub unsafe fn run_shared(
             // SAFETY: as above.
             let exit = unsafe { translations.tier().enter(code, state) };
             translations.ran(Level::First, fuel - state.fuel, (exit == TierExit::Fuel).then_some(state.pc));
+            below = (passes - (fuel - state.fuel)).max(0);
             state.fuel += held;
             match exit {
                 TierExit::Goto { site, kind } => {
@@ -153,7 +158,8 @@ pub unsafe fn run_shared(
             }
         };
         let stop = match exit {
-            TierExit::Kind(ExitKind::ModeChange) | TierExit::Goto { .. } | TierExit::Below => continue,
+            TierExit::Kind(ExitKind::ModeChange) | TierExit::Goto { .. } => continue,
+            TierExit::Below | TierExit::Rerun { .. } => continue,
             TierExit::Kind(ExitKind::FenceI) => Stop::FenceI,
             TierExit::Kind(kind) => Stop::Exit(leave(kind, state.pc, memory)),
             TierExit::Fuel => Stop::Exit(Exit::Fuel),

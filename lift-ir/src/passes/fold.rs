@@ -3,6 +3,7 @@
 use crate::ir::{Region, Value};
 use crate::op::{Cond, Op};
 use crate::sem;
+use crate::width::width;
 
 /// What is known about an instruction's result.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,26 +57,6 @@ fn is_sext32(region: &Region, v: Value) -> bool {
         | Op::CvtS32F64
         | Op::CvtU32F64 => true,
         op => op.is_word() || is_boolean_op(op),
-    }
-}
-
-/// Whether `v` equals its low 32 bits zero-extended.
-fn is_zext32(region: &Region, v: Value) -> bool {
-    let Some(inst) = region.def(v) else { return false };
-    match inst.op {
-        Op::Iconst => inst.imm == inst.imm as u32 as i64,
-        Op::Zext32
-        | Op::Zext16
-        | Op::Load8U
-        | Op::Load16U
-        | Op::Load32U
-        | Op::Clz
-        | Op::Ctz
-        | Op::Popcnt
-        | Op::Clz32
-        | Op::Ctz32
-        | Op::Popcnt32 => true,
-        op => is_boolean_op(op),
     }
 }
 
@@ -148,8 +129,8 @@ fn unary(region: &Region, op: Op, a: Value) -> Folded {
     }
     match (op, def.op) {
         (Op::Unbox, Op::Box) | (Op::BitsI64, Op::BitsF64) | (Op::BitsF64, Op::BitsI64) => Folded::Same(def.args[0]),
-        (Op::Sext32, _) if is_sext32(region, a) => Folded::Same(a),
-        (Op::Zext32, _) if is_zext32(region, a) => Folded::Same(a),
+        (Op::Sext32, _) if is_sext32(region, a) || width(region, a) < 32 => Folded::Same(a),
+        (Op::Zext32, _) if width(region, a) <= 32 => Folded::Same(a),
         (Op::Sext16, Op::Sext16 | Op::Sext8 | Op::Load16S | Op::Load8S | Op::Load8U)
         | (Op::Zext16, Op::Zext16 | Op::Load16U | Op::Load8U)
         | (Op::Sext8, Op::Sext8 | Op::Load8S) => Folded::Same(a),
@@ -247,6 +228,8 @@ fn with_constant(region: &Region, op: Op, a: Value, y: i64, b: Value) -> Folded 
         Op::And => match y {
             0 => Folded::Const(0),
             -1 => Folded::Same(a),
+            // All bits that may be set are kept.
+            _ if y as u64 & (y as u64).wrapping_add(1) == 0 && width(region, a) <= y.trailing_ones() => Folded::Same(a),
             0xffff_ffff => to(Op::Zext32),
             0xffff => to(Op::Zext16),
             _ => Folded::Keep,
@@ -276,7 +259,7 @@ fn with_constant(region: &Region, op: Op, a: Value, y: i64, b: Value) -> Folded 
 }
 
 fn extend32(region: &Region, a: Value) -> Folded {
-    if is_sext32(region, a) { Folded::Same(a) } else { Folded::Rewrite(Op::Sext32, [a, NONE, NONE]) }
+    if is_sext32(region, a) || width(region, a) < 32 { Folded::Same(a) } else { Folded::Rewrite(Op::Sext32, [a, NONE, NONE]) }
 }
 
 /// A branch on a comparison's result becomes a branch on the comparison.

@@ -243,7 +243,7 @@ impl Finder<'_> {
             }
             let base = match access.base {
                 Ok(register) => Base::Register(register),
-                Err((_, _, Source::Nowhere)) => Base::Stored,
+                Err((_, _, Source::Stored)) => Base::Stored,
                 Err((v, form, source)) => {
                     match find(source).map(|place| (form, place)).or_else(|| self.find(v, at, COMPUTED_DEPTH)) {
                         Some((form, place)) => Base::Place(form, place),
@@ -266,6 +266,7 @@ impl Finder<'_> {
                 disp: access.disp,
                 fuel,
                 dirty: (first, dirty.len() as u32),
+                restart: access.restart,
             });
         }
         rows.sort_by_key(|row| row.at);
@@ -304,7 +305,7 @@ impl Finder<'_> {
 fn find(ranges: &ValueLabelsRanges, source: Source, at: u32) -> Option<Place> {
     let label = match source {
         Source::Const(value) => return Some(Place::Const(value)),
-        Source::Nowhere => return None,
+        Source::Stored | Source::Nowhere => return None,
         Source::Label(label) => ValueLabel::from_u32(label),
     };
     let range = ranges.get(&label)?.iter().find(|range| range.start <= at && at < range.end)?;

@@ -38,6 +38,8 @@ pub(crate) enum Source {
     Label(u32),
     /// Known.
     Const(u64),
+    /// In the state: a base of an address.
+    Stored,
     /// In no place that is known.
     Nowhere,
 }
@@ -54,6 +56,8 @@ pub(crate) struct Access {
     pub(crate) fuel: Vec<(Source, i64)>,
     /// Register, and what has its value.
     pub(crate) dirty: Vec<(u8, Value, Form, Source)>,
+    /// Where the loop begins that a fault restarts.
+    pub(crate) restart: Option<u64>,
 }
 
 /// The CLIF values of a region's values, whole and as low halves.
@@ -102,6 +106,9 @@ pub(crate) const REQUEST_SLOT: usize = 67;
 
 /// Where there MXCSR is while compiled code waits for the helper, or has faulted.
 pub(crate) const MXCSR_SLOT: usize = 71;
+
+/// Where there fuel is from before the loop that a fault restarts.
+pub(crate) const RESTART_FUEL_SLOT: usize = 72;
 
 /// The signature of compiled code.
 pub(crate) fn signature() -> Signature {
@@ -331,6 +338,7 @@ impl<'a, 'b> Emitter<'a, 'b> {
         let data = &self.region.blocks[block.index()];
         let within = cfg::edges(&data.term).filter_map(cfg::target_block);
         let kept = within.map(|to| self.plan.at_start[to.index()].dirty).fold(0, |all, dirty| all | dirty);
+        let kept = kept | self.plan.restarts.kept(block);
         let mut last = [u32::MAX; REGISTERS];
         for (at, id) in data.insts.iter().enumerate() {
             if let Some(r) = set_register(&self.region.insts[id.index()]).filter(|r| kept >> r & 1 == 0) {
@@ -411,16 +419,24 @@ impl<'a, 'b> Emitter<'a, 'b> {
         self.label(value);
     }
 
-    /// Makes `value` the low half of the region's value `v`, which is that sign-extended.
-    fn define_narrow(&mut self, v: Value, value: ir::Value) {
+    /// Makes `value` the low half of the region's value `v`, which is that sign-extended. If it is not negative, then it is
+    /// that zero-extended as well, which most ops do by themselves.
+    fn define_narrow(&mut self, v: Value, value: ir::Value, is_positive: bool) {
         self.narrow[v.index()] = Some(value);
         self.label(value);
-        let whole = self.b.ins().sextend(types::I64, value);
+        let whole = if is_positive {
+            self.b.ins().uextend(types::I64, value)
+        } else {
+            self.b.ins().sextend(types::I64, value)
+        };
         self.define(v, whole);
     }
 
     /// The low half of `v`.
     fn low(&mut self, v: Value) -> ir::Value {
+        if let Some(low) = self.low_alone(v) {
+            return low;
+        }
         self.force(v);
         if let Some(value) = self.narrow[v.index()] {
             return value;
@@ -430,6 +446,28 @@ impl<'a, 'b> Emitter<'a, 'b> {
         }
         let value = self.get(v);
         self.b.ins().ireduce(types::I32, value)
+    }
+
+    /// The low half of what was put off and will not be asked for as a whole: computed from low halves.
+    fn low_alone(&mut self, v: Value) -> Option<ir::Value> {
+        if self.values[v.index()].is_some() || self.lives_on(v) {
+            return None;
+        }
+        let &(inst, _) = self.put_off.get(&v)?;
+        let [x, y, _] = inst.args;
+        let shifts = |y| self.region.as_const(y).is_some_and(|by| (by & 63) < i64::from(u32::BITS));
+        match inst.op {
+            Op::Zext32 => Some(self.low(x)),
+            Op::Add | Op::Sub | Op::Or | Op::Xor | Op::Mul => {
+                let (x, y) = (self.low(x), self.low(y));
+                self.binary(inst.op, x, y)
+            }
+            Op::Shl if shifts(y) => {
+                let (x, y) = (self.low(x), self.low(y));
+                self.binary(inst.op, x, y)
+            }
+            _ => None,
+        }
     }
 
     /// Whether `v` is there as a low half, or can be.
@@ -521,6 +559,16 @@ impl<'a, 'b> Emitter<'a, 'b> {
         }
     }
 
+    /// Whether a value was put off and is not made yet.
+    fn is_put_off(&self, v: Value) -> bool {
+        self.values[v.index()].is_none() && self.put_off.contains_key(&v)
+    }
+
+    /// As [`Self::source`]; nothing is made for it.
+    fn source_if_made(&mut self, v: Value) -> (Form, Source) {
+        if self.is_put_off(v) { (Form::Whole, Source::Nowhere) } else { self.source(v) }
+    }
+
     /// Where the value of a register, or of a base, is found at a fault.
     fn source(&mut self, v: Value) -> (Form, Source) {
         match self.region.def(v) {
@@ -592,35 +640,37 @@ impl<'a, 'b> Emitter<'a, 'b> {
         let number = self.accesses.len() as u32;
         let data = &self.region.blocks[self.block.index()];
         let mut dirty = Vec::new();
-        for r in self.registers.dirty() {
+        let restart = self.plan.restarts.around(self.block);
+        let kept = self.plan.restarts.kept(self.block);
+        for r in self.registers.dirty().filter(|r| kept >> r & 1 == 0) {
             let v = self.registers.value[r];
-            let is_put_off = self.put_off.contains_key(&v) && self.values[v.index()].is_none();
-            let is_there = is_put_off || self.lives_on(v) || self.may_be_computed(v, COMPUTED_DEPTH);
+            let is_there = self.is_put_off(v) || self.lives_on(v) || self.may_be_computed(v, COMPUTED_DEPTH);
             let is_there = is_there && !self.stores_all;
             if self.must_store.contains(&(number, r as u8)) || !is_there {
                 self.put_register(r, v);
                 self.registers.dirty &= !(1 << r);
             } else {
-                let nowhere = (Form::Whole, Source::Nowhere);
-                let (form, source) = if is_put_off { nowhere } else { self.source(v) };
+                let (form, source) = self.source_if_made(v);
                 dirty.push((r as u8, v, form, source));
             }
         }
         let holder = (1..32).find(|&r| self.registers.value[r] == base);
-        let base = match (holder, self.source(base)) {
+        let base = match (holder, self.source_if_made(base)) {
+            _ if restart.is_some() => Ok(0),
             (Some(r), _) => Ok(r as u8),
             (None, (form, source @ Source::Const(_))) => Err((base, form, source)),
             (None, _) if self.must_store.contains(&(number, BASE)) => {
                 // No register has it any more, and neither has a place.
                 let value = self.get(base);
                 self.store_state(value, state_offset(offset_of!(State, scratch) + 8 * BASE_SLOT));
-                Err((base, Form::Whole, Source::Nowhere))
+                Err((base, Form::Whole, Source::Stored))
             }
             (None, (form, source)) => Err((base, form, source)),
         };
         let pc = data.pc.wrapping_add(u64::from(data.guest_offsets.get(guest_index as usize).copied().unwrap_or(0)));
         let fuel = vec![(Source::Label(self.fuel.root.as_u32()), self.fuel.spent + i64::from(guest_index))];
-        self.accesses.push(Access { pc, write, base, disp, fuel, dirty });
+        let restart = restart.map(|restart| self.region.blocks[restart.head.index()].pc);
+        self.accesses.push(Access { pc, write, base, disp, fuel, dirty, restart });
         self.b.set_srcloc(SourceLoc::new(number));
     }
 

@@ -1,13 +1,13 @@
 //! Exact state at a fault: which places hold the guest registers that the state does not.
 
 use crate::Jit;
-use crate::emit::BASE_SLOT;
+use crate::emit::{BASE_SLOT, RESTART_FUEL_SLOT};
 use crate::host::word as tier_word;
 use friscy_lift_ir::Op;
 use friscy_lift_ir::eval::evaluate_integer;
 use friscy_seam::access::written::word;
 use friscy_seam::access::{STATE_BELOW, window_offset};
-use friscy_seam::{MemoryFault, State};
+use friscy_seam::{Left, MemoryFault, State};
 use serde::{Deserialize, Serialize};
 
 /// Where a value is at an access.
@@ -129,6 +129,8 @@ pub(crate) struct Row {
     pub(crate) fuel: Place,
     /// Range in the list of dirty registers.
     pub(crate) dirty: (u32, u32),
+    /// Where the loop begins that a fault restarts.
+    pub(crate) restart: Option<u64>,
 }
 
 /// The accesses of a region's code that may fault.
@@ -185,11 +187,11 @@ fn compute(faults: &Faults, n: u32, saved: &[u64]) -> u64 {
     evaluate_integer(op, args).expect("an integer op")
 }
 
-/// Makes the state exact. Called on the stack of the code that faulted.
+/// Makes the state exact, and returns how compiled code is left. Called on the stack of the code that faulted.
 ///
 /// # Safety
 /// `state` is that which compiled code runs with; its scratch words are as the fault handler left them.
-pub(crate) unsafe extern "C" fn recover(state: *mut State) {
+pub(crate) unsafe extern "C" fn recover(state: *mut State) -> u64 {
     // SAFETY: compiled code, the only user of the state, has stopped; the tier that entered it lives on.
     let (state, jit) = unsafe { (&mut *state, &*((*state).tier[tier_word::TIER] as *const Jit)) };
     let saved = &state.scratch;
@@ -209,6 +211,13 @@ pub(crate) unsafe extern "C" fn recover(state: *mut State) {
             n => f[n as usize & 31] = value,
         }
     }
+    let fuel = fuel - row.spent;
+    if let Some(head) = row.restart {
+        let before = saved[RESTART_FUEL_SLOT] as i64;
+        (state.x, state.f) = (x, f);
+        (state.pc, state.fuel) = (head, before);
+        return Left::Rerun(before.wrapping_sub(fuel) as u64).word();
+    }
     let base = match row.base {
         Base::Register(n) => x[n as usize & 31],
         Base::Place(form, place) => form.whole(read(place)),
@@ -219,14 +228,13 @@ pub(crate) unsafe extern "C" fn recover(state: *mut State) {
     // What the host saw may be a later page of the same access.
     let beyond = seen.wrapping_sub(window_offset(base, row.disp));
     let addr = base.wrapping_add_signed(row.disp as i64);
-    state.x = x;
-    state.f = f;
-    state.pc = row.pc;
-    state.fuel = fuel - row.spent;
+    (state.x, state.f) = (x, f);
+    (state.pc, state.fuel) = (row.pc, fuel);
     state.fault = MemoryFault {
         addr: if (1..8).contains(&beyond) { addr.wrapping_add(beyond as u64) } else { addr },
         write: kind & 1 != 0 || row.write,
         beyond_object: kind & 2 != 0,
         misaligned: false,
     };
+    Left::Fault.word()
 }

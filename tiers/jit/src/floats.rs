@@ -76,6 +76,13 @@ impl Floats {
         self.held(param) == Held::Single && self.held(arg) != Held::Single && !is_box(region, arg)
     }
 
+    /// Whether any argument of an edge to a block has to be looked at.
+    pub(crate) fn has_guards(&self, region: &Region, to: Block, args: &[Value]) -> bool {
+        let params = &region.blocks[to.index()].params;
+        let guards = |(&param, &arg)| self.guards_nan(region, param, arg) || self.guards_box(region, param, arg);
+        params.iter().zip(args).any(guards)
+    }
+
     /// Whether an instruction's result is its first operand, as that is held.
     pub(crate) fn is_copy(&self, inst: &Inst) -> bool {
         match inst.op {

@@ -5,7 +5,7 @@
 
 use crate::emit::{MXCSR_SLOT, RESULT_SLOT};
 use friscy_seam::access::STATE_BELOW;
-use friscy_seam::{Left, State};
+use friscy_seam::State;
 use std::arch::global_asm;
 use std::mem::offset_of;
 
@@ -85,7 +85,6 @@ global_asm!(
     "ldmxcsr [r15 - {below} + {mxcsr}]",
     "mov rsp, [r15 - {below} + {host_sp}]",
     "mov rcx, [r15 - {below} + {fuel}]",
-    "mov eax, {fault}",
     "jmp 3b",
     ".globl friscy_jit_read_mxcsr",
     ".hidden friscy_jit_read_mxcsr",
@@ -149,7 +148,6 @@ global_asm!(
     fuel = const offset_of!(State, fuel),
     limit = const offset_of!(State, tier) + 8 * word::STACK_LIMIT,
     stack = const STACK_BYTES,
-    fault = const Left::Fault.word(),
     recover = sym crate::fault::recover,
     serve = sym crate::emit::serve,
 );

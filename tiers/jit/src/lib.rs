@@ -147,6 +147,7 @@ impl Jit {
             Left::Below => Exit::Below,
             Left::Kind(kind) => Exit::Kind(kind),
             Left::Fault => Exit::Fault,
+            Left::Rerun(instructions) => Exit::Rerun { instructions },
             Left::Misaligned => {
                 let addr = state.tier[word::ARGUMENT];
                 state.fault = MemoryFault { addr, write: false, beyond_object: false, misaligned: true };

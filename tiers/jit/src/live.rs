@@ -2,6 +2,7 @@
 //!
 //! A guess: ops are put off, and registers stored early or only on ways out.
 
+use friscy_lift_ir::loops::Restarts;
 use friscy_lift_ir::registers::{Registers, bits};
 use friscy_lift_ir::{Block, Op, Region, Target, Term, Value, cfg};
 
@@ -19,7 +20,13 @@ const NONE: u32 = u32::MAX;
 
 impl Live {
     /// Works it out. `order` is a reverse postorder; `home` has the block that makes each value.
-    pub(crate) fn new(region: &Region, order: &[Block], at_start: &[Registers], home: &[u32]) -> Live {
+    pub(crate) fn new(
+        region: &Region,
+        order: &[Block],
+        at_start: &[Registers],
+        restarts: &Restarts,
+        home: &[u32],
+    ) -> Live {
         let mut numbers = vec![NONE; region.values.len()];
         let mut count = 0;
         let mut number = |v: Value| {
@@ -46,7 +53,7 @@ impl Live {
             }
             let end = &mut at_ends[block.index()];
             cfg::for_each_term_value_ref(&data.term, |v| end.push(number(inside(region, v))));
-            let stored = bits(stored(&data.term, &registers, at_start));
+            let stored = bits(stored(block, &data.term, &registers, at_start, restarts));
             end.extend(stored.map(|r| number(inside(region, registers.value[r]))));
         }
         let words = (count as usize).div_ceil(64);
@@ -98,12 +105,12 @@ pub(crate) fn inside(region: &Region, v: Value) -> Value {
 }
 
 /// The registers that are stored at a block's end, on one of the ways on.
-fn stored(term: &Term, registers: &Registers, at_start: &[Registers]) -> u64 {
+fn stored(block: Block, term: &Term, registers: &Registers, at_start: &[Registers], restarts: &Restarts) -> u64 {
     if cfg::edges(term).next().is_none() || matches!(term, Term::Indirect { .. }) {
         return registers.dirty;
     }
     cfg::edges(term).fold(0, |stored, edge| match edge.target {
-        Target::Block(to, _) if !edge.preempt => stored | registers.dirty & !at_start[to.index()].dirty,
+        Target::Block(to, _) if !edge.preempt => stored | restarts.stored(block, to, registers, at_start),
         Target::Block(..) | Target::Pc(_) => stored | registers.dirty,
     })
 }

@@ -2,9 +2,10 @@
 
 use crate::floats::Floats;
 use crate::live::Live;
+use friscy_lift_ir::loops::{Loop, Restarts, natural_loops};
 use friscy_lift_ir::op::Effects;
 use friscy_lift_ir::registers::{self, Registers};
-use friscy_lift_ir::{Block, InstId, Op, Region, Type, Value, cfg};
+use friscy_lift_ir::{Block, Edge, InstId, Op, Region, Target, Type, Value, cfg};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// What is known of a region before code is made.
@@ -13,6 +14,8 @@ pub(crate) struct Plan {
     pub(crate) order: Vec<Block>,
     /// The registers at each block's start.
     pub(crate) at_start: Vec<Registers>,
+    /// Loops that a fault restarts.
+    pub(crate) restarts: Restarts,
     /// Whether control may come to each block by more than one edge.
     pub(crate) joins: Vec<bool>,
     /// Where each value is used last: the place in its block, or [`ELSEWHERE`].
@@ -53,47 +56,40 @@ impl Plan {
         }
         let joins = region.blocks.iter().zip(edges).enumerate();
         let joins = joins.map(|(at, (data, edges))| at == 0 || data.entry || edges != 1).collect();
-        let live = Live::new(region, &order, &at_start, &home);
+        let loops = natural_loops(region, &order);
+        let leaves = |edge: &Edge| match &edge.target {
+            Target::Block(to, args) => floats.has_guards(region, *to, args),
+            Target::Pc(_) => true,
+        };
+        let restarts = Restarts::new(region, &at_start, &loops, leaves);
+        let live = Live::new(region, &order, &at_start, &restarts, &home);
         let (quiet, takes_back) = quiet_comparisons(region, &order);
-        let window_from = before_loops(region, &order, &home);
+        let window_from = before_loops(region, &loops, &home);
         let keeps_window = window_from.iter().copied().flatten().collect();
-        Plan { window_from, keeps_window, order, at_start, joins, last_use, home, live, floats, quiet, takes_back }
+        Plan {
+            window_from,
+            keeps_window,
+            order,
+            at_start,
+            restarts,
+            joins,
+            last_use,
+            home,
+            live,
+            floats,
+            quiet,
+            takes_back,
+        }
     }
 }
 
-/// For each block of a loop that is entered at its head alone, the block that dominates the outermost such loop from before
-/// it.
-fn before_loops(region: &Region, order: &[Block], home: &[u32]) -> Vec<Option<Block>> {
+/// For each block of a loop the block that dominates the outermost such loop from before it.
+fn before_loops(region: &Region, loops: &[Loop], home: &[u32]) -> Vec<Option<Block>> {
     let mut before = vec![None; region.blocks.len()];
-    let edges = cfg::edges_within(region, order);
-    if !edges.iter().any(|edge| edge.is_back) {
-        return before;
-    }
-    let mut sources: Vec<Vec<Block>> = vec![Vec::new(); region.blocks.len()];
-    let mut latches = sources.clone();
-    for edge in &edges {
-        sources[edge.to.index()].push(edge.from);
-        if edge.is_back {
-            latches[edge.to.index()].push(edge.from);
-        }
-    }
     let (dominators, _) = cfg::dominators(region);
-    // Outer loops come first.
-    for &head in order.iter().filter(|head| !latches[head.index()].is_empty()) {
+    for Loop { head, body } in loops {
         let Some(dominator) = dominators[head.index()].filter(|_| before[head.index()].is_none()) else { continue };
-        let mut body = vec![head];
-        let mut is_inside = vec![false; region.blocks.len()];
-        is_inside[head.index()] = true;
-        let mut left = latches[head.index()].clone();
-        while let Some(block) = left.pop() {
-            if !std::mem::replace(&mut is_inside[block.index()], true) {
-                body.push(block);
-                left.extend(&sources[block.index()]);
-            }
-        }
-        let from_head =
-            |block: &Block| std::iter::successors(Some(*block), |at| dominators[at.index()]).any(|at| at == head);
-        if body.iter().all(from_head) && carried(region, head, &body, &is_inside, home) <= MAX_CARRIED {
+        if carried(region, *head, body, home) <= MAX_CARRIED {
             body.iter().for_each(|block| before[block.index()] = Some(dominator));
         }
     }
@@ -104,7 +100,9 @@ fn before_loops(region: &Region, order: &[Block], home: &[u32]) -> Vec<Option<Bl
 const MAX_CARRIED: usize = 10;
 
 /// How many integers a loop has from before, or from one round to the next.
-fn carried(region: &Region, head: Block, body: &[Block], is_inside: &[bool], home: &[u32]) -> usize {
+fn carried(region: &Region, head: Block, body: &[Block], home: &[u32]) -> usize {
+    let mut is_inside = vec![false; region.blocks.len()];
+    body.iter().for_each(|block| is_inside[block.index()] = true);
     let is_integer = |v: Value| region.values[v.index()].ty == Type::I64 && region.as_const(v).is_none();
     let mut from_before = FxHashSet::default();
     let mut note = |v: Value| {

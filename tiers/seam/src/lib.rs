@@ -122,6 +122,12 @@ pub enum Exit {
     Fuel,
     /// The code that there is for `state.pc` does not hold for the state as it is: another tier has to go on there.
     Below,
+    /// An access faulted in a loop that is run once more for it: from `state.pc` on, another tier has to run so many
+    /// instructions, and then the access.
+    Rerun {
+        /// Instructions before the access.
+        instructions: u64,
+    },
     /// A memory access faulted: `state.fault` says which. pc is that of the instruction, which has not happened.
     Fault,
     /// The region ended in an exit of this kind.

@@ -41,6 +41,8 @@ pub struct TierStats {
     pub exits_fuel: u64,
     /// For the tier below.
     pub exits_below: u64,
+    /// To run a loop once more up to a memory fault.
+    pub exits_rerun: u64,
     /// By a memory fault.
     pub exits_fault: u64,
     /// By each exit kind, in the order of [`EXIT_KINDS`].
@@ -97,6 +99,7 @@ impl TierStats {
             Exit::Goto { site: None, .. } => &mut self.exits_indirect,
             Exit::Fuel => &mut self.exits_fuel,
             Exit::Below => &mut self.exits_below,
+            Exit::Rerun { .. } => &mut self.exits_rerun,
             Exit::Fault => &mut self.exits_fault,
             Exit::Kind(kind) => &mut self.exits_kind[number_of(kind)],
         } += 1;
@@ -139,6 +142,7 @@ impl TierStats {
             ("exits_indirect", &mut self.exits_indirect),
             ("exits_fuel", &mut self.exits_fuel),
             ("exits_below", &mut self.exits_below),
+            ("exits_rerun", &mut self.exits_rerun),
             ("exits_fault", &mut self.exits_fault),
         ];
         counts.extend(EXIT_KINDS.iter().map(|&kind| name_of(kind)).zip(&mut self.exits_kind));
@@ -171,11 +175,11 @@ mod tests {
     #[test]
     fn every_passage_has_one_exit() {
         let mut stats = TierStats::default();
-        let others = [Exit::Goto { site: None, kind: None }, Exit::Fuel, Exit::Below, Exit::Fault, Exit::Fault];
+        let others = [Exit::Goto { site: None, kind: None }, Exit::Fuel, Exit::Below, Exit::Rerun { instructions: 1 }, Exit::Fault, Exit::Fault];
         for exit in EXIT_KINDS.iter().map(|&kind| Exit::Kind(kind)).chain(others) {
             stats.count_passage(exit);
         }
-        assert_eq!((stats.entries, stats.exits_fault), (12, 2));
+        assert_eq!((stats.entries, stats.exits_fault), (13, 2));
         let exits = stats.counts().into_iter().filter(|(name, _)| name.starts_with("exits_"));
         assert_eq!(exits.map(|(_, count)| count).sum::<u64>(), stats.entries);
     }

@@ -21,6 +21,8 @@ pub enum Left {
     Fault,
     /// A misaligned atomic, whose pc is in the state.
     Misaligned,
+    /// Another tier has to run so many instructions from the state's pc on, and then what faulted.
+    Rerun(u64),
 }
 
 impl Left {
@@ -37,6 +39,7 @@ impl Left {
             Left::Kind(kind) => (3, number_of(kind)),
             Left::Fault => (4, 0),
             Left::Misaligned => (5, 0),
+            Left::Rerun(count) => (6, count),
         };
         number << Left::NUMBER_BITS | what << 1 | 1
     }
@@ -51,6 +54,7 @@ impl Left {
             (_, 2) => Left::Below,
             (_, 4) => Left::Fault,
             (_, 5) => Left::Misaligned,
+            (_, 6) => Left::Rerun(number),
             _ => Left::Kind(EXIT_KINDS[number as usize % EXIT_KINDS.len()]),
         }
     }
@@ -64,7 +68,7 @@ mod tests {
     fn words_say_what_was_said() {
         let kinds = EXIT_KINDS.iter().map(|&kind| Left::Kind(kind));
         let others = [Left::Goto(0x1_0002), Left::By(Site(0)), Left::By(Site(u32::MAX)), Left::Fuel, Left::Below];
-        for left in kinds.chain(others).chain([Left::Fault, Left::Misaligned]) {
+        for left in kinds.chain(others).chain([Left::Fault, Left::Misaligned, Left::Rerun(0), Left::Rerun(1 << 40)]) {
             assert_eq!(Left::of(left.word()), left);
         }
     }

@@ -201,6 +201,7 @@ impl<H: Host> Wasm<H> {
             Left::Fuel => Exit::Fuel,
             Left::Below => Exit::Below,
             Left::Kind(kind) => Exit::Kind(kind),
+            Left::Rerun(instructions) => Exit::Rerun { instructions },
             // Accesses that cannot be made are left to the tier below.
             Left::Fault | Left::Misaligned => Exit::Fault,
         }

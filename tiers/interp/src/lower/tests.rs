@@ -237,7 +237,7 @@ fn check(region: &Region, interps: &mut [Interp], window: &mut Window, random: &
         let got = match exit {
             Exit::Goto { .. } => "Goto".to_string(),
             Exit::Fuel => "Fuel".to_string(),
-            Exit::Below => "Below".to_string(),
+            Exit::Below | Exit::Rerun { .. } => format!("{exit:?}"),
             Exit::Fault => format!("{:#x} {}", state.fault.addr, state.fault.misaligned),
             Exit::Kind(kind) => format!("{kind:?}"),
         };

@@ -1,6 +1,6 @@
 //! Ways into a region, between its blocks, and out of it.
 
-use super::{Emitted, Emitter, Fuel, state_offset};
+use super::{Emitted, Emitter, Fuel, RESTART_FUEL_SLOT, state_offset};
 use crate::fault::{CANONICAL_NAN_32, CANONICAL_NAN_64};
 use crate::host::word;
 use crate::jump_cache::{LINES, Line};
@@ -214,8 +214,11 @@ impl Emitter<'_, '_> {
         if fuel.spent == 0 {
             return fuel.root;
         }
-        let spent = self.constant(-fuel.spent);
-        let value = self.b.ins().iadd(fuel.root, spent);
+        // The code generator looks through one sum, and then gives one of two constants a register.
+        let before = self.counted.get(&fuel.root).filter(|_| !self.is_aside).copied();
+        let before = before.unwrap_or(Fuel { root: fuel.root, spent: 0 });
+        let spent = self.constant(-(before.spent + fuel.spent));
+        let value = self.b.ins().iadd(before.root, spent);
         self.label(value);
         self.counted.insert(value, fuel);
         value
@@ -238,7 +241,8 @@ impl Emitter<'_, '_> {
     fn store_for_preemption(&mut self, then: &Edge, els: &Edge, mut registers: Registers) -> Registers {
         for edge in [then, els] {
             if let (true, Target::Block(to, _)) = (edge.preempt, &edge.target) {
-                let stored = self.to_store(*to, &registers);
+                // What a loop keeps from before it is stored behind it.
+                let stored = self.to_store(*to, &registers) & !self.plan.restarts.kept(self.block);
                 for r in bits(stored) {
                     self.put_register(r, registers.value[r]);
                 }
@@ -258,9 +262,7 @@ impl Emitter<'_, '_> {
         for (n, edge) in edges.into_iter().enumerate() {
             let leaves = edge.preempt && is_empty;
             to[n] = match &edge.target {
-                Target::Block(to, args)
-                    if !leaves && self.to_store(*to, registers) == 0 && !self.has_guards(*to, args) =>
-                {
+                Target::Block(to, args) if !leaves && !self.does_more(*to, args, registers) => {
                     (self.blocks[to.index()], self.block_args(*to, args, fuel))
                 }
                 target => {
@@ -380,7 +382,7 @@ impl Emitter<'_, '_> {
 
     /// Registers that the state lacks at the end of an edge's source, and that its target expects in the state.
     fn to_store(&self, to: Block, registers: &Registers) -> u64 {
-        registers.dirty & !self.plan.at_start[to.index()].dirty
+        self.plan.restarts.stored(self.block, to, registers, &self.plan.at_start)
     }
 
     fn block_args(&mut self, to: Block, args: &[Value], fuel: Fuel) -> Vec<BlockArg> {
@@ -398,13 +400,11 @@ impl Emitter<'_, '_> {
         values
     }
 
-    fn has_guards(&self, to: Block, args: &[Value]) -> bool {
-        let params = &self.region.blocks[to.index()].params;
-        let (floats, region) = (&self.plan.floats, self.region);
-        params
-            .iter()
-            .zip(args)
-            .any(|(&param, &arg)| floats.guards_nan(region, param, arg) || floats.guards_box(region, param, arg))
+    /// Whether an edge is more than a jump.
+    fn does_more(&self, to: Block, args: &[Value], registers: &Registers) -> bool {
+        self.to_store(to, registers) != 0
+            || self.plan.restarts.enters(self.block, to)
+            || self.plan.floats.has_guards(self.region, to, args)
     }
 
     /// Leaves where what would go to a parameter is not what that is held as ([`crate::floats`]).
@@ -471,6 +471,10 @@ impl Emitter<'_, '_> {
                 self.guard(*to, args, fuel, registers);
                 for r in bits(self.to_store(*to, registers)) {
                     self.put_register(r, registers.value[r]);
+                }
+                if self.plan.restarts.enters(self.block, *to) {
+                    fuel = self.count(fuel);
+                    self.store_state(fuel.root, state_offset(offset_of!(State, scratch) + 8 * RESTART_FUEL_SLOT));
                 }
                 let values = self.block_args(*to, args, fuel);
                 self.b.ins().jump(self.blocks[to.index()], &values);

@@ -3,6 +3,7 @@
 use super::Emitter;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, BlockArg, InstBuilder, types};
+use friscy_lift_ir::width::width_of;
 use friscy_lift_ir::{Inst, Op, Value};
 
 impl Emitter<'_, '_> {
@@ -46,12 +47,20 @@ impl Emitter<'_, '_> {
             self.compared(inst.result, condition);
             return true;
         }
+        if op == Op::And && self.region.as_const(y) == Some(0xff) {
+            let low = self.low(x);
+            let byte = self.b.ins().ireduce(types::I8, low);
+            let value = self.b.ins().uextend(types::I64, byte);
+            self.define(inst.result, value);
+            return true;
+        }
         // What is done to each bit by itself is done to low halves as well.
         let bitwise = matches!(op, Op::And | Op::Or | Op::Xor) && self.is_narrow(x) && self.is_narrow(y);
         if bitwise || op.is_word() {
             let (a, b) = (self.low(x), self.low(y));
             let Some(value) = self.narrow_binary(op, a, b) else { return false };
-            self.define_narrow(inst.result, value);
+            let is_positive = width_of(self.region, op, inst.args) < u32::BITS;
+            self.define_narrow(inst.result, value, is_positive);
             return true;
         }
         let (a, b) = (self.get(x), self.get(y));
@@ -64,7 +73,8 @@ impl Emitter<'_, '_> {
     fn unary(&mut self, op: Op, x: Value, result: Value) -> bool {
         if op == Op::Sext32 {
             let low = self.low(x);
-            self.define_narrow(result, low);
+            let is_positive = width_of(self.region, op, [x, Value::NONE, Value::NONE]) < u32::BITS;
+            self.define_narrow(result, low, is_positive);
             return true;
         }
         let value = match op {
@@ -128,7 +138,7 @@ impl Emitter<'_, '_> {
         })
     }
 
-    fn binary(&mut self, op: Op, a: ir::Value, b: ir::Value) -> Option<ir::Value> {
+    pub(super) fn binary(&mut self, op: Op, a: ir::Value, b: ir::Value) -> Option<ir::Value> {
         let wide = match op {
             Op::Add => self.b.ins().iadd(a, b),
             Op::Sub => self.b.ins().isub(a, b),

@@ -2,6 +2,7 @@
 
 use super::{Emitted, Emitter};
 use friscy_lift_ir::op::Effects;
+use friscy_lift_ir::width::width_of;
 use friscy_lift_ir::{Inst, Op, Type, Value};
 use wasm_encoder::{BlockType, ValType};
 
@@ -47,7 +48,11 @@ impl Emitter<'_> {
             self.s().i64_extend_i32_u();
         } else if op.is_word() || matches!(op, Op::Sext32) {
             self.word(inst)?;
-            self.s().i64_extend_i32_s();
+            if width_of(self.region, op, inst.args) < u32::BITS {
+                self.s().i64_extend_i32_u();
+            } else {
+                self.s().i64_extend_i32_s();
+            }
         } else if info.args.len() == 1 {
             return self.unary(op, x);
         } else {
@@ -153,6 +158,11 @@ impl Emitter<'_> {
                     Op::Xor => self.s().i32_xor(),
                     _ => self.s().i32_mul(),
                 };
+            }
+            Op::Shl if self.region.as_const(y).is_some_and(|by| by & 63 < 32) => {
+                self.low(x)?;
+                self.low(y)?;
+                self.s().i32_shl();
             }
             Op::Sext8 | Op::Sext16 | Op::Zext16 | Op::Clz32 | Op::Ctz32 | Op::Popcnt32 => {
                 self.low(x)?;
