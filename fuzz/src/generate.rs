@@ -19,12 +19,12 @@ const COUNTER: u8 = 27;
 
 const NO_OPERANDS: Inst = Inst { op: Op::Addi, rd: 0, rs1: 0, rs2: 0, rs3: 0, rm: 0, imm: 0, len: 4, bits: 0 };
 
-/// The program of a seed.
+/// The program of a seed. One in eight has loops that only load.
 pub fn generate(seed: u64) -> Program {
     let mut random = Random(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x5851_f42d_4c95_7f2d);
     let most = random.pick(&[4, 12, 30, 60, 60, 200]);
     let len = 2 + random.below(most) as usize;
-    let mut generator = Generator { random, len, items: Vec::new() };
+    let mut generator = Generator { random, len, items: Vec::new(), scans: seed % 8 == 3 };
     while generator.items.len() < len {
         generator.some();
     }
@@ -61,6 +61,8 @@ struct Generator {
     /// How many items there will be, about: where branches lead.
     len: usize,
     items: Vec<Item>,
+    /// Makes loops that only load.
+    scans: bool,
 }
 
 /// Whether the register in a row's `rd` field is a floating-point one.
@@ -70,6 +72,9 @@ fn has_float_result(row: &Row) -> bool {
 
 impl Generator {
     fn some(&mut self) {
+        if self.scans && self.random.one_in(6) {
+            return self.scan();
+        }
         match self.random.below(100) {
             0..4 => self.again(),
             4..24 => self.computation(|row| !matches!(row.extension, Extension::F | Extension::D)),
@@ -257,6 +262,38 @@ impl Generator {
         let op = self.random.pick(&[Op::Beq, Op::Bne, Op::Blt, Op::Bge, Op::Bltu, Op::Bgeu]);
         let inst = Inst { op, rs1: self.integer(), rs2: self.integer(), ..NO_OPERANDS };
         self.items.push(Item::To(inst, to));
+    }
+
+    /// A loop that only loads, on its way to where memory ends.
+    fn scan(&mut self) {
+        let others = Flags::STORE.or(Flags::CONTROL).or(Flags::TRAP).or(Flags::CSR);
+        let back = self.items.len();
+        let base = self.random.pick(&POINTERS);
+        for _ in 0..2 + self.random.below(6) {
+            let mut inst = self.sample(|row| !row.flags.intersects(others) && row.extension != Extension::A);
+            if inst.op.info().flags.intersects(Flags::LOAD) {
+                inst.rs1 = if self.random.one_in(6) { self.base() } else { base };
+                inst.imm = self.displacement();
+            }
+            if inst.op != Op::FenceI && !POINTERS.contains(&inst.rd) {
+                self.raw(&inst);
+            }
+        }
+        if self.random.one_in(3) {
+            // Not all of it in each round.
+            let to = self.items.len() + 2 + self.random.below(2) as usize;
+            let inst = Inst { op: Op::Bne, rs1: self.integer(), rs2: self.integer(), ..NO_OPERANDS };
+            self.items.push(Item::To(inst, to));
+            let rd = self.result();
+            self.items.push(immediate(Op::Addi, rd, rd, 3));
+        }
+        let step = self.random.pick(&[8, 64, 512, 1024, -8, -512]);
+        self.items.push(immediate(Op::Addi, base, base, step));
+        let (count, over) = (self.random.pick(&[COUNTER, base]), self.random.pick(&[0, 0, 12]));
+        if count == COUNTER {
+            self.items.push(immediate(Op::Addi, COUNTER, COUNTER, -1));
+        }
+        self.items.push(Item::To(Inst { op: Op::Bne, rs1: count, rs2: over, ..NO_OPERANDS }, back));
     }
 
     fn jump(&mut self) {

@@ -101,18 +101,31 @@ pub fn targets(region: &Region) -> impl Iterator<Item = u64> {
 /// The most targets of an indirect jump that are found by comparing with one after the other.
 const FEW_TARGETS: usize = 3;
 
-/// The known targets of an indirect jump with their guest addresses, by the slot of a table, of 2^n slots, in which each is
-/// looked for: that of an address is in bits n:1 of it.
-pub fn by_address<'a>(region: &Region, targets: &'a [Edge]) -> Vec<Vec<(u64, &'a Edge)>> {
-    let slots = if targets.len() <= FEW_TARGETS { 1 } else { (2 * targets.len()).next_power_of_two() };
-    let mut table = vec![Vec::new(); slots];
-    for edge in targets {
-        if let Some(to) = target_block(edge) {
-            let pc = region.blocks[to.index()].pc;
-            table[(pc >> 1) as usize & (slots - 1)].push((pc, edge));
-        }
-    }
-    table
+/// The known targets of an indirect jump, to be found by their guest addresses.
+pub struct ByAddress<'a> {
+    /// The lowest bit of an address that says its slot.
+    pub shift: u32,
+    /// The targets with their addresses, by slot, of which there are 2^n: that of an address is in its n bits from `shift` on.
+    pub slots: Vec<Vec<(u64, &'a Edge)>>,
+}
+
+/// The low bits of an address that are the same wherever its file is loaded: files are mapped by pages of 4096 bytes.
+const PLACED_BITS: u32 = 12;
+
+/// Puts the known targets of an indirect jump into slots, by those bits that tell most of them apart.
+pub fn by_address<'a>(region: &Region, targets: &'a [Edge]) -> ByAddress<'a> {
+    let known: Vec<(u64, &Edge)> =
+        targets.iter().filter_map(|edge| Some((region.blocks[target_block(edge)?.index()].pc, edge))).collect();
+    let count = if known.len() <= FEW_TARGETS { 1 } else { (2 * known.len()).next_power_of_two() };
+    let slot = |pc: u64, shift: u32| (pc >> shift) as usize & (count - 1);
+    let compared = |shift: &u32| {
+        let mut seen = vec![0usize; count];
+        known.iter().map(|(pc, _)| (seen[slot(*pc, *shift)], seen[slot(*pc, *shift)] += 1).0).sum::<usize>()
+    };
+    let shift = (1..PLACED_BITS.saturating_sub(count.trailing_zeros()).max(2)).min_by_key(compared).unwrap_or(1);
+    let mut slots = vec![Vec::new(); count];
+    known.iter().for_each(|&(pc, edge)| slots[slot(pc, shift)].push((pc, edge)));
+    ByAddress { shift, slots }
 }
 
 /// Whether a block is a jump that several `jalr` share.

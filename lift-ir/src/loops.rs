@@ -52,8 +52,9 @@ pub fn natural_loops(region: &Region, order: &[Block]) -> Vec<Loop> {
     for &head in order.iter().filter(|head| !latches[head.index()].is_empty()) {
         let latches = &latches[head.index()];
         loops.extend(body_of(head, latches));
-        if latches.len() > 1 {
-            // Code that was entered in an inner loop has the outer one's way back lead there as well.
+        if latches.len() == 2 {
+            // Code that was entered in an inner loop has the outer one's way back lead there as well. With more ways back it
+            // is an interpreter's loop: one of them is not a loop by itself.
             let mut inner: Vec<Loop> = latches.iter().filter_map(|latch| body_of(head, &[*latch])).collect();
             inner.sort_by_key(|inner| std::cmp::Reverse(inner.body.len()));
             loops.extend(inner);
@@ -70,6 +71,9 @@ pub struct Restart {
     /// The registers that it sets: while it runs, the state has those from before.
     pub sets: u64,
 }
+
+/// How many registers a loop has to save storing in each round, for what is stored before it.
+const WORTH_STORES: usize = 2;
 
 /// By block the loop around it that a fault restarts.
 pub struct Restarts(Vec<Option<Restart>>);
@@ -102,8 +106,8 @@ impl Restarts {
                 let lost = bits(sets & !sets_of(region, *block)).any(|r| !is_known(r));
                 !lost || !cfg::edges(&region.blocks[block.index()].term).any(leaves)
             };
-            let is_lost = |block: &Block| bits(sets).any(|r| at_start[block.index()].value[r] == Value::NONE);
-            if body.iter().all(is_exact) && body.iter().any(is_lost) {
+            let lost = bits(sets).filter(|r| at_start[head.index()].value[*r] == Value::NONE).count();
+            if lost >= WORTH_STORES && body.iter().all(is_exact) {
                 body.iter().for_each(|block| of[block.index()] = Some(Restart { head: *head, sets }));
             }
         }

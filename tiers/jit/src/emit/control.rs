@@ -151,17 +151,17 @@ impl Emitter<'_, '_> {
             self.back(on, saved);
         }
         let elsewhere = self.cold_block();
-        let slots = cfg::by_address(self.region, targets);
+        let cfg::ByAddress { shift, slots } = cfg::by_address(self.region, targets);
         let heads: Vec<ir::Block> =
             slots.iter().map(|slot| if slot.is_empty() { elsewhere } else { self.b.create_block() }).collect();
         if let [head] = heads[..] {
             self.b.ins().jump(head, &[]);
         } else {
             let low = self.b.ins().ireduce(types::I32, target);
-            let one = self.b.ins().iconst(types::I32, 1);
-            let half = self.b.ins().ushr(low, one);
+            let shift = self.b.ins().iconst(types::I32, i64::from(shift));
+            let shifted = self.b.ins().ushr(low, shift);
             let mask = self.b.ins().iconst(types::I32, slots.len() as i64 - 1);
-            let slot = self.b.ins().band(half, mask);
+            let slot = self.b.ins().band(shifted, mask);
             let table: Vec<_> = heads.iter().map(|&head| self.b.func.dfg.block_call(head, &[])).collect();
             let default = self.b.func.dfg.block_call(elsewhere, &[]);
             let table = self.b.create_jump_table(ir::JumpTableData::new(default, &table));

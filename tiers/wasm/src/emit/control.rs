@@ -217,7 +217,7 @@ impl Emitter<'_> {
             self.leave(Left::Fuel, 0);
             self.s().end();
         }
-        let slots = cfg::by_address(self.region, targets);
+        let cfg::ByAddress { shift, slots } = cfg::by_address(self.region, targets);
         let used: Vec<usize> = (0..slots.len()).filter(|&slot| !slots[slot].is_empty()).collect();
         let is_table = slots.len() > 1;
         // Around all of them, what is done where nothing is found.
@@ -229,7 +229,7 @@ impl Emitter<'_> {
             let elsewhere = used.len() as u32;
             let depth = |slot| used.iter().position(|&other| other == slot).map_or(elsewhere, |place| place as u32);
             let depths: Vec<u32> = (0..slots.len()).map(depth).collect();
-            self.s().local_get(target).i32_wrap_i64().i32_const(1).i32_shr_u();
+            self.s().local_get(target).i32_wrap_i64().i32_const(shift as i32).i32_shr_u();
             self.s().i32_const(slots.len() as i32 - 1).i32_and().br_table(depths, elsewhere);
         }
         for (place, &slot) in used.iter().enumerate() {
