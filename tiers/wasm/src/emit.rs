@@ -307,7 +307,10 @@ impl<'a> Emitter<'a> {
             match self.outs.get(number) {
                 Some(out) => {
                     let (registers, spent, pc) = (out.registers.clone(), out.spent, out.pc);
-                    self.leave_below(&registers, spent, pc)?;
+                    match self.plan.restarts.around(block) {
+                        Some(restart) => self.leave_again(restart, &registers, spent)?,
+                        None => self.leave_below(&registers, spent, pc)?,
+                    }
                 }
                 None => {
                     self.s().unreachable();

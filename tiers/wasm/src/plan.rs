@@ -4,9 +4,10 @@ use crate::locals::Shared;
 use crate::narrow::Narrow;
 use crate::structure::{Node, Structure};
 use friscy_lift_ir::held::{self, Held};
+use friscy_lift_ir::loops::{Restarts, natural_loops};
 use friscy_lift_ir::op::Effects;
 use friscy_lift_ir::registers::{self, Registers};
-use friscy_lift_ir::{Block, Op, Region, Target, Term, Value, cfg};
+use friscy_lift_ir::{Block, Edge, Op, Region, Target, Term, Value, cfg};
 use std::collections::BTreeMap;
 
 /// How deep an expression may be that is made where it is used.
@@ -20,6 +21,8 @@ pub(crate) struct Plan {
     /// The registers at each block's start, and at its end.
     pub(crate) at_start: Vec<Registers>,
     at_end: Vec<Registers>,
+    /// Loops that a fault restarts.
+    pub(crate) restarts: Restarts,
     /// Whether control may come to each block by more than one edge.
     pub(crate) joins: Vec<bool>,
     /// The immediate dominator of each block.
@@ -51,6 +54,14 @@ impl Plan {
         let within = cfg::edges_within(region, &order);
         within.iter().for_each(|edge| edges[edge.to.index()] += 1);
         let held = held::held(region, &order, &within, &cfg::loop_heads(region, &within));
+        let leaves = |edge: &Edge| match &edge.target {
+            Target::Block(to, args) => {
+                let params = &region.blocks[to.index()].params;
+                params.iter().zip(args).any(|(param, arg)| is_guarded(region, &held, *param, *arg))
+            }
+            Target::Pc(_) => true,
+        };
+        let restarts = Restarts::new(region, &at_start, &natural_loops(region, &order), leaves);
         let joins = region.blocks.iter().zip(edges).enumerate();
         let joins = joins.map(|(at, (data, edges))| at == 0 || data.entry || edges != 1).collect();
         let blocks = region.blocks.len();
@@ -63,6 +74,7 @@ impl Plan {
             entries,
             at_start,
             at_end,
+            restarts,
             joins,
             dominators,
             kept: vec![false; count],
@@ -95,8 +107,13 @@ impl Plan {
     }
 
     /// Registers that the state lacks at the end of an edge's source, and that its target expects in the state.
-    pub(crate) fn to_store(&self, to: Block, registers: &Registers) -> u64 {
-        registers.dirty & !self.at_start[to.index()].dirty
+    pub(crate) fn to_store(&self, from: Block, to: Block, registers: &Registers) -> u64 {
+        self.restarts.stored(from, to, registers, &self.at_start)
+    }
+
+    /// Whether control leaves on the way to a parameter unless the argument is a NaN-boxed single.
+    pub(crate) fn is_guarded(&self, region: &Region, param: Value, arg: Value) -> bool {
+        is_guarded(region, &self.held, param, arg)
     }
 
     /// Finds out which values need a local: those that are used more than once or elsewhere, and those that cannot be made
@@ -139,7 +156,7 @@ impl Plan {
             let flushed = match &data.term {
                 Term::Call { .. } | Term::Indirect { .. } | Term::Exit { .. } => end.dirty,
                 term => cfg::edges(term).fold(0, |all, edge| match edge.target {
-                    Target::Block(to, _) => all | end.dirty & !self.at_start[to.index()].dirty,
+                    Target::Block(to, _) => all | self.to_store(block, to, end),
                     Target::Pc(_) => end.dirty,
                 }),
             };
@@ -174,6 +191,11 @@ impl Plan {
             }
         }
     }
+}
+
+fn is_guarded(region: &Region, held: &BTreeMap<Value, Held>, param: Value, arg: Value) -> bool {
+    let is_single = |v: Value| held.get(&v) == Some(&Held::Single);
+    is_single(param) && !is_single(arg) && !held::is_box(region, arg)
 }
 
 /// The single that is in a box, or the value itself.

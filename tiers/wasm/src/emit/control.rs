@@ -3,12 +3,13 @@
 use super::{CONTEXT, Emitted, Emitter, FUEL, Label, Placing, at, globals, types};
 use crate::layout::{LINES, Line, context};
 use crate::structure::{Node, Seq};
-use friscy_lift_ir::held::{self, Held};
+use friscy_lift_ir::held::Held;
+use friscy_lift_ir::loops::Restart;
 use friscy_lift_ir::registers::{Registers, bits, return_pc};
 use friscy_lift_ir::{Block, Cond, Edge, JumpKind, Op, Target, Term, Value, cfg};
 use friscy_seam::{Left, State};
 use std::mem::offset_of;
-use wasm_encoder::{BlockType, ValType};
+use wasm_encoder::{BlockType, MemArg, ValType};
 
 impl Emitter<'_> {
     /// Emits a sequence: each item behind the end of the block that branches to it leave.
@@ -117,7 +118,7 @@ impl Emitter<'_> {
                 let plain = |edge: &Edge| match &edge.target {
                     Target::Block(to, args) if !edge.preempt && args.is_empty() => {
                         let counts = spent != 0 && self.plan.joins[to.index()];
-                        let stores = self.plan.to_store(*to, &registers) != 0;
+                        let stores = self.plan.to_store(block, *to, &registers) != 0 || self.plan.restarts.enters(block, *to);
                         (!counts && !stores && self.is_direct(block.index(), to.index())).then_some(*to)
                     }
                     _ => None,
@@ -333,6 +334,25 @@ impl Emitter<'_> {
         self.s().return_();
     }
 
+    /// Where fuel is from before the loop that a fault restarts.
+    fn restart_fuel(&self) -> MemArg {
+        at(self.layout.field(offset_of!(State, scratch)), 3)
+    }
+
+    /// Leaves to run a loop once more up to an access: the state has the registers that it sets from before it.
+    pub(super) fn leave_again(&mut self, restart: Restart, registers: &Registers, spent: i64) -> Emitted<()> {
+        for r in registers.dirty().filter(|r| restart.sets >> r & 1 == 0) {
+            self.store_register(r, registers.value[r])?;
+        }
+        self.put_pc(self.region.blocks[restart.head.index()].pc);
+        let before = self.restart_fuel();
+        self.s().i32_const(0).i64_load(before).local_get(FUEL).i64_sub();
+        self.s().i64_const(spent).i64_add().i64_const(Left::NUMBER_BITS.into()).i64_shl();
+        self.s().i64_const(Left::Rerun(0).word() as i64).i64_or();
+        self.s().i32_const(0).i64_load(before).return_();
+        Ok(())
+    }
+
     /// Leaves for the tier below.
     pub(super) fn leave_below(&mut self, registers: &Registers, spent: i64, pc: u64) -> Emitted<()> {
         self.flush(registers)?;
@@ -410,14 +430,13 @@ impl Emitter<'_> {
                         self.spent_at_start[to.index()] = 0;
                     }
                 }
-                for r in bits(self.plan.to_store(*to, registers)) {
+                for r in bits(self.plan.to_store(from, *to, registers)) {
                     self.store_register(r, registers.value[r])?;
                 }
                 let moved: Vec<(Value, Value)> =
                     data.params.iter().copied().zip(args.iter().copied()).filter(|(param, arg)| param != arg).collect();
                 for &(param, arg) in &moved {
-                    let is_boxed = held::is_box(self.region, arg) || self.plan.held(arg) == Held::Single;
-                    if self.plan.held(param) == Held::Single && !is_boxed {
+                    if self.plan.is_guarded(self.region, param, arg) {
                         self.bits(arg)?;
                         self.s().i64_const(32).i64_shr_s().i64_const(-1).i64_ne();
                         self.seldom();
@@ -425,6 +444,10 @@ impl Emitter<'_> {
                         self.leave_below(registers, left, data.pc)?;
                         self.s().end();
                     }
+                }
+                if self.plan.restarts.enters(from, *to) {
+                    let before = self.restart_fuel();
+                    self.s().i32_const(0).local_get(FUEL).i64_store(before);
                 }
                 for &(param, arg) in &moved {
                     self.argument(param, arg)?;
