@@ -113,7 +113,9 @@ impl OnTier {
             match unsafe { self.tier.enter(code, &mut self.state) } {
                 TierExit::Goto { site, .. } => link = Some(site),
                 TierExit::Below => single_until = self.state.fuel,
-                TierExit::Rerun { instructions } => single_until = self.state.fuel.saturating_sub_unsigned(instructions),
+                TierExit::Rerun { instructions } => {
+                    single_until = self.state.fuel.saturating_sub_unsigned(instructions)
+                }
                 TierExit::Kind(ExitKind::ModeChange) => {}
                 TierExit::Kind(ExitKind::FenceI) => self.forget(),
                 TierExit::Kind(kind) => return self.exit(kind),

@@ -82,12 +82,7 @@ impl Restarts {
     /// Finds them: the outermost loops of which every op is pure or a load, and where each register that the loop sets is
     /// known, by a value, wherever control may leave but by a fault. `at_start` has the registers at blocks' starts; `leaves`
     /// says of an edge whether a tier may leave there by its own.
-    pub fn new(
-        region: &Region,
-        at_start: &[Registers],
-        loops: &[Loop],
-        leaves: impl Fn(&Edge) -> bool,
-    ) -> Restarts {
+    pub fn new(region: &Region, at_start: &[Registers], loops: &[Loop], leaves: impl Fn(&Edge) -> bool) -> Restarts {
         let mut of = vec![None; region.blocks.len()];
         for Loop { head, body } in loops {
             let is_known = of[head.index()].is_some() || region.blocks[head.index()].guest_offsets.is_empty();

@@ -46,6 +46,29 @@ fn exception_flags_are_those_of_the_referee() {
     }
 }
 
+/// What a program says under the referee and, compiled as soon as it can be, here; returns the counts.
+fn agrees(name: &str) -> Value {
+    let dir = tempfile::tempdir().unwrap();
+    let program = compile(name, dir.path());
+    let want = outcome(Command::new("qemu-riscv64-static").arg(&program), b"", Duration::from_secs(120));
+    assert_eq!(want.status, 0);
+    let got = run(&["--jit-threshold", "1", "--stats=json", program.to_str().expect("UTF-8")]);
+    assert_eq!(String::from_utf8_lossy(&got.stdout), String::from_utf8_lossy(&want.stdout));
+    serde_json::from_slice(&got.stderr).expect("one object")
+}
+
+#[test]
+fn divisions_by_constants_are_those_of_the_referee() {
+    let said = agrees("divide");
+    assert!(said["compiled"]["guest_insts"].as_u64().is_some_and(|count| count > 500), "{said}");
+}
+
+#[test]
+fn a_loop_that_only_loads_is_exact_where_memory_ends() {
+    let said = agrees("scan");
+    assert!(said["compiled"]["exits_rerun"].as_u64().is_some_and(|count| count >= 3), "{said}");
+}
+
 fn stats(flags: &[&str], program: &Path) -> Value {
     let outcome = run(&[&["--stats=json"], flags, &[program.to_str().expect("UTF-8")]].concat());
     assert_eq!(outcome.status, 0);

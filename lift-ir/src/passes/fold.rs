@@ -259,7 +259,11 @@ fn with_constant(region: &Region, op: Op, a: Value, y: i64, b: Value) -> Folded 
 }
 
 fn extend32(region: &Region, a: Value) -> Folded {
-    if is_sext32(region, a) || width(region, a) < 32 { Folded::Same(a) } else { Folded::Rewrite(Op::Sext32, [a, NONE, NONE]) }
+    if is_sext32(region, a) || width(region, a) < 32 {
+        Folded::Same(a)
+    } else {
+        Folded::Rewrite(Op::Sext32, [a, NONE, NONE])
+    }
 }
 
 /// A branch on a comparison's result becomes a branch on the comparison.

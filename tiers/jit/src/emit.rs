@@ -1,6 +1,7 @@
 //! From a region to Cranelift's IR, an op at a time.
 
 mod control;
+mod divide;
 mod float;
 mod integer;
 mod memory;
@@ -424,11 +425,8 @@ impl<'a, 'b> Emitter<'a, 'b> {
     fn define_narrow(&mut self, v: Value, value: ir::Value, is_positive: bool) {
         self.narrow[v.index()] = Some(value);
         self.label(value);
-        let whole = if is_positive {
-            self.b.ins().uextend(types::I64, value)
-        } else {
-            self.b.ins().sextend(types::I64, value)
-        };
+        let whole =
+            if is_positive { self.b.ins().uextend(types::I64, value) } else { self.b.ins().sextend(types::I64, value) };
         self.define(v, whole);
     }
 

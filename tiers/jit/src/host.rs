@@ -4,8 +4,8 @@
 //! return fuel in `rcx`, and in `rax` the guest address at which to go on, which is even, or a word of [`Left`]. `r15` is the start of the guest's window. No register survives a call.
 
 use crate::emit::{MXCSR_SLOT, RESULT_SLOT};
-use friscy_seam::access::STATE_BELOW;
 use friscy_seam::State;
+use friscy_seam::access::STATE_BELOW;
 use std::arch::global_asm;
 use std::mem::offset_of;
 

@@ -175,7 +175,14 @@ mod tests {
     #[test]
     fn every_passage_has_one_exit() {
         let mut stats = TierStats::default();
-        let others = [Exit::Goto { site: None, kind: None }, Exit::Fuel, Exit::Below, Exit::Rerun { instructions: 1 }, Exit::Fault, Exit::Fault];
+        let others = [
+            Exit::Goto { site: None, kind: None },
+            Exit::Fuel,
+            Exit::Below,
+            Exit::Rerun { instructions: 1 },
+            Exit::Fault,
+            Exit::Fault,
+        ];
         for exit in EXIT_KINDS.iter().map(|&kind| Exit::Kind(kind)).chain(others) {
             stats.count_passage(exit);
         }

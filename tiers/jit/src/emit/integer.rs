@@ -54,6 +54,9 @@ impl Emitter<'_, '_> {
             self.define(inst.result, value);
             return true;
         }
+        if self.constant_division(inst).is_some() {
+            return true;
+        }
         // What is done to each bit by itself is done to low halves as well.
         let bitwise = matches!(op, Op::And | Op::Or | Op::Xor) && self.is_narrow(x) && self.is_narrow(y);
         if bitwise || op.is_word() {
@@ -67,6 +70,36 @@ impl Emitter<'_, '_> {
         let Some(value) = self.binary(op, a, b) else { return false };
         self.define(inst.result, value);
         true
+    }
+
+    /// Emits a division by a constant, unless that is zero or one.
+    fn constant_division(&mut self, inst: &Inst) -> Option<()> {
+        let (op, is_word) = match inst.op {
+            op @ (Op::DivS | Op::DivU | Op::RemS | Op::RemU) => (op, false),
+            Op::DivS32 => (Op::DivS, true),
+            Op::DivU32 => (Op::DivU, true),
+            Op::RemS32 => (Op::RemS, true),
+            Op::RemU32 => (Op::RemU, true),
+            _ => return None,
+        };
+        let [x, y, _] = inst.args;
+        let by = self.region.as_const(y)?;
+        let by = if is_word { i64::from(by as i32) } else { by };
+        let is_signed = matches!(op, Op::DivS | Op::RemS);
+        if by == 0 || is_signed && matches!(by, 1 | -1) {
+            return None;
+        }
+        if is_word {
+            let low = self.low(x);
+            let value = self.divide_by(op, low, by);
+            let is_positive = width_of(self.region, inst.op, inst.args) < u32::BITS;
+            self.define_narrow(inst.result, value, is_positive);
+        } else {
+            let whole = self.get(x);
+            let value = self.divide_by(op, whole, by);
+            self.define(inst.result, value);
+        }
+        Some(())
     }
 
     /// An op of one operand; `false` if it is something else.

@@ -118,7 +118,8 @@ impl Emitter<'_> {
                 let plain = |edge: &Edge| match &edge.target {
                     Target::Block(to, args) if !edge.preempt && args.is_empty() => {
                         let counts = spent != 0 && self.plan.joins[to.index()];
-                        let stores = self.plan.to_store(block, *to, &registers) != 0 || self.plan.restarts.enters(block, *to);
+                        let stores =
+                            self.plan.to_store(block, *to, &registers) != 0 || self.plan.restarts.enters(block, *to);
                         (!counts && !stores && self.is_direct(block.index(), to.index())).then_some(*to)
                     }
                     _ => None,
