@@ -214,11 +214,9 @@ impl Emitter<'_, '_> {
         if fuel.spent == 0 {
             return fuel.root;
         }
-        // The code generator looks through one sum, and then gives one of two constants a register.
-        let before = self.counted.get(&fuel.root).filter(|_| !self.is_aside).copied();
-        let before = before.unwrap_or(Fuel { root: fuel.root, spent: 0 });
-        let spent = self.constant(-(before.spent + fuel.spent));
-        let value = self.b.ins().iadd(before.root, spent);
+        // The code generator looks through sums, but not through differences: so what fuel was before is not asked for.
+        let spent = self.constant(fuel.spent);
+        let value = self.b.ins().isub(fuel.root, spent);
         self.label(value);
         self.counted.insert(value, fuel);
         value
