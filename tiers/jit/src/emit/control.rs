@@ -24,6 +24,15 @@ struct Branch<'a> {
     fuel: Fuel,
 }
 
+/// Where control goes.
+#[derive(Clone, Copy)]
+enum To {
+    /// A guest address that is known.
+    Pc(u64),
+    /// One that is computed.
+    Value(ir::Value),
+}
+
 impl Emitter<'_, '_> {
     /// The function's first block, which goes to the entry asked for.
     pub(super) fn dispatch(&mut self) -> Emitted<Vec<u64>> {
@@ -43,13 +52,16 @@ impl Emitter<'_, '_> {
             let others = self.cold_block();
             self.b.ins().brif(entry, others, &[], to, &[BlockArg::Value(fuel)]);
             self.b.switch_to_block(others);
-            let args = [BlockArg::Value(fuel)];
-            let call = |b: &mut cranelift_frontend::FunctionBuilder<'_>, to| b.func.dfg.block_call(to, &args);
-            let default = call(&mut self.b, to);
-            let table: Vec<_> = blocks.iter().map(|&at| call(&mut self.b, self.blocks[at])).collect();
-            let table = self.b.create_jump_table(ir::JumpTableData::new(default, &table));
+            // What is moved on the ways there has its place beside the code as well.
+            let heads: Vec<ir::Block> = blocks.iter().map(|_| self.cold_block()).collect();
+            let table: Vec<_> = heads.iter().map(|&head| self.b.func.dfg.block_call(head, &[])).collect();
+            let table = self.b.create_jump_table(ir::JumpTableData::new(table[0], &table));
             let entry = self.b.ins().ireduce(types::I32, entry);
             self.b.ins().br_table(entry, table);
+            for (head, &at) in heads.into_iter().zip(&blocks) {
+                self.b.switch_to_block(head);
+                self.b.ins().jump(self.blocks[at], &[BlockArg::Value(fuel)]);
+            }
         }
         Ok(blocks.into_iter().map(|at| region.blocks[at].pc).collect())
     }
@@ -89,9 +101,8 @@ impl Emitter<'_, '_> {
                 let fuel = self.retire(data.retired);
                 let fuel = self.count(fuel);
                 self.flush(&registers);
-                let target = self.constant(*pc as i64);
-                self.check_fuel(fuel, target);
-                self.check_stack(fuel, target);
+                self.check_fuel(fuel, To::Pc(*pc));
+                self.check_stack(fuel, To::Pc(*pc));
                 let cell = self.symbol(Symbol::Cell(*pc));
                 let code = self.b.ins().load(types::I64, MemFlagsData::trusted(), cell, Offset32::new(0));
                 let first = self.constant(0);
@@ -113,11 +124,11 @@ impl Emitter<'_, '_> {
                 let target = self.even(sum);
                 self.flush(&registers);
                 if !cfg::is_shared_jump(data) {
-                    self.check_fuel(fuel, target);
+                    self.check_fuel(fuel, To::Value(target));
                 }
                 match (kind, return_pc(self.region, block, &registers)) {
                     (JumpKind::Call, Some(return_pc)) => {
-                        self.check_stack(fuel, target);
+                        self.check_stack(fuel, To::Value(target));
                         let (code, entry) = self.look_up(target, fuel);
                         let fuel = self.fuel_value(fuel);
                         let call = self.b.ins().call_indirect(self.tail, code, &[entry, fuel]);
@@ -310,17 +321,26 @@ impl Emitter<'_, '_> {
     }
 
     /// Leaves, with everything in the state but pc and fuel, if fuel is used up.
-    fn check_fuel(&mut self, fuel: Fuel, target: ir::Value) {
+    fn check_fuel(&mut self, fuel: Fuel, target: To) {
         let (out, on) = (self.cold_block(), self.b.create_block());
         let empty = self.is_empty(fuel);
         self.b.ins().brif(empty, out, &[], on, &[]);
         let saved = self.aside(out);
+        let target = self.address_of(target);
         self.exit(Left::Fuel, target, fuel);
         self.back(on, saved);
     }
 
+    /// The address that control goes to. Where it is known it is made here, not on the way on.
+    fn address_of(&mut self, target: To) -> ir::Value {
+        match target {
+            To::Pc(pc) => self.constant(pc as i64),
+            To::Value(value) => value,
+        }
+    }
+
     /// Leaves for `target` if the stack is used up.
-    fn check_stack(&mut self, fuel: Fuel, target: ir::Value) {
+    fn check_stack(&mut self, fuel: Fuel, target: To) {
         let (out, on) = (self.cold_block(), self.b.create_block());
         let here = self.b.ins().get_stack_pointer(types::I64);
         let limit = self.load_state(types::I64, state_offset(offset_of!(State, tier) + 8 * word::STACK_LIMIT));
@@ -328,6 +348,7 @@ impl Emitter<'_, '_> {
         self.b.ins().brif(deep, out, &[], on, &[]);
         self.b.switch_to_block(out);
         let fuel = self.fuel_value(fuel);
+        let target = self.address_of(target);
         self.b.ins().return_(&[target, fuel]);
         self.b.switch_to_block(on);
     }
@@ -481,8 +502,7 @@ impl Emitter<'_, '_> {
                 self.flush(registers);
                 let fuel = self.count(fuel);
                 if edge.preempt && checks {
-                    let target = self.constant(*pc as i64);
-                    self.check_fuel(fuel, target);
+                    self.check_fuel(fuel, To::Pc(*pc));
                 }
                 let cell = self.symbol(Symbol::Cell(*pc));
                 let code = self.b.ins().load(types::I64, MemFlagsData::trusted(), cell, Offset32::new(0));
