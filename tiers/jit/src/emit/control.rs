@@ -52,16 +52,13 @@ impl Emitter<'_, '_> {
             let others = self.cold_block();
             self.b.ins().brif(entry, others, &[], to, &[BlockArg::Value(fuel)]);
             self.b.switch_to_block(others);
-            // What is moved on the ways there has its place beside the code as well.
-            let heads: Vec<ir::Block> = blocks.iter().map(|_| self.cold_block()).collect();
-            let table: Vec<_> = heads.iter().map(|&head| self.b.func.dfg.block_call(head, &[])).collect();
-            let table = self.b.create_jump_table(ir::JumpTableData::new(table[0], &table));
+            let args = [BlockArg::Value(fuel)];
+            let call = |b: &mut cranelift_frontend::FunctionBuilder<'_>, to| b.func.dfg.block_call(to, &args);
+            let default = call(&mut self.b, to);
+            let table: Vec<_> = blocks.iter().map(|&at| call(&mut self.b, self.blocks[at])).collect();
+            let table = self.b.create_jump_table(ir::JumpTableData::new(default, &table));
             let entry = self.b.ins().ireduce(types::I32, entry);
             self.b.ins().br_table(entry, table);
-            for (head, &at) in heads.into_iter().zip(&blocks) {
-                self.b.switch_to_block(head);
-                self.b.ins().jump(self.blocks[at], &[BlockArg::Value(fuel)]);
-            }
         }
         Ok(blocks.into_iter().map(|at| region.blocks[at].pc).collect())
     }
