@@ -118,11 +118,12 @@ pub fn by_address<'a>(region: &Region, targets: &'a [Edge]) -> ByAddress<'a> {
         targets.iter().filter_map(|edge| Some((region.blocks[target_block(edge)?.index()].pc, edge))).collect();
     let count = if known.len() <= FEW_TARGETS { 1 } else { (2 * known.len()).next_power_of_two() };
     let slot = |pc: u64, shift: u32| (pc >> shift) as usize & (count - 1);
-    let compared = |shift: &u32| {
-        let mut seen = vec![0usize; count];
-        known.iter().map(|(pc, _)| (seen[slot(*pc, *shift)], seen[slot(*pc, *shift)] += 1).0).sum::<usize>()
+    let crowding = |shift: &u32| {
+        let mut targets = vec![0usize; count];
+        known.iter().for_each(|(pc, _)| targets[slot(*pc, *shift)] += 1);
+        targets.iter().map(|n| n * n).sum::<usize>()
     };
-    let shift = (1..PLACED_BITS.saturating_sub(count.trailing_zeros()).max(2)).min_by_key(compared).unwrap_or(1);
+    let shift = (1..PLACED_BITS.saturating_sub(count.trailing_zeros()).max(2)).min_by_key(crowding).unwrap_or(1);
     let mut slots = vec![Vec::new(); count];
     known.iter().for_each(|&(pc, edge)| slots[slot(pc, shift)].push((pc, edge)));
     ByAddress { shift, slots }

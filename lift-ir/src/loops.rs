@@ -15,6 +15,8 @@ pub struct Loop {
     pub head: Block,
     /// Its blocks, the head among them.
     pub body: Vec<Block>,
+    /// The block before it by which all ways lead there, if there is one.
+    pub before: Option<Block>,
 }
 
 /// The loops that are entered at their heads alone, outer ones first: for each head that with all ways back to it, then
@@ -46,7 +48,7 @@ pub fn natural_loops(region: &Region, order: &[Block]) -> Vec<Loop> {
         }
         let from_head =
             |block: &Block| std::iter::successors(Some(*block), |at| dominators[at.index()]).any(|at| at == head);
-        body.iter().all(from_head).then_some(Loop { head, body })
+        body.iter().all(from_head).then_some(Loop { head, body, before: dominators[head.index()] })
     };
     let mut loops = Vec::new();
     for &head in order.iter().filter(|head| !latches[head.index()].is_empty()) {
@@ -84,7 +86,7 @@ impl Restarts {
     /// says of an edge whether a tier may leave there by its own.
     pub fn new(region: &Region, at_start: &[Registers], loops: &[Loop], leaves: impl Fn(&Edge) -> bool) -> Restarts {
         let mut of = vec![None; region.blocks.len()];
-        for Loop { head, body } in loops {
+        for Loop { head, body, .. } in loops {
             let is_known = of[head.index()].is_some() || region.blocks[head.index()].guest_offsets.is_empty();
             if is_known || !body.iter().all(|&block| only_loads(region, block)) {
                 continue;

@@ -86,11 +86,10 @@ impl Plan {
 /// For each block of a loop the block that dominates the outermost such loop from before it.
 fn before_loops(region: &Region, loops: &[Loop], home: &[u32]) -> Vec<Option<Block>> {
     let mut before = vec![None; region.blocks.len()];
-    let (dominators, _) = cfg::dominators(region);
-    for Loop { head, body } in loops {
-        let Some(dominator) = dominators[head.index()].filter(|_| before[head.index()].is_none()) else { continue };
-        if carried(region, *head, body, home) <= MAX_CARRIED {
-            body.iter().for_each(|block| before[block.index()] = Some(dominator));
+    for Loop { head, body, before: dominator } in loops {
+        let is_new = dominator.is_some() && before[head.index()].is_none();
+        if is_new && carried(region, *head, body, home) <= MAX_CARRIED {
+            body.iter().for_each(|block| before[block.index()] = *dominator);
         }
     }
     before
