@@ -15,7 +15,7 @@ pub use error::AotError;
 
 use elf::Program;
 use friscy_lift_ir::lift::{CodeSource, FetchFault, Lifter, Limits};
-use friscy_lift_ir::passes::{Simplifier, optimise};
+use friscy_lift_ir::passes::{Inlining, Simplifier, inline_calls, optimise};
 use friscy_lift_ir::{BlockData, Region, RoundingClass, Target, Term, cfg};
 use friscy_wasm::ahead::{Builder, Origin};
 use functions::Functions;
@@ -104,9 +104,14 @@ pub fn compile(bytes: &[u8], options: Options<'_>) -> Result<Module, AotError> {
     if functions == 0 {
         return Err(AotError::NoFunctions);
     }
-    let wasm = work.builder.finish(&origin);
+    let (wasm, fused) = work.builder.finish(&origin);
     let features = WasmFeatures::WASM2 | WasmFeatures::TAIL_CALL;
-    Validator::new_with_features(features).validate_all(&wasm).map_err(|error| AotError::Invalid(error.to_string()))?;
+    let validate = |wasm: &[u8], features| {
+        let valid = Validator::new_with_features(features).validate_all(wasm);
+        valid.map_err(|error| AotError::Invalid(error.to_string()))
+    };
+    validate(&wasm, features)?;
+    fused.map(|fused| validate(&fused, features | WasmFeatures::RELAXED_SIMD)).transpose()?;
     Ok(Module { wasm, functions, found: found.max(functions), left_out: work.left_out })
 }
 
@@ -164,12 +169,10 @@ impl<'a> Work<'a> {
         }
         let is_long = ran.is_some() && self.region.guest_insts() > CHOSEN_PART_INSTS;
         if !is_long && !Limits::COMPILED.may_cut(&self.region) {
-            optimise(&mut self.region, &mut self.simplifier);
             self.make(&entries, &extent, &mut targets);
         } else {
             for (part, entries) in self.parts(entries, &extent) {
                 self.lift(&entries, &part, &Limits::COMPILED);
-                optimise(&mut self.region, &mut self.simplifier);
                 self.make(&entries, &part, &mut targets);
             }
         }
@@ -246,8 +249,12 @@ impl<'a> Work<'a> {
         parts.into_iter().filter_map(|(part, entries)| Some((range(part)?, entries))).collect()
     }
 
-    /// Makes the code of what was lifted and improved; adds what it calls and jumps to to `targets`.
+    /// Improves what was lifted and makes its code; adds what it calls and jumps to to `targets`.
     fn make(&mut self, entries: &BTreeSet<u64>, extent: &Range<u64>, targets: &mut BTreeSet<u64>) {
+        // What is called, and what has become known to be jumped to.
+        targets.extend(cfg::targets(&self.region));
+        let code = Code { program: self.program, ran: self.ran(extent), base: 0, extent, entries };
+        code.improve(&mut self.lifter, &mut self.simplifier, &mut self.region);
         let is_made = self.relocate(entries, extent);
         targets.extend(cfg::targets(&self.region));
         if let Err(why) = is_made.and_then(|()| self.builder.add(&self.region)) {
@@ -259,8 +266,8 @@ impl<'a> Work<'a> {
 
     /// Lifts a region that is entered first at its first entry.
     fn lift(&mut self, entries: &BTreeSet<u64>, extent: &Range<u64>, limits: &Limits) {
-        let code = (self.program, self.ran(extent));
-        lift(code, 0, entries, extent, limits, &mut self.lifter, &mut self.region);
+        let code = Code { program: self.program, ran: self.ran(extent), base: 0, extent, entries };
+        code.lift(limits, &mut self.lifter, &mut self.region);
     }
 
     /// Finds out which constants of the region depend on where the file is loaded.
@@ -268,54 +275,68 @@ impl<'a> Work<'a> {
         if !self.program.is_relative {
             return Ok(());
         }
-        let code = (self.program, self.ran(extent));
-        let (lifter, region) = (&mut self.lifter, &mut self.elsewhere);
-        lift(code, ELSEWHERE, entries, extent, &Limits::COMPILED, lifter, region);
-        optimise(region, &mut self.simplifier);
+        let code = Code { program: self.program, ran: self.ran(extent), base: ELSEWHERE, extent, entries };
+        code.lift(&Limits::COMPILED, &mut self.lifter, &mut self.elsewhere);
+        code.improve(&mut self.lifter, &mut self.simplifier, &mut self.elsewhere);
         relocate::relocate(&mut self.region, &self.elsewhere, ELSEWHERE)
     }
 }
 
-/// Lifts the code of a program, of which those blocks are wanted, from `entries` on as it is where the file is loaded at
-/// `base`.
-fn lift(
-    (program, ran): (&Program<'_>, Option<&BTreeSet<u64>>),
-    base: u64,
-    entries: &BTreeSet<u64>,
-    extent: &Range<u64>,
-    limits: &Limits,
-    lifter: &mut Lifter,
-    region: &mut Region,
-) {
-    let mut entries = entries.iter().map(|pc| pc.wrapping_add(base));
-    let first = entries.next().unwrap_or(extent.start.wrapping_add(base));
-    let rest: Vec<u64> = entries.collect();
-    let mut source = Source { program, ran, base, extent, entries: &rest };
-    lifter.lift_with_entries(first, &rest, RoundingClass::Rne, &mut source, limits, region);
-}
-
-/// The code of one function.
-struct Source<'a> {
+/// The code of one function, where its file is loaded at `base`. Addresses are as in the file's headers.
+#[derive(Clone, Copy)]
+struct Code<'a> {
     program: &'a Program<'a>,
     /// The blocks that are wanted, if not all are.
     ran: Option<&'a BTreeSet<u64>>,
     base: u64,
     extent: &'a Range<u64>,
+    /// Where it is entered, first where the region begins.
+    entries: &'a BTreeSet<u64>,
+}
+
+impl Code<'_> {
+    /// Its entries where it is loaded.
+    fn entries(&self) -> Vec<u64> {
+        self.entries.iter().map(|pc| pc.wrapping_add(self.base)).collect()
+    }
+
+    fn lift(self, limits: &Limits, lifter: &mut Lifter, region: &mut Region) {
+        let entries = self.entries();
+        let start = self.extent.start.wrapping_add(self.base);
+        let (&first, rest) = entries.split_first().unwrap_or((&start, &[]));
+        let mut source = Source { code: self, is_bounded: true, entries: rest };
+        lifter.lift_with_entries(first, rest, RoundingClass::Rne, &mut source, limits, region);
+    }
+
+    /// Makes calls of small functions of the file their code, and improves what was lifted.
+    fn improve(self, lifter: &mut Lifter, simplifier: &mut Simplifier, region: &mut Region) {
+        let entries = self.entries();
+        let mut source = Source { code: self, is_bounded: false, entries: &[] };
+        inline_calls(region, &entries, &Inlining::COMPILED, lifter, &mut source);
+        optimise(region, simplifier);
+    }
+}
+
+/// What code is lifted from.
+struct Source<'a> {
+    code: Code<'a>,
+    /// Nothing outside the function is seen.
+    is_bounded: bool,
     /// Where it is entered besides its first place.
     entries: &'a [u64],
 }
 
 impl CodeSource for Source<'_> {
     fn fetch(&mut self, pc: u64) -> Result<u32, FetchFault> {
-        let address = pc.wrapping_sub(self.base);
-        if !self.extent.contains(&address) {
+        let address = pc.wrapping_sub(self.code.base);
+        if self.is_bounded && !self.code.extent.contains(&address) {
             return Err(FetchFault);
         }
-        self.program.fetch(address).ok_or(FetchFault)
+        self.code.program.fetch(address).ok_or(FetchFault)
     }
 
     fn is_wanted(&mut self, pc: u64) -> bool {
-        self.ran.is_none_or(|ran| ran.contains(&pc.wrapping_sub(self.base)))
+        self.code.ran.is_none_or(|ran| ran.contains(&pc.wrapping_sub(self.code.base)))
     }
 
     fn jump_targets(&mut self, _: &Region) -> Vec<u64> {

@@ -6,13 +6,17 @@
 //!
 //! 1. [`FORMAT`]; window, state and page bytes as in the layout it is for; 1 if the file may be loaded anywhere, else 0;
 //! 2. the file's SHA-256, eight words in the order of its bytes;
-//! 3. how many executable segments, functions, entries and cells follow;
+//! 3. how many executable segments, functions, entries and cells follow, and how many of the functions are in the module;
 //! 4. each segment's place in the file, its address and its length, in bytes;
 //! 5. each function's first address, and the address behind it;
 //! 6. each entry's address, ascending, and its code: the function's number above the number among its entries;
 //! 7. the address that each cell leads to.
 //!
 //! Addresses are those of the file's headers.
+//!
+//! The functions that are not in the module multiply and add in one. Whether relaxed SIMD does that is known only where the
+//! module runs, and not every engine has it; so they are in a module of their own, which is the contents of the custom
+//! section [`FUSED_SECTION`]. It imports the same, and its `slots` are those behind the module's.
 
 use crate::emit::{Body, Emitter, Links, Placing, types};
 use crate::host::AccessForm;
@@ -30,10 +34,13 @@ use std::ops::Range;
 pub const SECTION: &str = "friscy.aot";
 
 /// The version of the section, of how modules are used, and of the numbers of floating-point ops in them.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
+
+/// The custom section with the module of functions for engines that have [`Features::fused`].
+pub const FUSED_SECTION: &str = "friscy.aot.fused";
 
 /// Words before the lists.
-const HEADER_WORDS: usize = 5 + 8 + 4;
+const HEADER_WORDS: usize = 5 + 8 + 5;
 
 /// The longest function, and the most locals in one, that browsers take.
 const MAX_FUNCTION_BYTES: usize = 7_654_321;
@@ -64,9 +71,11 @@ pub struct Origin {
 /// A module in the making.
 pub struct Builder {
     is_relative: bool,
-    functions: Vec<(Compiled, Range<u64>)>,
-    /// The functions and numbers of entries, by address.
-    entries: BTreeMap<u64, (u32, u32)>,
+    functions: Vec<(Body, Range<u64>)>,
+    /// Those that multiply and add in one.
+    fused: Vec<(Body, Range<u64>)>,
+    /// By address: whether the function is of the latter, its number among its like, and that of the entry.
+    entries: BTreeMap<u64, (bool, u32, u32)>,
     cells: FxHashMap<u64, u32>,
     /// Where the cells lead.
     targets: Vec<u64>,
@@ -80,6 +89,7 @@ impl Builder {
         Builder {
             is_relative,
             functions: Vec::new(),
+            fused: Vec::new(),
             entries: BTreeMap::new(),
             cells: FxHashMap::default(),
             targets: Vec::new(),
@@ -91,11 +101,6 @@ impl Builder {
     /// # Errors
     /// Why it is left out.
     pub fn add(&mut self, region: &Region) -> Result<(), &'static str> {
-        // Whether the browser computes these in one is known only there.
-        let is_fused = |op| op >= Op::FmaS && op <= Op::FnmaS || op >= Op::FmaD && op <= Op::FnmaD;
-        if region.blocks.iter().flat_map(|block| &block.insts).any(|id| is_fused(region.insts[id.index()].op)) {
-            return Err("fused multiply-adds");
-        }
         let span = region.span();
         if u32::try_from(span.end).is_err() {
             return Err("code beyond 4 GiB");
@@ -113,52 +118,66 @@ impl Builder {
         }
         let links = Links { cells, cache: 0, placing: Placing::Anywhere { is_relative: self.is_relative } };
         let plan = Plan::new(region, MAX_ENTRIES);
-        let number = self.functions.len() as u32;
+        let is_fused = |op| op >= Op::FmaS && op <= Op::FnmaS || op >= Op::FmaD && op <= Op::FnmaD;
+        let fused = region.blocks.iter().flat_map(|block| &block.insts).any(|id| is_fused(region.insts[id.index()].op));
         let (layout, form) = (Layout::BROWSER, AccessForm::Plain);
-        let emitter = Emitter::new(region, &plan, &links, layout, Features::default(), form);
+        let emitter = Emitter::new(region, &plan, &links, layout, Features { fused }, form);
         let body: Body = emitter.emit()?;
         if body.code.len() > MAX_FUNCTION_BYTES || body.locals.len() > MAX_LOCALS {
             return Err("a function that browsers do not take");
         }
+        let functions = if fused { &mut self.fused } else { &mut self.functions };
+        let number = functions.len() as u32;
+        functions.push((body, span));
         for (entry, block) in plan.entries.iter().enumerate() {
-            let to = (number, entry as u32);
+            let to = (fused, number, entry as u32);
             match self.entries.entry(region.blocks[block.index()].pc) {
                 Entry::Vacant(place) => {
                     place.insert(to);
                 }
                 // A function's start is entered most.
-                Entry::Occupied(mut place) if entry == 0 && place.get().1 != 0 => {
+                Entry::Occupied(mut place) if entry == 0 && place.get().2 != 0 => {
                     place.insert(to);
                 }
                 Entry::Occupied(_) => {}
             }
         }
-        self.functions.push((Compiled { slot: number, body, ty: types::CODE }, span));
         Ok(())
     }
 
     /// How many functions it has.
     #[must_use]
     pub fn functions(&self) -> usize {
-        self.functions.len()
+        self.functions.len() + self.fused.len()
     }
 
-    /// The module. The same regions in the same order give the same bytes.
+    /// The module, and that for engines that multiply and add in one, which is in it as well, if there is one. The same regions in the same order give the same bytes.
     #[must_use]
-    pub fn finish(self, origin: &Origin) -> Vec<u8> {
+    pub fn finish(self, origin: &Origin) -> (Vec<u8>, Option<Vec<u8>>) {
         let Layout { window, state, pages } = Layout::BROWSER;
         let mut words = vec![FORMAT, window, state, pages, u32::from(self.is_relative)];
         words.extend(origin.sha256.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])));
-        let counts = [origin.segments.len(), self.functions.len(), self.entries.len(), self.targets.len()];
+        let plain = self.functions.len();
+        let counts = [origin.segments.len(), self.functions(), self.entries.len(), self.targets.len(), plain];
         words.extend(counts.map(|count| count as u32));
         words.extend(origin.segments.iter().flat_map(|segment| [segment.offset, segment.address, segment.len]));
-        words.extend(self.functions.iter().flat_map(|(_, span)| [span.start as u32, span.end as u32]));
-        let code = |(function, entry): (u32, u32)| function << ENTRY_BITS | entry;
+        let spans = self.functions.iter().chain(&self.fused);
+        words.extend(spans.flat_map(|(_, span)| [span.start as u32, span.end as u32]));
+        let code = |(fused, function, entry): (bool, u32, u32)| {
+            (if fused { plain as u32 + function } else { function }) << ENTRY_BITS | entry
+        };
         words.extend(self.entries.iter().flat_map(|(&pc, &to)| [pc as u32, code(to)]));
         words.extend(self.targets.iter().map(|&pc| pc as u32));
         let section: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
-        let functions: Vec<Compiled> = self.functions.into_iter().map(|(function, _)| function).collect();
-        ahead_module(&functions, SECTION, &section)
+        let compiled = |functions: Vec<(Body, Range<u64>)>| -> Vec<Compiled> {
+            let compiled = |(slot, (body, _))| Compiled { slot: slot as u32, body, ty: types::CODE };
+            functions.into_iter().enumerate().map(compiled).collect()
+        };
+        let fused = (!self.fused.is_empty()).then(|| ahead_module(&compiled(self.fused), &[]));
+        let mut sections: Vec<(&str, &[u8])> = vec![(SECTION, &section)];
+        sections.extend(fused.iter().map(|fused| (FUSED_SECTION, &fused[..])));
+        let module = ahead_module(&compiled(self.functions), &sections);
+        (module, fused)
     }
 }
 
@@ -186,6 +205,8 @@ pub struct Table {
     words: Vec<u32>,
     /// How many functions, entries and cells there are.
     counts: [usize; 3],
+    /// How many of the functions are in the module itself.
+    plain: u32,
 }
 
 impl Table {
@@ -202,19 +223,25 @@ impl Table {
         for (bytes, word) in sha256.chunks_exact_mut(4).zip(&header[5..13]) {
             bytes.copy_from_slice(&word.to_le_bytes());
         }
-        let [segments, functions, entries, cells] = [13, 14, 15, 16].map(|at| header[at] as usize);
+        let [segments, functions, entries, cells, plain] = [13, 14, 15, 16, 17].map(|at| header[at] as usize);
         let sizes = [segments.checked_mul(3)?, functions.checked_mul(2)?, entries.checked_mul(2)?, cells];
         let all = sizes.iter().try_fold(HEADER_WORDS, |sum, &size| sum.checked_add(size))?;
-        if words.len() != all {
+        if words.len() != all || plain > functions {
             return None;
         }
         let list = &words[HEADER_WORDS..HEADER_WORDS + sizes[0]];
         let segments = list.chunks_exact(3).map(|s| Segment { offset: s[0], address: s[1], len: s[2] }).collect();
         let origin = Origin { sha256, is_relative: header[4] != 0, segments };
-        Some(Table { origin, words, counts: [functions, entries, cells] })
+        Some(Table { origin, words, counts: [functions, entries, cells], plain: plain as u32 })
     }
 
-    /// How many functions the module has.
+    /// How many functions are in the module itself; the others are in that of [`FUSED_SECTION`].
+    #[must_use]
+    pub fn plain_functions(&self) -> u32 {
+        self.plain
+    }
+
+    /// How many functions there are.
     #[must_use]
     pub fn functions(&self) -> u32 {
         self.counts[0] as u32

@@ -85,10 +85,12 @@ pub(crate) fn module(functions: &[Compiled], base: u32) -> Vec<u8> {
     module.finish()
 }
 
-/// A module of functions in the order of their slots, which count from a global on, with a custom section.
-pub(crate) fn ahead_module(functions: &[Compiled], name: &str, custom: &[u8]) -> Vec<u8> {
+/// A module of functions in the order of their slots, which count from a global on, with these custom sections.
+pub(crate) fn ahead_module(functions: &[Compiled], custom: &[(&str, &[u8])]) -> Vec<u8> {
     let mut module = Module::new();
-    module.section(&CustomSection { name: name.into(), data: custom.into() });
+    for &(name, data) in custom {
+        module.section(&CustomSection { name: name.into(), data: data.into() });
+    }
     put_types_and_imports(&mut module, &GLOBALS);
     put_functions(&mut module, functions);
     let mut section = ElementSection::new();

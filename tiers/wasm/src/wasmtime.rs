@@ -1,17 +1,15 @@
 //! Modules on native hosts, by wasmtime.
 
-use crate::ahead::{Found, Table};
-use crate::host::{AccessForm, Attached, Host, Installed};
+use crate::host::{AccessForm, Host, Installed};
 use crate::layout::{Features, Layout};
-use crate::module::{ENTER_SLOT, GLOBALS, IMPORTS};
+use crate::module::{ENTER_SLOT, IMPORTS};
 use friscy_seam::State;
-use std::collections::VecDeque;
 use std::mem::offset_of;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 use wasmtime::{
-    Caller, Config, Engine, Func, Global, GlobalType, Instance, Linker, Memory, MemoryType, Module, Mutability, Ref,
-    RefType, Result, Store, TableType, TypedFunc, Val, ValType,
+    Caller, Config, Engine, Func, Instance, Linker, Memory, MemoryType, Module, Ref, RefType, Result, Store, TableType,
+    TypedFunc,
 };
 
 /// Where things are, as in a browser.
@@ -31,10 +29,6 @@ pub struct Wasmtime {
     linker: Linker<()>,
     enter: Option<TypedFunc<(i32, i32, i64, i32), i64>>,
     next: u32,
-    /// Modules that were compiled ahead of time, with their tables.
-    ahead: Vec<(Module, Table)>,
-    /// What became of those that were asked for.
-    installed: VecDeque<(u32, bool)>,
 }
 
 impl Wasmtime {
@@ -75,8 +69,6 @@ impl Wasmtime {
             linker,
             enter: None,
             next: ROOM,
-            ahead: Vec::new(),
-            installed: VecDeque::new(),
         })
     }
 
@@ -97,35 +89,6 @@ impl Wasmtime {
     /// Where the state is to be.
     pub fn state(&self) -> *mut State {
         self.base().wrapping_add(LAYOUT.state as usize).cast()
-    }
-
-    /// Takes a module that was compiled ahead of time; answers its number.
-    ///
-    /// # Errors
-    /// It is none, or of another format.
-    pub fn take_ahead(&mut self, module: &[u8], section: &[u8]) -> Result<u32> {
-        let table = Table::parse(section).ok_or_else(|| wasmtime::Error::msg("another format"))?;
-        self.ahead.push((Module::new(&self.engine, module)?, table));
-        Ok(self.ahead.len() as u32 - 1)
-    }
-
-    fn instantiate_ahead(&mut self, attached: &Attached) -> Result<Instance> {
-        let module = match self.ahead.get(attached.module as usize) {
-            Some((module, _)) => module.clone(),
-            None => return Err(wasmtime::Error::msg("no such module")),
-        };
-        self.reach(attached.end)?;
-        let base = attached.base as i64;
-        let words = [attached.slots, attached.cells, attached.cache].map(|word| Val::I32(word as i32));
-        let [slots, cells, cache] = words;
-        let values = [Val::I64(base), Val::I32(base as i32), slots, cells, cache];
-        let mut linker = self.linker.clone();
-        for ((name, _), value) in GLOBALS.into_iter().zip(values) {
-            let ty = if matches!(value, Val::I64(_)) { ValType::I64 } else { ValType::I32 };
-            let global = Global::new(&mut self.store, GlobalType::new(ty, Mutability::Const), value)?;
-            linker.define(&self.store, IMPORTS, name, global)?;
-        }
-        linker.instantiate(&mut self.store, &module)
     }
 
     /// Gives the table so many slots.
@@ -187,23 +150,6 @@ impl Host for Wasmtime {
                 Installed::Refused
             }
         }
-    }
-
-    fn attach(&mut self, number: u32, attached: &Attached) {
-        let done = self.instantiate_ahead(attached).is_ok();
-        self.installed.push_back((number, done));
-    }
-
-    fn find(&self, module: u32, address: u32) -> Option<Found> {
-        self.ahead.get(module as usize)?.1.find(address)
-    }
-
-    fn target(&self, module: u32, cell: u32) -> Option<u32> {
-        self.ahead.get(module as usize)?.1.target(cell)
-    }
-
-    fn installed(&mut self) -> Option<(u32, bool)> {
-        self.installed.pop_front()
     }
 
     unsafe fn enter(&mut self, slot: u32, context: u32, state: *mut State) -> u64 {

@@ -7,7 +7,7 @@
  * the cpu's data in use and of the mapped ranges is the whole of an address space. `web/spike` proves it.
  */
 
-import type { Ahead } from './ahead';
+import type { Ahead, Loaded } from './ahead';
 import { View } from './view';
 
 /** How many words a wish for a module has. */
@@ -229,7 +229,7 @@ class Slot {
         continue;
       }
       const { tenancy } = this;
-      void this.ahead.load(module).then(
+      void this.ahead.load(module, this.fuses()).then(
         (compiled) => {
           if (this.tenancy === tenancy) this.instantiate(compiled, wish);
         },
@@ -241,14 +241,15 @@ class Slot {
     }
   }
 
-  private instantiate(module: WebAssembly.Module, wish: Uint32Array): void {
+  private instantiate({ module, fused }: Loaded, wish: Uint32Array): void {
     const [number = 0, , low = 0, high = 0, slots = 0, end = 0, cells = 0, cache = 0] = wish;
     const { float, __indirect_function_table: table } = this.exports;
     if (table.length < end) table.grow(end - table.length);
-    const constants = { base: (BigInt(high) << 32n) | BigInt(low), 'base.low': low, slots, cells, cache };
+    const constants = { base: (BigInt(high) << 32n) | BigInt(low), 'base.low': low, cells, cache };
     // TypeScript's library does not know that globals of 64 bits may be imported as numbers.
-    const imports = { memory: this.memory, table, float, ...constants } as unknown as WebAssembly.ModuleImports;
+    const imports = { memory: this.memory, table, float, slots, ...constants } as unknown as WebAssembly.ModuleImports;
     new WebAssembly.Instance(module, { friscy: imports });
+    if (fused) new WebAssembly.Instance(fused.module, { friscy: { ...imports, slots: slots + fused.slots } });
     this.exports.installed(number, 1);
   }
 
