@@ -479,6 +479,11 @@ impl Op {
         )
     }
 
+    /// Whether it is a division or takes the remainder of one.
+    pub const fn divides(self) -> bool {
+        matches!(self, Op::DivS | Op::DivU | Op::RemS | Op::RemU | Op::DivS32 | Op::DivU32 | Op::RemS32 | Op::RemU32)
+    }
+
     /// Whether it is an atomic on 64 bits: the others of them are on 32.
     pub const fn is_wide_atomic(self) -> bool {
         matches!(

@@ -21,7 +21,7 @@
 use crate::emit::{Body, Emitter, Links, Placing, types};
 use crate::host::AccessForm;
 use crate::layout::{Cell, Features, Layout};
-use crate::module::{Compiled, ahead_module};
+use crate::module::{Compiled, FIRST_FUNCTION, ahead_module};
 use crate::plan::Plan;
 use crate::units::{ENTRY_BITS, MAX_ENTRIES};
 use friscy_lift_ir::{Op, Region, cfg};
@@ -121,13 +121,13 @@ impl Builder {
         let is_fused = |op| op >= Op::FmaS && op <= Op::FnmaS || op >= Op::FmaD && op <= Op::FnmaD;
         let fused = region.blocks.iter().flat_map(|block| &block.insts).any(|id| is_fused(region.insts[id.index()].op));
         let (layout, form) = (Layout::BROWSER, AccessForm::Plain);
-        let emitter = Emitter::new(region, &plan, &links, layout, Features { fused }, form);
+        let functions = if fused { &mut self.fused } else { &mut self.functions };
+        let number = functions.len() as u32;
+        let emitter = Emitter::new(region, &plan, &links, FIRST_FUNCTION + number, layout, Features { fused }, form);
         let body: Body = emitter.emit()?;
         if body.code.len() > MAX_FUNCTION_BYTES || body.locals.len() > MAX_LOCALS {
             return Err("a function that browsers do not take");
         }
-        let functions = if fused { &mut self.fused } else { &mut self.functions };
-        let number = functions.len() as u32;
         functions.push((body, span));
         for (entry, block) in plan.entries.iter().enumerate() {
             let to = (fused, number, entry as u32);

@@ -4,6 +4,7 @@
 //! control leaves for the tier below at the last point from which everything may be done again: the first access since
 //! something lasting was done. So one way out serves several accesses.
 
+mod arithmetic;
 mod control;
 mod convert;
 mod float;
@@ -11,10 +12,11 @@ mod integer;
 mod memory;
 
 use crate::host::AccessForm;
-use crate::layout::{Features, Layout};
+use crate::layout::{Features, Layout, context};
 use crate::locals::Kind;
 use crate::plan::{Plan, is_access, is_lasting};
 use crate::structure::Node;
+use arithmetic::Waiting;
 use friscy_lift_ir::held::Held;
 use friscy_lift_ir::op::Effects;
 use friscy_lift_ir::registers::Registers;
@@ -127,6 +129,12 @@ impl Locals {
         self.taken.push(local);
         local
     }
+
+    /// Locals that the block has no use for any more.
+    fn give_back(&mut self, locals: &[u32]) {
+        self.taken.retain(|local| !locals.contains(local));
+        self.free.extend(locals);
+    }
 }
 
 pub(crate) struct Emitter<'a> {
@@ -139,6 +147,10 @@ pub(crate) struct Emitter<'a> {
     code: Vec<u8>,
     /// Branches that are seldom taken (0), or mostly (1): where they are in the code.
     hints: Vec<BranchHint>,
+    /// The function's number in its module, by which it calls itself.
+    number: u32,
+    /// Where the code says how much of the stack a frame takes, which is known once it has all locals.
+    frames: Vec<usize>,
     locals: Locals,
     /// The locals of values.
     places: Vec<Option<u32>>,
@@ -149,6 +161,7 @@ pub(crate) struct Emitter<'a> {
     selector: Option<u32>,
     /// Ranges of results for which nothing else is to be looked at, which are empty while the inexact flag is clear.
     ranges: [Option<u32>; 4],
+    waiting: Waiting,
     registers: Registers,
     block: Block,
     /// Instructions retired since fuel was counted, at the block's start.
@@ -161,6 +174,15 @@ pub(crate) struct Emitter<'a> {
     /// What is known of pages in this block, and at the ends of others.
     facts: Facts,
     facts_at_end: Vec<Facts>,
+}
+
+/// Bytes of a number of 32 bits that is put where its value is not known yet.
+const WIDE_BYTES: usize = 5;
+
+/// Such a number, which is not negative, as LEB128 of full length.
+fn wide(value: i32) -> [u8; WIDE_BYTES] {
+    let septet = |n: usize| (value >> (7 * n)) as u8 & 0x7f;
+    [septet(0) | 0x80, septet(1) | 0x80, septet(2) | 0x80, septet(3) | 0x80, septet(4)]
 }
 
 /// The wasm type of a value.
@@ -178,10 +200,12 @@ fn at(offset: u64, align: u32) -> MemArg {
 }
 
 impl<'a> Emitter<'a> {
+    /// For the function of this number in its module.
     pub(crate) fn new(
         region: &'a Region,
         plan: &'a Plan,
         links: &'a Links,
+        number: u32,
         layout: Layout,
         features: Features,
         form: AccessForm,
@@ -196,12 +220,15 @@ impl<'a> Emitter<'a> {
             form,
             code: Vec::new(),
             hints: Vec::new(),
+            number,
+            frames: Vec::new(),
             locals: Locals { types: Vec::new(), taken: Vec::new(), free: Vec::new() },
             places: vec![None; region.values.len()],
             shared: FxHashMap::default(),
             labels: Vec::new(),
             selector: None,
             ranges: [None; 4],
+            waiting: Waiting::default(),
             registers: Registers::unknown(),
             block: Block(0),
             spent: 0,
@@ -222,6 +249,10 @@ impl<'a> Emitter<'a> {
         let structure = &self.plan.structure;
         self.sequence(&structure.seq)?;
         self.s().unreachable().end();
+        let frame = context::frame(self.locals.types.len());
+        for &at in &self.frames {
+            self.code[at..at + WIDE_BYTES].copy_from_slice(&wide(frame));
+        }
         Ok(Body { locals: self.locals.types, code: self.code, hints: self.hints })
     }
 
@@ -296,9 +327,11 @@ impl<'a> Emitter<'a> {
             self.s().block(BlockType::Empty);
             self.labels.push(Label::Out(number));
         }
+        self.find_waiting(block);
         for &id in &data.insts {
             self.inst(id)?;
         }
+        self.look_at_waiting()?;
         self.facts_at_end[block.index()] = std::mem::take(&mut self.facts);
         self.terminator(block)?;
         for number in 0..outs {
@@ -337,6 +370,10 @@ impl<'a> Emitter<'a> {
 
     fn inst(&mut self, id: InstId) -> Emitted<()> {
         let inst = self.region.insts[id.index()];
+        // What was computed before a way out is not computed again behind it.
+        if is_lasting(inst.op) || is_access(inst.op) && !self.out_holds {
+            self.look_at_waiting()?;
+        }
         match inst.op {
             Op::Iconst | Op::Fence | Op::SetX | Op::SetF => {}
             Op::GetX | Op::GetF => {
@@ -476,10 +513,23 @@ impl<'a> Emitter<'a> {
     }
 
     fn store_register(&mut self, r: usize, v: Value) -> Emitted<()> {
-        self.s().i32_const(0);
         let to = at(self.layout.register(r), 3);
-        let is_made_of_bits = self.plan.held(v) == Held::Single
-            || self.inline(v).is_some_and(|inst| matches!(inst.op, Op::Box | Op::BitsF64));
+        let single = match self.inline(v) {
+            Some(inst) if inst.op == Op::Box => Some(inst.args[0]),
+            _ => None,
+        };
+        if single.is_some() || self.plan.held(v) == Held::Single {
+            self.s().i32_const(0);
+            match single {
+                Some(single) => self.get(single)?,
+                None => self.get_held(v),
+            }
+            self.s().f32_store(MemArg { align: 2, ..to });
+            self.s().i32_const(0).i32_const(-1).i32_store(MemArg { offset: to.offset + 4, align: 2, ..to });
+            return Ok(());
+        }
+        self.s().i32_const(0);
+        let is_made_of_bits = self.inline(v).is_some_and(|inst| inst.op == Op::BitsF64);
         if self.region.values[v.index()].ty == Type::F64 && !is_made_of_bits {
             self.get(v)?;
             self.s().f64_store(to);

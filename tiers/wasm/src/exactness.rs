@@ -97,15 +97,17 @@ fn double(s: &mut InstructionSink<'_>, of: Exactness, features: Features, at: &[
             is_zero_by_factor(s, at[0], at[1], at[2], INEXACT);
         }
         Exactness::Fused if features.fused => {
-            s.local_get(at[0]).local_get(at[1]).f64_mul().local_set(at[4]);
+            // What the addend leaves of the sum: the product, if both are exact.
+            let [a, b, c, sum, rest] = [at[0], at[1], at[2], at[3], at[4]];
+            s.local_get(sum).local_get(c).f64_sub().local_set(rest);
             s.block(BlockType::Empty);
-            has_exact_error(s, at[4], 0);
-            product_is_exact(s, at[0], at[1], at[4], INEXACT_FROM_WITHIN);
-            sum_is_exact(s, at[4], at[2], at[3], INEXACT_FROM_WITHIN);
+            has_exact_error(s, rest, 0);
+            product_is_exact(s, a, b, rest, INEXACT_FROM_WITHIN);
+            s.local_get(sum).local_get(rest).f64_sub().local_get(c).f64_ne().br_if(INEXACT_FROM_WITHIN);
             s.br(exact + 1).end();
             // Then the addend is the sum, if that is finite.
-            is_zero_by_factor(s, at[0], at[1], at[4], INEXACT);
-            s.local_get(at[3]).local_get(at[3]).f64_sub().f64_const(Ieee64::from(0.0)).f64_ne().br_if(INEXACT);
+            is_zero_by_factor(s, a, b, rest, INEXACT);
+            s.local_get(sum).local_get(sum).f64_sub().f64_const(Ieee64::from(0.0)).f64_ne().br_if(INEXACT);
         }
         Exactness::Quotient if features.fused => {
             has_exact_error(s, at[2], INEXACT);

@@ -39,17 +39,28 @@ pub struct Features {
     pub fused: bool,
 }
 
-/// The first parameter of compiled code: the number of the entry, or of a site, in the bits below, and how many calls are
-/// active in those above.
+/// The first parameter of compiled code: the number of the entry, or of a site, in the bits below, and how much of the
+/// engine's stack active calls may take in those above.
 pub(crate) mod context {
     /// Bits of the number.
     pub(crate) const BITS: u32 = 20;
-    /// One call.
-    pub(crate) const CALL: i32 = 1 << BITS;
     /// The number.
-    pub(crate) const NUMBER: i32 = CALL - 1;
-    /// The most active calls: a browser's worker overflows its stack at some 2,000 frames of ten parameters.
-    pub(crate) const MAX_CALLS: i32 = 400;
+    pub(crate) const NUMBER: i32 = (1 << BITS) - 1;
+    /// What stack is counted in, bytes.
+    const UNIT: usize = 128;
+    /// The most that active calls may take, in units: a worker of Chromium has some 500 KiB, and what enters compiled code
+    /// needs some of that.
+    const MAX: u32 = (384 << 10) / UNIT as u32;
+    /// The first context whose calls take too much, for an unsigned comparison.
+    pub(crate) const FULL: i32 = (MAX << BITS) as i32;
+
+    /// What calls from a function with so many locals add to its context. Engines' quick compilers keep all locals in the
+    /// frame, and what an expression of ours may leave on wasm's stack.
+    pub(crate) fn frame(locals: usize) -> i32 {
+        let bytes = 8 * (locals + 40);
+        let most = (1 << (32 - BITS)) - 1 - MAX as usize;
+        (bytes.div_ceil(UNIT).min(most) << BITS) as i32
+    }
 }
 
 /// A line of the jump cache: where compiled code for a guest address is.

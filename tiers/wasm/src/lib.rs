@@ -34,7 +34,7 @@ use friscy_fp::{Rm, fast};
 use friscy_lift_ir::eval::evaluate_float;
 use friscy_lift_ir::{Op, Region, RoundingClass, cfg};
 use friscy_seam::{Ahead, Code, Exit, Left, Prepared, Site, Size, State, Tier, TierStats};
-use module::{Compiled, FIRST_SLOT, first_functions, module};
+use module::{Compiled, FIRST_FUNCTION, FIRST_SLOT, first_functions, module};
 use plan::Plan;
 use rustc_hash::FxHashSet;
 use std::collections::BTreeSet;
@@ -106,7 +106,8 @@ impl<H: Host> Wasm<H> {
         let plan = Plan::new(region, MAX_ENTRIES);
         let slot = self.units.slot();
         let (layout, features, form) = (self.host.layout(), self.host.features(), self.host.access_form());
-        let emitter = Emitter::new(region, &plan, &links, layout, features, form);
+        let number = self.batch.len() as u32 + FIRST_FUNCTION;
+        let emitter = Emitter::new(region, &plan, &links, number, layout, features, form);
         let body = match emitter.emit() {
             Ok(body) => body,
             Err(why) => {
@@ -403,7 +404,7 @@ pub fn inspect(region: &Region, features: Features, form: AccessForm) -> Result<
     let links =
         emit::Links { cells: targets.into_iter().zip(cells).collect(), cache: 0x20_0000, placing: emit::Placing::Here };
     let plan = Plan::new(region, MAX_ENTRIES);
-    let body = Emitter::new(region, &plan, &links, layout, features, form).emit()?;
+    let body = Emitter::new(region, &plan, &links, FIRST_FUNCTION, layout, features, form).emit()?;
     let compiled = Compiled { slot: FIRST_SLOT, body, ty: emit::types::CODE };
     Ok(module(&[compiled], 0))
 }

@@ -28,6 +28,9 @@ pub(crate) const LEAVE_SLOT: u32 = 1;
 /// The first slot for regions.
 pub(crate) const FIRST_SLOT: u32 = 2;
 
+/// The number of a module's first function, behind those that it imports.
+pub(crate) const FIRST_FUNCTION: u32 = 1;
+
 /// The functions that each table begins with.
 pub(crate) fn first_functions() -> Vec<Compiled> {
     let mut enter = Vec::new();
@@ -76,9 +79,8 @@ pub(crate) fn module(functions: &[Compiled], base: u32) -> Vec<u8> {
     put_functions(&mut module, functions);
     let mut section = ElementSection::new();
     for (n, function) in functions.iter().enumerate() {
-        // The imported function is number 0.
         let slot = ConstExpr::i32_const((base + function.slot) as i32);
-        section.active(None, &slot, Elements::Functions([n as u32 + 1][..].into()));
+        section.active(None, &slot, Elements::Functions([n as u32 + FIRST_FUNCTION][..].into()));
     }
     module.section(&section);
     put_code(&mut module, functions);
@@ -94,7 +96,7 @@ pub(crate) fn ahead_module(functions: &[Compiled], custom: &[(&str, &[u8])]) -> 
     put_types_and_imports(&mut module, &GLOBALS);
     put_functions(&mut module, functions);
     let mut section = ElementSection::new();
-    let numbers: Vec<u32> = (1..=functions.len() as u32).collect();
+    let numbers: Vec<u32> = (FIRST_FUNCTION..).take(functions.len()).collect();
     section.active(None, &ConstExpr::global_get(globals::SLOTS), Elements::Functions(numbers.into()));
     module.section(&section);
     put_code(&mut module, functions);
@@ -142,7 +144,7 @@ fn put_code(module: &mut Module, functions: &[Compiled]) {
                 branch_func_offset: before + hint.branch_func_offset,
                 branch_hint_value: hint.branch_hint_value,
             });
-            hints.function_hints(n as u32 + 1, moved);
+            hints.function_hints(n as u32 + FIRST_FUNCTION, moved);
         }
     }
     module.section(&hints);

@@ -206,9 +206,10 @@ fn inside(region: &Region, v: Value) -> Value {
     }
 }
 
-/// Whether an op may be made where its value is used, once or more often.
+/// Whether an op may be made where its value is used, once or, as an address, once more. Divisions are not: they branch, and
+/// what branches engines make as often as it is said.
 fn is_inline(op: Op) -> bool {
-    op.info().effects == Effects::NONE
+    op.info().effects == Effects::NONE && !op.divides()
 }
 
 /// The blocks at which control enters from outside. Where a shared jump is, its loop is not entered where calls come back

@@ -60,16 +60,7 @@ impl Wasmtime {
         };
         let float = Func::wrap(&mut store, float);
         linker.define(&store, IMPORTS, "float", float)?;
-        Ok(Wasmtime {
-            form,
-            engine,
-            store,
-            memory,
-            table,
-            linker,
-            enter: None,
-            next: ROOM,
-        })
+        Ok(Wasmtime { form, engine, store, memory, table, linker, enter: None, next: ROOM })
     }
 
     fn base(&self) -> *mut u8 {

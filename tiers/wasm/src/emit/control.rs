@@ -1,6 +1,6 @@
 //! Ways into a function, between its blocks, and out of it.
 
-use super::{CONTEXT, Emitted, Emitter, FUEL, Label, Placing, at, globals, types};
+use super::{CONTEXT, Emitted, Emitter, FUEL, Label, Placing, at, globals, types, wide};
 use crate::layout::{LINES, Line, context};
 use crate::structure::{Node, Seq};
 use friscy_lift_ir::held::Held;
@@ -10,6 +10,9 @@ use friscy_lift_ir::{Block, Cond, Edge, JumpKind, Op, Target, Term, Value, cfg};
 use friscy_seam::{Left, State};
 use std::mem::offset_of;
 use wasm_encoder::{BlockType, MemArg, ValType};
+
+/// The opcode of a constant of 32 bits.
+const I32_CONST: u8 = 0x41;
 
 impl Emitter<'_> {
     /// Emits a sequence: each item behind the end of the block that branches to it leave.
@@ -151,6 +154,13 @@ impl Emitter<'_> {
                 self.check_fuel_for(*pc);
                 let next = self.next_context();
                 self.check_depth(next, |e| e.pc(*pc));
+                if *pc == self.region.pc {
+                    // While it runs it is what a cell would lead to, or will be once what is active has left: what makes
+                    // other code of a function unwinds everything.
+                    let number = self.number;
+                    self.s().local_get(next).local_get(FUEL).call(number);
+                    return self.come_back(block, &registers);
+                }
                 let cell = u64::from(self.cell(*pc)?);
                 self.s().local_get(next);
                 self.cells();
@@ -289,13 +299,16 @@ impl Emitter<'_> {
     fn next_context(&mut self) -> u32 {
         let next = self.temp(ValType::I32);
         self.same_depth();
-        self.s().i32_const(context::CALL).i32_add().local_set(next);
+        self.code.push(I32_CONST);
+        self.frames.push(self.code.len());
+        self.code.extend(wide(0));
+        self.s().i32_add().local_set(next);
         next
     }
 
-    /// Leaves for the address that `target` pushes if too many calls are active.
+    /// Leaves for the address that `target` pushes if active calls take too much of the stack.
     fn check_depth(&mut self, next: u32, target: impl Fn(&mut Self)) {
-        self.s().local_get(next).i32_const(context::MAX_CALLS << context::BITS).i32_ge_u();
+        self.s().local_get(next).i32_const(context::FULL).i32_ge_u();
         self.seldom();
         target(self);
         self.s().local_get(FUEL).return_().end();

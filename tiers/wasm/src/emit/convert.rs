@@ -1,6 +1,6 @@
 //! Conversions between integers and numbers.
 
-use super::float::Range;
+use super::arithmetic::Range;
 use super::{Emitted, Emitter, type_of};
 use friscy_lift_ir::{Inst, Op, RoundingClass, Type, Value};
 use wasm_encoder::{Ieee32, Ieee64, ValType};

@@ -241,16 +241,18 @@ impl Emitter<'_> {
             self.s().i32_load8_u(bytes).i32_const(mask.into()).i32_and().i32_const(want.into()).i32_ne();
             return self.seldom_to(Label::Out(out));
         }
-        let (number, byte) = (self.temp(ValType::I32), self.temp(ValType::I32));
-        self.s().local_tee(number).i32_load8_u(bytes).local_tee(byte);
+        let number = self.temp(ValType::I32);
+        self.s().local_tee(number).i32_load8_u(bytes);
         self.s().i32_const(mask.into()).i32_and().i32_const(want.into()).i32_ne();
         self.seldom();
         self.labels.push(Label::Other);
-        // Mostly this is only the first write.
+        // Mostly this is only the first write. The byte is loaded again: held, it would take a register where it is not
+        // needed.
         let (mask, want) = (page::WRITE | page::BEYOND, page::WRITE);
-        self.s().local_get(byte).i32_const(mask.into()).i32_and().i32_const(want.into()).i32_ne();
+        self.s().local_get(number).i32_load8_u(bytes).i32_const(mask.into()).i32_and().i32_const(want.into()).i32_ne();
         self.seldom_to(Label::Out(out))?;
-        self.s().local_get(number).local_get(byte).i32_const(page::DIRTY.into()).i32_or().i32_store8(bytes);
+        self.s().local_get(number).local_get(number).i32_load8_u(bytes).i32_const(page::DIRTY.into()).i32_or();
+        self.s().i32_store8(bytes);
         self.labels.pop();
         self.s().end();
         Ok(())

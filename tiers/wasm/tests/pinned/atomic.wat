@@ -1,4 +1,4 @@
-;; 198 bytes, 89 instructions
+;; 206 bytes, 90 instructions
 (module
   (type (;0;) (func (param i32 i64) (result i64 i64)))
   (type (;1;) (func (param i32 i64 i64 i64) (result i64)))
@@ -8,7 +8,7 @@
   (import "friscy" "float" (func (;0;) (type 1)))
   (elem (;0;) (i32.const 2) func 1)
   (func (;1;) (type 0) (param i32 i64) (result i64 i64)
-    (local i64 i64 i64 i32 i32 i32 i64 i64 i64 i64)
+    (local i64 i64 i64 i32 i32 i64 i64 i64 i64)
     block ;; label = @1
       br 0 (;@1;)
     end
@@ -32,14 +32,14 @@
       i32.shr_u
       local.tee 6
       i32.load8_u offset=1048576
-      local.tee 7
       i32.const 50
       i32.and
       i32.const 18
       i32.ne
       (@metadata.code.branch_hint "\00")
       if ;; label = @2
-        local.get 7
+        local.get 6
+        i32.load8_u offset=1048576
         i32.const 34
         i32.and
         i32.const 2
@@ -47,7 +47,8 @@
         (@metadata.code.branch_hint "\00")
         br_if 1 (;@1;)
         local.get 6
-        local.get 7
+        local.get 6
+        i32.load8_u offset=1048576
         i32.const 16
         i32.or
         i32.store8 offset=1048576
@@ -55,24 +56,24 @@
       local.get 3
       i32.wrap_i64
       i64.extend_i32_s
-      local.set 9
-      local.get 5
-      i64.load32_s offset=268435456 align=1
       local.set 8
       local.get 5
+      i64.load32_s offset=268435456 align=1
+      local.set 7
+      local.get 5
+      local.get 7
       local.get 8
-      local.get 9
       i64.add
       i64.store32 offset=268435456 align=1
       i32.const 0
       i64.load offset=65544
-      local.set 10
-      local.get 10
+      local.set 9
+      local.get 9
       i64.const -2
       i64.and
-      local.set 11
+      local.set 10
       i32.const 0
-      local.get 8
+      local.get 7
       i64.store offset=65616
       local.get 1
       i64.const 2
@@ -84,13 +85,13 @@
       (@metadata.code.branch_hint "\00")
       if ;; label = @2
         i32.const 0
-        local.get 11
+        local.get 10
         i64.store offset=67584
         i64.const 3
         local.get 1
         return
       end
-      local.get 11
+      local.get 10
       local.get 1
       return
     end

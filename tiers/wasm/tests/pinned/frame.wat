@@ -1,4 +1,4 @@
-;; 634 bytes, 274 instructions
+;; 651 bytes, 276 instructions
 (module
   (type (;0;) (func (param i32 i64) (result i64 i64)))
   (type (;1;) (func (param i32 i64 i64 i64) (result i64)))
@@ -8,7 +8,7 @@
   (import "friscy" "float" (func (;0;) (type 1)))
   (elem (;0;) (i32.const 2) func 1)
   (func (;1;) (type 0) (param i32 i64) (result i64 i64)
-    (local i32 i64 i64 i64 i32 i32 i32 i32 i64 i64 i64 i32 i64)
+    (local i32 i64 i64 i64 i32 i32 i64 i64 i64 i32 i64)
     block ;; label = @1
       block ;; label = @2
         local.get 0
@@ -43,14 +43,14 @@
             i32.shr_u
             local.tee 6
             i32.load8_u offset=1048576
-            local.tee 7
             i32.const 50
             i32.and
             i32.const 18
             i32.ne
             (@metadata.code.branch_hint "\00")
             if ;; label = @5
-              local.get 7
+              local.get 6
+              i32.load8_u offset=1048576
               i32.const 34
               i32.and
               i32.const 2
@@ -58,7 +58,8 @@
               (@metadata.code.branch_hint "\00")
               br_if 1 (;@4;)
               local.get 6
-              local.get 7
+              local.get 6
+              i32.load8_u offset=1048576
               i32.const 16
               i32.or
               i32.store8 offset=1048576
@@ -69,24 +70,25 @@
             i32.add
             i32.const 12
             i32.shr_u
-            local.tee 8
+            local.tee 7
             i32.load8_u offset=1048576
-            local.tee 9
             i32.const 50
             i32.and
             i32.const 18
             i32.ne
             (@metadata.code.branch_hint "\00")
             if ;; label = @5
-              local.get 9
+              local.get 7
+              i32.load8_u offset=1048576
               i32.const 34
               i32.and
               i32.const 2
               i32.ne
               (@metadata.code.branch_hint "\00")
               br_if 1 (;@4;)
-              local.get 8
-              local.get 9
+              local.get 7
+              local.get 7
+              i32.load8_u offset=1048576
               i32.const 16
               i32.or
               i32.store8 offset=1048576
@@ -97,21 +99,21 @@
             i64.store offset=268435448 align=1
             i32.const 0
             i64.load offset=65600
-            local.set 10
+            local.set 8
             local.get 3
             i32.wrap_i64
-            local.get 10
+            local.get 8
             i64.store offset=268435440 align=1
             i32.const 0
             i64.load offset=65608
-            local.set 11
+            local.set 9
             local.get 3
             i32.wrap_i64
-            local.get 11
+            local.get 9
             i64.store offset=268435432 align=1
             i32.const 0
             i64.load offset=65616
-            local.set 12
+            local.set 10
             i32.const 0
             i64.const 65560
             i64.store offset=65544
@@ -119,7 +121,7 @@
             local.get 4
             i64.store offset=65552
             i32.const 0
-            local.get 12
+            local.get 10
             i64.store offset=65600
             local.get 1
             i64.const 6
@@ -140,11 +142,11 @@
             local.get 0
             i32.const -1048576
             i32.and
-            i32.const 1048576
+            i32.const 4194304
             i32.add
-            local.set 13
-            local.get 13
-            i32.const 419430400
+            local.set 11
+            local.get 11
+            i32.const -1073741824
             i32.ge_u
             (@metadata.code.branch_hint "\00")
             if ;; label = @5
@@ -152,7 +154,7 @@
               local.get 1
               return
             end
-            local.get 13
+            local.get 11
             i32.const 0
             i32.load offset=2113540
             i32.or
@@ -161,12 +163,12 @@
             i32.load offset=2113536
             call_indirect (type 0)
             local.set 1
-            local.tee 14
+            local.tee 12
             i64.const 65560
             i64.ne
             (@metadata.code.branch_hint "\00")
             if ;; label = @5
-              local.get 14
+              local.get 12
               local.get 1
               return
             end
@@ -194,7 +196,7 @@
       local.set 3
       i32.const 0
       i64.load offset=65600
-      local.set 14
+      local.set 12
       i32.const 0
       i64.load offset=65552
       local.set 4
@@ -227,21 +229,21 @@
       local.get 4
       i32.wrap_i64
       i64.load offset=268435480 align=1
-      local.set 12
+      local.set 10
       local.get 4
       i32.wrap_i64
       i64.load offset=268435472 align=1
-      local.set 11
+      local.set 9
       local.get 4
       i32.wrap_i64
       i64.load offset=268435464 align=1
-      local.set 10
-      local.get 12
+      local.set 8
+      local.get 10
       i64.const -2
       i64.and
       local.set 5
       i32.const 0
-      local.get 12
+      local.get 10
       i64.store offset=65544
       i32.const 0
       local.get 4
@@ -249,14 +251,14 @@
       i64.add
       i64.store offset=65552
       i32.const 0
-      local.get 11
+      local.get 9
       i64.store offset=65600
       i32.const 0
-      local.get 10
+      local.get 8
       i64.store offset=65608
       i32.const 0
       local.get 3
-      local.get 14
+      local.get 12
       i64.add
       i64.store offset=65616
       local.get 1
@@ -281,7 +283,7 @@
     end
     i32.const 0
     local.get 3
-    local.get 14
+    local.get 12
     i64.add
     i64.store offset=65616
     i32.const 0

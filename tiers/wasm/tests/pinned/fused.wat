@@ -1,4 +1,4 @@
-;; 545 bytes, 221 instructions
+;; 539 bytes, 217 instructions
 (module
   (type (;0;) (func (param i32 i64) (result i64 i64)))
   (type (;1;) (func (param i32 i64 i64 i64) (result i64)))
@@ -8,7 +8,7 @@
   (import "friscy" "float" (func (;0;) (type 1)))
   (elem (;0;) (i32.const 2) func 1)
   (func (;1;) (type 0) (param i32 i64) (result i64 i64)
-    (local i64 f64 f64 f64 f64 f64 f64 f64 f64 f64 f64 f64 f64 f64 f64 f64 f64 i64 i64)
+    (local i64 f64 f64 f64 f64 f64 f64 f64 f64 f64 f64 i64 i64)
     block ;; label = @1
       br 0 (;@1;)
     end
@@ -37,7 +37,8 @@
     f64x2.splat
     f64x2.relaxed_madd
     f64x2.extract_lane 0
-    local.tee 6
+    local.set 6
+    local.get 6
     i64.reinterpret_f64
     i64.const 1
     i64.shl
@@ -47,16 +48,16 @@
     i64.ge_u
     (@metadata.code.branch_hint "\00")
     if ;; label = @1
-      local.get 3
-      local.get 4
-      local.get 5
-      local.set 9
-      local.set 8
-      local.set 7
       block ;; label = @2
-        local.get 7
-        local.get 8
-        f64.mul
+        local.get 3
+        local.get 4
+        local.get 5
+        local.set 9
+        local.set 8
+        local.set 7
+        local.get 6
+        local.get 9
+        f64.sub
         local.set 10
         block ;; label = @3
           local.get 10
@@ -84,12 +85,6 @@
           local.get 10
           f64.sub
           local.get 9
-          f64.ne
-          br_if 1 (;@2;)
-          local.get 6
-          local.get 9
-          f64.sub
-          local.get 10
           f64.ne
           br_if 1 (;@2;)
           br 2 (;@1;)
@@ -137,7 +132,8 @@
     local.get 6
     local.get 4
     f64.div
-    local.tee 13
+    local.set 7
+    local.get 7
     i64.reinterpret_f64
     i64.const 1
     i64.shl
@@ -147,12 +143,12 @@
     i64.ge_u
     (@metadata.code.branch_hint "\00")
     if ;; label = @1
-      local.get 6
-      local.get 4
-      local.set 15
-      local.set 14
       block ;; label = @2
-        local.get 13
+        local.get 6
+        local.get 4
+        local.set 11
+        local.set 12
+        local.get 7
         i64.reinterpret_f64
         i64.const 1
         i64.shl
@@ -161,7 +157,7 @@
         i64.const -1116892707587883008
         i64.ge_u
         br_if 0 (;@2;)
-        local.get 14
+        local.get 12
         i64.reinterpret_f64
         i64.const 1
         i64.shl
@@ -170,11 +166,11 @@
         i64.const -1116892707587883008
         i64.ge_u
         br_if 0 (;@2;)
-        local.get 13
+        local.get 7
         f64x2.splat
-        local.get 15
+        local.get 11
         f64x2.splat
-        local.get 14
+        local.get 12
         f64.neg
         f64x2.splat
         f64x2.relaxed_madd
@@ -192,7 +188,7 @@
       i64.const 0
       call 0
       f64.reinterpret_i64
-      local.set 13
+      local.set 7
       i64.const -27021597764222976
       i64.const 0
       i32.const 0
@@ -204,13 +200,13 @@
     end
     i32.const 0
     i64.load offset=65544
-    local.set 19
-    local.get 19
+    local.set 13
+    local.get 13
     i64.const -2
     i64.and
-    local.set 20
+    local.set 14
     i32.const 0
-    local.get 13
+    local.get 7
     f64.store offset=65872
     local.get 1
     i64.const 3
@@ -222,13 +218,13 @@
     (@metadata.code.branch_hint "\00")
     if ;; label = @1
       i32.const 0
-      local.get 20
+      local.get 14
       i64.store offset=67584
       i64.const 3
       local.get 1
       return
     end
-    local.get 20
+    local.get 14
     local.get 1
     return
     unreachable

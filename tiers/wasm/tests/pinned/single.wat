@@ -1,4 +1,4 @@
-;; 534 bytes, 244 instructions
+;; 538 bytes, 239 instructions
 (module
   (type (;0;) (func (param i32 i64) (result i64 i64)))
   (type (;1;) (func (param i32 i64 i64 i64) (result i64)))
@@ -8,7 +8,7 @@
   (import "friscy" "float" (func (;0;) (type 1)))
   (elem (;0;) (i32.const 2) func 1)
   (func (;1;) (type 0) (param i32 i64) (result i64 i64)
-    (local i32 i64 i64 i64 f64 f32 i64 i32 f32 f32 f32 f32 f64 f64 i64)
+    (local i32 i64 i64 i64 f64 f32 i64 i32 f32 f32 i64 f32 f32 f64 f64)
     block ;; label = @1
       br 0 (;@1;)
     end
@@ -97,7 +97,12 @@
           local.get 7
           local.get 10
           f32.add
-          local.tee 11
+          local.set 11
+          local.get 8
+          i64.const 4
+          i64.add
+          local.set 12
+          local.get 11
           i32.reinterpret_f32
           i32.const 1
           i32.shl
@@ -105,21 +110,21 @@
           i32.ge_u
           (@metadata.code.branch_hint "\00")
           if ;; label = @4
-            local.get 7
-            local.get 10
-            local.set 13
-            local.set 12
             block ;; label = @5
+              local.get 7
+              local.get 10
+              local.set 14
+              local.set 13
               local.get 11
-              local.get 12
-              f32.sub
               local.get 13
+              f32.sub
+              local.get 14
               f32.ne
               br_if 0 (;@5;)
               local.get 11
-              local.get 13
+              local.get 14
               f32.sub
-              local.get 12
+              local.get 13
               f32.ne
               br_if 0 (;@5;)
               br 1 (;@4;)
@@ -145,11 +150,7 @@
             select
             local.set 2
           end
-          local.get 8
-          i64.const 4
-          i64.add
-          local.set 16
-          local.get 16
+          local.get 12
           local.get 5
           i64.eq
           br_if 2 (;@1;)
@@ -163,22 +164,20 @@
           (@metadata.code.branch_hint "\00")
           if ;; label = @4
             i32.const 0
-            local.get 16
+            local.get 12
             i64.store offset=65616
             i32.const 0
             local.get 11
-            i32.reinterpret_f32
-            i64.extend_i32_u
-            i64.const -4294967296
-            i64.or
-            i64.store offset=65872
+            f32.store offset=65872
+            i32.const 0
+            i32.const -1
+            i32.store offset=65876
             i32.const 0
             local.get 10
-            i32.reinterpret_f32
-            i64.extend_i32_u
-            i64.const -4294967296
-            i64.or
-            i64.store offset=65912
+            f32.store offset=65912
+            i32.const 0
+            i32.const -1
+            i32.store offset=65916
             i32.const 0
             i64.const 65536
             i64.store offset=67584
@@ -188,12 +187,11 @@
           end
           i32.const 0
           local.get 10
-          i32.reinterpret_f32
-          i64.extend_i32_u
-          i64.const -4294967296
-          i64.or
-          i64.store offset=65912
-          local.get 16
+          f32.store offset=65912
+          i32.const 0
+          i32.const -1
+          i32.store offset=65916
+          local.get 12
           local.get 11
           local.set 7
           local.set 8
@@ -204,11 +202,10 @@
         i64.store offset=65616
         i32.const 0
         local.get 7
-        i32.reinterpret_f32
-        i64.extend_i32_u
-        i64.const -4294967296
-        i64.or
-        i64.store offset=65872
+        f32.store offset=65872
+        i32.const 0
+        i32.const -1
+        i32.store offset=65876
         i32.const 0
         i64.const 65536
         i64.store offset=67584
@@ -223,22 +220,20 @@
     i64.and
     local.set 4
     i32.const 0
-    local.get 16
+    local.get 12
     i64.store offset=65616
     i32.const 0
     local.get 11
-    i32.reinterpret_f32
-    i64.extend_i32_u
-    i64.const -4294967296
-    i64.or
-    i64.store offset=65872
+    f32.store offset=65872
+    i32.const 0
+    i32.const -1
+    i32.store offset=65876
     i32.const 0
     local.get 10
-    i32.reinterpret_f32
-    i64.extend_i32_u
-    i64.const -4294967296
-    i64.or
-    i64.store offset=65912
+    f32.store offset=65912
+    i32.const 0
+    i32.const -1
+    i32.store offset=65916
     local.get 1
     i64.const 5
     i64.sub
