@@ -4,7 +4,7 @@
 //! region. Worked out here is, for each register, the value it has and whether the state lacks it ("dirty").
 
 use crate::cfg;
-use crate::ir::{Block, Inst, JumpKind, Region, Target, Term, Value};
+use crate::ir::{Block, Edge, Inst, JumpKind, Region, Target, Term, Value};
 use crate::op::Op;
 
 /// Integer registers are numbered 0 to 31, floating-point ones 32 to 63.
@@ -141,6 +141,45 @@ pub fn at_starts(region: &Region, order: &[Block]) -> Vec<Registers> {
         }
     }
     at_start.into_iter().map(|registers| registers.unwrap_or_else(Registers::unknown)).collect()
+}
+
+/// By block, the registers whose value at its start something may see before they are set anew: a way out of the region, or
+/// code of the region itself. The others need not be in the state there. `leaves` says of an op, and `is_left` of an edge,
+/// whether a tier may leave there by its own. `order` is a reverse postorder.
+pub fn seen_at_starts(
+    region: &Region,
+    order: &[Block],
+    leaves: impl Fn(Op) -> bool,
+    is_left: impl Fn(&Edge) -> bool,
+) -> Vec<u64> {
+    const ALL: u64 = u64::MAX;
+    let mut seen = vec![0; region.blocks.len()];
+    let mut changed = true;
+    while changed {
+        changed = false;
+        for &block in order.iter().rev() {
+            let data = &region.blocks[block.index()];
+            let at_end = match &data.term {
+                Term::Jump(_) | Term::Branch { .. } => cfg::edges(&data.term).fold(0, |all, edge| match edge.target {
+                    Target::Block(to, _) if !edge.preempt && !is_left(edge) => all | seen[to.index()],
+                    _ => ALL,
+                }),
+                Term::Call { .. } | Term::Indirect { .. } | Term::Exit { .. } => ALL,
+            };
+            let at_start = data.insts.iter().rev().fold(at_end, |seen, id| {
+                let inst = &region.insts[id.index()];
+                match (inst.op, set_register(inst)) {
+                    (op, _) if leaves(op) => ALL,
+                    (_, Some(r)) => seen & !(1 << r),
+                    (Op::GetX, _) => seen | 1 << (inst.imm & 31),
+                    (Op::GetF, _) => seen | 1 << (inst.imm & 31 | 32),
+                    _ => seen,
+                }
+            });
+            changed |= std::mem::replace(&mut seen[block.index()], at_start) != at_start;
+        }
+    }
+    seen
 }
 
 /// How often what is known at a block's start may change freely; from then on it can only become less.

@@ -117,10 +117,10 @@ impl Builder {
             cells.insert(pc, number * size_of::<Cell>() as u32);
         }
         let links = Links { cells, cache: 0, placing: Placing::Anywhere { is_relative: self.is_relative } };
-        let plan = Plan::new(region, MAX_ENTRIES);
+        let (layout, form) = (Layout::BROWSER, AccessForm::Plain);
+        let plan = Plan::new(region, MAX_ENTRIES, form);
         let is_fused = |op| op >= Op::FmaS && op <= Op::FnmaS || op >= Op::FmaD && op <= Op::FnmaD;
         let fused = region.blocks.iter().flat_map(|block| &block.insts).any(|id| is_fused(region.insts[id.index()].op));
-        let (layout, form) = (Layout::BROWSER, AccessForm::Plain);
         let functions = if fused { &mut self.fused } else { &mut self.functions };
         let number = functions.len() as u32;
         let emitter = Emitter::new(region, &plan, &links, FIRST_FUNCTION + number, layout, Features { fused }, form);

@@ -360,7 +360,7 @@ impl<'a> Emitter<'a> {
         let (mut count, mut holds) = (0, false);
         for id in &self.region.blocks[block.index()].insts {
             let op = self.region.insts[id.index()].op;
-            if is_access(op) && !holds {
+            if self.plan.leaves(op) && !holds {
                 (count, holds) = (count + 1, true);
             }
             holds &= !is_lasting(op);
@@ -371,7 +371,7 @@ impl<'a> Emitter<'a> {
     fn inst(&mut self, id: InstId) -> Emitted<()> {
         let inst = self.region.insts[id.index()];
         // What was computed before a way out is not computed again behind it.
-        if is_lasting(inst.op) || is_access(inst.op) && !self.out_holds {
+        if is_lasting(inst.op) || self.plan.leaves(inst.op) && !self.out_holds {
             self.look_at_waiting()?;
         }
         match inst.op {

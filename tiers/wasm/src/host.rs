@@ -20,8 +20,8 @@ pub enum Installed {
 /// written.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum AccessForm {
-    /// The lowest addresses fault, and what lies beyond the memory traps. From any other page that may not be read, a load
-    /// gives what is there.
+    /// The lowest addresses and what lies beyond the memory trap. From any other page that may not be read, a load gives what
+    /// is there.
     Plain,
     /// The page's byte is looked at: every fault is exact.
     #[default]

@@ -103,9 +103,9 @@ impl<H: Host> Wasm<H> {
     /// Emits a region.
     fn emit(&mut self, region: &Region) -> Result<Emitted<(Compiled, Waiting)>, Prepared> {
         let Some(links) = self.units.links(region, &mut self.host) else { return Err(Prepared::Full) };
-        let plan = Plan::new(region, MAX_ENTRIES);
-        let slot = self.units.slot();
         let (layout, features, form) = (self.host.layout(), self.host.features(), self.host.access_form());
+        let plan = Plan::new(region, MAX_ENTRIES, form);
+        let slot = self.units.slot();
         let number = self.batch.len() as u32 + FIRST_FUNCTION;
         let emitter = Emitter::new(region, &plan, &links, number, layout, features, form);
         let body = match emitter.emit() {
@@ -403,7 +403,7 @@ pub fn inspect(region: &Region, features: Features, form: AccessForm) -> Result<
     let cells = (0x20_4000..).step_by(size_of::<layout::Cell>());
     let links =
         emit::Links { cells: targets.into_iter().zip(cells).collect(), cache: 0x20_0000, placing: emit::Placing::Here };
-    let plan = Plan::new(region, MAX_ENTRIES);
+    let plan = Plan::new(region, MAX_ENTRIES, form);
     let body = Emitter::new(region, &plan, &links, FIRST_FUNCTION, layout, features, form).emit()?;
     let compiled = Compiled { slot: FIRST_SLOT, body, ty: emit::types::CODE };
     Ok(module(&[compiled], 0))

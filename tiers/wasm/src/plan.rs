@@ -1,11 +1,12 @@
 //! What is worked out of a region before code is made.
 
+use crate::host::AccessForm;
 use crate::locals::Shared;
 use crate::narrow::Narrow;
 use crate::structure::{Node, Structure};
 use friscy_lift_ir::held::{self, Held};
 use friscy_lift_ir::loops::{Restarts, natural_loops};
-use friscy_lift_ir::op::Effects;
+use friscy_lift_ir::op::{Effects, ImmKind};
 use friscy_lift_ir::registers::{self, Registers};
 use friscy_lift_ir::{Block, Edge, Op, Region, Target, Term, Value, cfg};
 use std::collections::BTreeMap;
@@ -23,6 +24,9 @@ pub(crate) struct Plan {
     at_end: Vec<Registers>,
     /// Loops that a fault restarts.
     pub(crate) restarts: Restarts,
+    /// By block, the registers of which something may see what they are at its start.
+    seen: Vec<u64>,
+    form: AccessForm,
     /// Whether control may come to each block by more than one edge.
     pub(crate) joins: Vec<bool>,
     /// The immediate dominator of each block.
@@ -44,7 +48,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Works a region out.
-    pub(crate) fn new(region: &Region, max_entries: usize) -> Plan {
+    pub(crate) fn new(region: &Region, max_entries: usize, form: AccessForm) -> Plan {
         let mut order = Vec::new();
         cfg::reverse_postorder(region, &mut cfg::Scratch::default(), &mut order);
         let at_start = registers::at_starts(region, &order);
@@ -61,7 +65,10 @@ impl Plan {
             }
             Target::Pc(_) => true,
         };
-        let restarts = Restarts::new(region, &at_start, &natural_loops(region, &order), leaves);
+        // Where loads do not leave there is nothing to restart.
+        let loops = if form == AccessForm::Checked { natural_loops(region, &order) } else { Vec::new() };
+        let restarts = Restarts::new(region, &at_start, &loops, leaves);
+        let seen = registers::seen_at_starts(region, &order, |op| may_leave(op, form), leaves);
         let joins = region.blocks.iter().zip(edges).enumerate();
         let joins = joins.map(|(at, (data, edges))| at == 0 || data.entry || edges != 1).collect();
         let blocks = region.blocks.len();
@@ -75,6 +82,8 @@ impl Plan {
             at_start,
             at_end,
             restarts,
+            seen,
+            form,
             joins,
             dominators,
             kept: vec![false; count],
@@ -108,7 +117,12 @@ impl Plan {
 
     /// Registers that the state lacks at the end of an edge's source, and that its target expects in the state.
     pub(crate) fn to_store(&self, from: Block, to: Block, registers: &Registers) -> u64 {
-        self.restarts.stored(from, to, registers, &self.at_start)
+        self.restarts.stored(from, to, registers, &self.at_start) & self.seen[to.index()]
+    }
+
+    /// Whether control may leave where an op is.
+    pub(crate) fn leaves(&self, op: Op) -> bool {
+        may_leave(op, self.form)
     }
 
     /// Whether control leaves on the way to a parameter unless the argument is a NaN-boxed single.
@@ -252,9 +266,20 @@ fn successors(region: &Region, block: Block, end: &Registers) -> Vec<Node> {
     }
 }
 
-/// Whether an op reads or writes the guest's memory, so that it may have to leave.
+/// Whether an op reads or writes the guest's memory.
 pub(crate) fn is_access(op: Op) -> bool {
     op.info().effects.contains(Effects::FAULT)
+}
+
+/// Whether an op accesses memory once, with a displacement.
+pub(crate) fn is_plain(op: Op) -> bool {
+    op.info().imm == ImmKind::Disp
+}
+
+/// Whether an op may have to leave: an access, but for loads in the plain form.
+fn may_leave(op: Op, form: AccessForm) -> bool {
+    let is_load = is_plain(op) && op.info().result.is_some();
+    is_access(op) && !(is_load && form == AccessForm::Plain)
 }
 
 /// Whether an op changes what must not be done twice: what follows may not go back to before it.

@@ -1,13 +1,12 @@
-//! Guest memory: the page's byte is looked at before an access. In the plain form a load only makes sure that its address
-//! is not among the lowest, where null pointers are; wasm makes sure that it is in the memory.
+//! Guest memory: the page's byte is looked at before an access. In the plain form a load traps beyond the memory, and is made
+//! so that the lowest addresses, where null pointers are, are beyond it too.
 //!
 //! What code may do with a page does not change while it runs, so a page is looked at once for all accesses that follow.
 //! Accesses by one address with different displacements are looked at together, at the first of them.
 
 use super::{Emitted, Emitter, Label, at};
 use crate::host::AccessForm;
-use crate::plan::is_access;
-use friscy_lift_ir::op::ImmKind;
+use crate::plan::{is_access, is_plain};
 use friscy_lift_ir::{Inst, Op, Value};
 use friscy_seam::State;
 use friscy_seam::access::{LOWEST_ADDRESS, WINDOW_SIZE, page};
@@ -58,11 +57,6 @@ fn len_of(op: Op) -> i32 {
     }
 }
 
-/// An op that accesses memory once, with a displacement.
-fn is_plain(op: Op) -> bool {
-    op.info().imm == ImmKind::Disp
-}
-
 impl Emitter<'_> {
     /// An address as another value and a distance from there: what it is known by, and what is there to compute it from.
     fn address(&self, base: Value, disp: i64) -> [(Value, i32); 2] {
@@ -88,14 +82,22 @@ impl Emitter<'_> {
         }
         let write = inst.op.info().result.is_none();
         let [known_by, (base, distance)] = self.address(inst.args[0], inst.imm);
-        if write || self.form == AccessForm::Checked {
+        let window = i64::from(self.layout.window);
+        let place = if write || self.form == AccessForm::Checked {
             self.check(inst, known_by, (base, distance), write)?;
+            self.low(base)?;
+            window + i64::from(distance)
+        } else if self.is_above_lowest(known_by) {
+            self.low(base)?;
+            window + i64::from(distance)
         } else {
-            self.check_lowest(inst, known_by, (base, distance))?;
-        }
-        self.low(base)?;
+            // The lowest addresses become the highest, and those are beyond the memory.
+            self.low(base)?;
+            self.s().i32_const(distance - LOWEST_ADDRESS as i32).i32_add();
+            window + LOWEST_ADDRESS as i64
+        };
         // The window is far enough up that the sum is not negative.
-        let place = at((i64::from(self.layout.window) + i64::from(distance)) as u64, 0);
+        let place = at(place as u64, 0);
         if write {
             let v = inst.args[1];
             match inst.op {
@@ -153,28 +155,18 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// Leaves if the bytes that a load accesses are among the lowest.
-    fn check_lowest(&mut self, inst: &Inst, known_by: (Value, i32), there: (Value, i32)) -> Emitted<()> {
-        let (root, distance) = known_by;
+    /// Whether an address is known not to be among the lowest. From then on it is: who asks makes sure of it.
+    fn is_above_lowest(&mut self, (root, distance): (Value, i32)) -> bool {
         if self.facts.is_above_lowest(root, distance) {
-            return Ok(());
+            return true;
         }
         if let Some(root) = self.region.as_const(root) {
             let address = i64::from(root as u32) + i64::from(distance);
-            if (LOWEST_ADDRESS as i64..WINDOW_SIZE as i64).contains(&address) {
-                return Ok(());
-            }
+            return (LOWEST_ADDRESS as i64..WINDOW_SIZE as i64).contains(&address);
         }
-        // Most accesses are upwards from an address, and what lies above one that was compared needs nothing.
-        let from = self.together(inst, root, distance, false).0.min(0);
-        let out = self.out(inst.guest_index);
-        let (base, offset) = (there.0, there.1 - distance);
-        self.low(base)?;
-        // Distances are short, so that this is positive, and no sum of them wraps that is in the memory.
-        self.s().i32_const(LOWEST_ADDRESS as i32 - (from + offset)).i32_lt_u();
-        self.seldom_to(Label::Out(out))?;
-        self.facts.0.push(Fact { base: root, from, to: from, write: false });
-        Ok(())
+        // Most accesses are upwards from an address. Distances are short, so that no sum of them wraps that is in the memory.
+        self.facts.0.push(Fact { base: root, from: distance, to: distance, write: false });
+        false
     }
 
     /// From where to where, from `root`, this access and others like it after it in the block reach, and how many they are.
