@@ -26,6 +26,12 @@ asm(".text\\n.globl load, load_at, load_fails\\n"
     "load:\\nload_at: ld a0, 0(a0)\\n ret\\n"
     "load_fails: li a0, -1\\n ret\\n");
 
+/* Loads away from an address. */
+long above(char *from), below(char *from);
+asm(".text\\n.globl above, below\\n"
+    "above: ld a0, 0x700(a0)\\n ret\\n"
+    "below: ld a0, -8(a0)\\n ret\\n");
+
 static long faults[2][3], others;
 
 static void handler(int signo, siginfo_t *info, void *context)
@@ -106,6 +112,13 @@ static int run(const char *what, char **argv)
     warm();
     if (!strcmp(what, "null")) return load(0);
     if (!strcmp(what, "field")) return load((long *)0xfff8);
+    if (!strcmp(what, "border") || !strcmp(what, "below")) {
+        /* The program itself begins where the lowest addresses end. */
+        char *border = (char *)0x10000, *at = (char *)good;
+        for (int i = 0; i < 20000000; i++) sink += above(at - 0x700) + below(at + 8);
+        printf("%#lx\\n", above(border - 0x700) & 0xffffffff);
+        return what[1] == 'o' ? 0 : below(border);
+    }
     if (!strcmp(what, "beyond")) return load((long *)-4096);
     if (!strcmp(what, "store")) {
         for (long i = 0; i < 40000000; i++) ((volatile long *)good)[i & 63] = i;
@@ -180,6 +193,14 @@ for (const what of ['null', 'field', 'beyond', 'overflow', 'store', 'shared', 'e
     assert.deepEqual(run(what), killed);
   });
 }
+
+test('border: what lies right above the lowest addresses is loaded', { skip: oldNode }, () => {
+  assert.deepEqual(run('border'), { stdout: '0x464c457f\n', stderr: '', status: 0 });
+});
+
+test('below: killed by SIGSEGV', { skip: oldNode }, () => {
+  assert.deepEqual(run('below'), { ...killed, stdout: '0x464c457f\n' });
+});
 
 // 4000 loads fault, 800 of each kind, and each gives -1; the others add up.
 const probed = '125884000: SIGSEGV 2400 800, SIGBUS 800, other 0\n';
