@@ -238,12 +238,12 @@ impl Emitter<'_> {
         self.s().i32_const(mask.into()).i32_and().i32_const(want.into()).i32_ne();
         self.seldom();
         self.labels.push(Label::Other);
-        // Mostly this is only the first write. The byte is loaded again: held, it would take a register where it is not
-        // needed.
+        // Mostly this is only the first write. The byte is loaded again, otherwise than before, or V8 would hold it: in a
+        // register that is not needed where all is well.
         let (mask, want) = (page::WRITE | page::BEYOND, page::WRITE);
-        self.s().local_get(number).i32_load8_u(bytes).i32_const(mask.into()).i32_and().i32_const(want.into()).i32_ne();
+        self.s().local_get(number).i32_load8_s(bytes).i32_const(mask.into()).i32_and().i32_const(want.into()).i32_ne();
         self.seldom_to(Label::Out(out))?;
-        self.s().local_get(number).local_get(number).i32_load8_u(bytes).i32_const(page::DIRTY.into()).i32_or();
+        self.s().local_get(number).local_get(number).i32_load8_s(bytes).i32_const(page::DIRTY.into()).i32_or();
         self.s().i32_store8(bytes);
         self.labels.pop();
         self.s().end();

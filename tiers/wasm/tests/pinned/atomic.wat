@@ -39,7 +39,7 @@
       (@metadata.code.branch_hint "\00")
       if ;; label = @2
         local.get 6
-        i32.load8_u offset=1048576
+        i32.load8_s offset=1048576
         i32.const 34
         i32.and
         i32.const 2
@@ -48,7 +48,7 @@
         br_if 1 (;@1;)
         local.get 6
         local.get 6
-        i32.load8_u offset=1048576
+        i32.load8_s offset=1048576
         i32.const 16
         i32.or
         i32.store8 offset=1048576

@@ -50,7 +50,7 @@
             (@metadata.code.branch_hint "\00")
             if ;; label = @5
               local.get 6
-              i32.load8_u offset=1048576
+              i32.load8_s offset=1048576
               i32.const 34
               i32.and
               i32.const 2
@@ -59,7 +59,7 @@
               br_if 1 (;@4;)
               local.get 6
               local.get 6
-              i32.load8_u offset=1048576
+              i32.load8_s offset=1048576
               i32.const 16
               i32.or
               i32.store8 offset=1048576
@@ -79,7 +79,7 @@
             (@metadata.code.branch_hint "\00")
             if ;; label = @5
               local.get 7
-              i32.load8_u offset=1048576
+              i32.load8_s offset=1048576
               i32.const 34
               i32.and
               i32.const 2
@@ -88,7 +88,7 @@
               br_if 1 (;@4;)
               local.get 7
               local.get 7
-              i32.load8_u offset=1048576
+              i32.load8_s offset=1048576
               i32.const 16
               i32.or
               i32.store8 offset=1048576
