@@ -3,11 +3,11 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests run on the host")]
 
 use friscy_aot::{AotError, Chosen, Module, Options, compile, is_program};
-use friscy_wasm::ahead::{SECTION, Table};
+use friscy_wasm::ahead::{FUSED_SECTION, Found, SECTION, Table};
 use goblin::elf::Elf;
 use std::path::PathBuf;
 use std::process::Command;
-use wasmparser::{Parser, Payload};
+use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 
 /// A function with a table of jumps, one that calls through a pointer in data, and one that only that leads to.
 const SOURCE: &str = r"
@@ -25,6 +25,7 @@ int chosen(int n, int x) {
     }
 }
 static int hidden(int x) { return x + 41; }
+double mixed(double a, double b, double c) { return a * b + c; }
 int (*volatile pointer)(int) = hidden;
 int main(int argc, char **argv) {
     return printf(argv[0], chosen(argc, argc)) + pointer(argc);
@@ -33,9 +34,14 @@ int main(int argc, char **argv) {
 
 /// The file that gcc makes of the source, for the guest.
 fn build(name: &str, flags: &[&str]) -> Vec<u8> {
+    build_of(name, SOURCE, flags)
+}
+
+/// The same of another source.
+fn build_of(name: &str, source_text: &str, flags: &[&str]) -> Vec<u8> {
     let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let (source, out) = (dir.join(format!("{name}.c")), dir.join(name));
-    std::fs::write(&source, SOURCE).expect("a file");
+    std::fs::write(&source, source_text).expect("a file");
     let status = Command::new("riscv64-linux-gnu-gcc").arg("-O2").args(flags).arg("-o").arg(&out).arg(&source).status();
     assert!(status.expect("riscv64-linux-gnu-gcc").success());
     std::fs::read(&out).expect("what was built")
@@ -76,6 +82,44 @@ fn check(name: &str, flags: &[&str], is_relative: bool) {
     assert!(entries >= 7, "{name}: {entries} entries of a function with a table");
     assert_eq!(table.find(start + 1), None);
     assert_eq!(table.target(table.cells()), None);
+    check_fused(&bytes, &module, &table);
+}
+
+/// What multiplies and adds in one is in a module of its own, and that alone needs relaxed SIMD.
+#[track_caller]
+fn check_fused(bytes: &[u8], module: &Module, table: &Table) {
+    let section = Parser::new(0).parse_all(&module.wasm).find_map(|payload| match payload.expect("a module") {
+        Payload::CustomSection(section) if section.name() == FUSED_SECTION => Some(section.data().to_vec()),
+        _ => None,
+    });
+    let fused = section.expect("a section with a module");
+    let features = WasmFeatures::WASM2 | WasmFeatures::TAIL_CALL;
+    let is_valid = |features| Validator::new_with_features(features).validate_all(&fused).is_ok();
+    assert!(is_valid(features | WasmFeatures::RELAXED_SIMD) && !is_valid(features));
+    let (start, _) = symbol(bytes, "mixed");
+    let found = table.find(start).expect("code of it");
+    assert!(found.code >> Found::ENTRY_BITS >= table.plain_functions());
+    let (start, _) = symbol(bytes, "chosen");
+    let found = table.find(start).expect("code of it");
+    assert!(found.code >> Found::ENTRY_BITS < table.plain_functions());
+}
+
+#[test]
+fn small_functions_become_part_of_what_calls_them() {
+    const SOURCE: &str = r#"
+__attribute__((noinline)) static long small(long x) { return x * 5 + 1; }
+int main(int argc, char **argv) { return small(argc) ^ small(argc + 1); }
+"#;
+    let bytes = build_of("inlined", SOURCE, &["-static"]);
+    let (start, end) = symbol(&bytes, "main");
+    let only = Chosen { ranges: vec![u64::from(start)..u64::from(end)], ..Chosen::default() };
+    let module = compile(&bytes, Options { only: Some(&only) }).expect("a module");
+    // Its function reaches as far as what was copied, and leads there no more.
+    let table = table(&module);
+    let (small, small_end) = symbol(&bytes, "small");
+    let found = table.find(start).expect("code of it");
+    assert!(found.start <= small && small_end <= found.end, "{found:?} without {small:#x}");
+    assert!((0..table.cells()).all(|cell| table.target(cell) != Some(small)));
 }
 
 #[test]

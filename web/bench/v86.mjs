@@ -14,7 +14,7 @@
 // i386 is told of and left out; one that ends otherwise than natively fails the whole.
 //
 // Needs the release commands and the web runtime (`cargo build --release`, `cargo xtask web`), and of Debian
-// gcc-i686-linux-gnu, libc6-dev-i386-cross and seabios.
+// gcc-i686-linux-gnu, libc6-dev-i386-cross and seabios. `cargo xtask full v86` installs all that and runs some kernels.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -31,11 +31,19 @@ __attribute__((noinline)) static unsigned round_of(unsigned seed) {
   return seed;
 }
 
+/* Multiplies and adds in one where the browser does. */
+__attribute__((noinline)) static double polynomial(double x, int n) {
+  double y = 1;
+  for (int i = 0; i < n; i++) y = y * x + i;
+  return y;
+}
+
 int main(int argc, char **argv) {
   unsigned seed = 1, sum = 0;
   time_t start = time(NULL);
   for (int n = 0; n < 200; n++) sum += seed = round_of(seed);
   while (time(NULL) - start < 4) round_of(7);
+  for (int n = 0; n < 20000; n++) sum += (unsigned)polynomial(0.3 + n * 1e-5, 100);
   for (int child = 0; child < 3; child++) {
     fflush(stdout);
     if (fork() == 0) {

@@ -1,5 +1,6 @@
 //! All there is to run, in parts, and the file that says how each part went when it ran last.
 
+use crate::setup::{self, Need};
 use crate::shell::{cargo, commit, step, target_dir, workspace};
 use crate::suites::{self, Extent, Outcome, Runner, Suite};
 use crate::test::{self, ASSETS, Count, LARGE, PROGRAMS, ROOTFS};
@@ -37,6 +38,8 @@ pub enum Part {
     Page,
     /// CPython's tests in the page.
     PageCpython,
+    /// Some kernels in v86 and in the page's engine, a little of each.
+    V86,
     /// The measurements of `friscy-bench`, once.
     Measure,
 }
@@ -117,6 +120,17 @@ impl Part {
             // The names of programs have no spaces.
             Part::Page => page("^[^ ]+$"),
             Part::PageCpython => page("^cpython "),
+            Part::V86 => {
+                setup::setup(&[Need::Guests, Need::Node, Need::V86])?;
+                demo::build_commands()?;
+                web::build()?;
+                let mut command = Command::new("node");
+                command.args(["bench/v86.mjs", "--work", "0.02", "--rounds", "1", "primes", "recursion", "nbody"]);
+                command.current_dir(workspace().join("web"));
+                let mut count = Count::default();
+                count.passed += u64::from(count.watch(&mut command)?);
+                Ok(count.into())
+            }
             Part::Measure => {
                 let mut command = cargo();
                 command.args(["run", "--release", "-p", "friscy-bench", "--", "run"]);

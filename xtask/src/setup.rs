@@ -22,9 +22,11 @@ pub enum Need {
     Wasm,
     /// A C compiler and library for wasm32-wasi.
     Wasi,
+    /// A C compiler and library for i386, and the firmware that v86 boots.
+    V86,
 }
 
-/// Everything.
+/// Everything but what only measurements beside v86 need.
 pub const ALL: [Need; 7] =
     [Need::Rootfs, Need::Guests, Need::Images, Need::Browser, Need::Node, Need::Wasm, Need::Wasi];
 
@@ -55,6 +57,7 @@ impl Need {
                 }
             }
             Need::Wasi => &["clang", "lld", "wasi-libc", "libclang-rt-dev-wasm32"],
+            Need::V86 => &["gcc-i686-linux-gnu", "libc6-dev-i386-cross", "seabios"],
             Need::Wasm => {
                 if wasm_toolchain().is_some() {
                     &[]
