@@ -105,6 +105,7 @@ fn check_fused(bytes: &[u8], module: &Module, table: &Table) {
 }
 
 #[test]
+#[allow(clippy::single_range_in_vec_init, reason = "a list of ranges, of which there is one")]
 fn small_functions_become_part_of_what_calls_them() {
     const SOURCE: &str = r#"
 __attribute__((noinline)) static long small(long x) { return x * 5 + 1; }
@@ -112,7 +113,7 @@ int main(int argc, char **argv) { return small(argc) ^ small(argc + 1); }
 "#;
     let bytes = build_of("inlined", SOURCE, &["-static"]);
     let (start, end) = symbol(&bytes, "main");
-    let only = Chosen { ranges: vec![u64::from(start)..u64::from(end)], ..Chosen::default() };
+    let only = Chosen { ranges: [u64::from(start)..u64::from(end)].to_vec(), ..Chosen::default() };
     let module = compile(&bytes, Options { only: Some(&only) }).expect("a module");
     // Its function reaches as far as what was copied, and leads there no more.
     let table = table(&module);
