@@ -59,17 +59,24 @@ fn sum_is_exact(s: &mut InstructionSink<'_>, a: u32, b: u32, sum: u32, inexact: 
     s.local_get(sum).local_get(b).f64_sub().local_get(a).f64_ne().br_if(inexact);
 }
 
+/// Takes a double, and pushes the upper half of its bits.
+fn upper_half(s: &mut InstructionSink<'_>) {
+    s.i64_reinterpret_f64().i64_const(32).i64_shr_u().i32_wrap_i64();
+}
+
 /// Leaves unless a number is finite and so large that what a product's rounding loses is a number too: at least 2^-900.
 fn has_exact_error(s: &mut InstructionSink<'_>, v: u32, otherwise: u32) {
-    const SMALLEST: u64 = (1023 - 900) << 53;
-    s.local_get(v).i64_reinterpret_f64().i64_const(1).i64_shl().i64_const(SMALLEST as i64).i64_sub();
-    s.i64_const(((0x7ff << 53) - SMALLEST) as i64).i64_ge_u().br_if(otherwise);
+    const SMALLEST: u32 = (1023 - 900) << 21;
+    s.local_get(v);
+    upper_half(s);
+    s.i32_const(1).i32_shl().i32_const(SMALLEST as i32).i32_sub();
+    s.i32_const(((0x7ff << 21) - SMALLEST) as i32).i32_ge_u().br_if(otherwise);
 }
 
 /// Leaves if rounding `a * b` to `p` loses something.
 fn product_is_exact(s: &mut InstructionSink<'_>, a: u32, b: u32, p: u32, inexact: u32) {
-    s.local_get(a).f64x2_splat().local_get(b).f64x2_splat().local_get(p).f64_neg().f64x2_splat();
-    s.f64x2_relaxed_madd().f64x2_extract_lane(0).f64_const(Ieee64::from(0.0)).f64_ne().br_if(inexact);
+    s.local_get(a).f64x2_splat().local_get(b).f64x2_splat().local_get(p).f64x2_splat();
+    s.f64x2_relaxed_nmadd().f64x2_extract_lane(0).f64_const(Ieee64::from(0.0)).f64_ne().br_if(inexact);
 }
 
 /// Leaves unless a product that is zero is so by a factor.

@@ -1,4 +1,4 @@
-;; 539 bytes, 217 instructions
+;; 525 bytes, 224 instructions
 (module
   (type (;0;) (func (param i32 i64) (result i64 i64)))
   (type (;1;) (func (param i32 i64 i64 i64) (result i64)))
@@ -62,21 +62,23 @@
         block ;; label = @3
           local.get 10
           i64.reinterpret_f64
-          i64.const 1
-          i64.shl
-          i64.const 1107885508333142016
-          i64.sub
-          i64.const -1116892707587883008
-          i64.ge_u
+          i64.const 32
+          i64.shr_u
+          i32.wrap_i64
+          i32.const 1
+          i32.shl
+          i32.const 257949696
+          i32.sub
+          i32.const -260046848
+          i32.ge_u
           br_if 0 (;@3;)
           local.get 7
           f64x2.splat
           local.get 8
           f64x2.splat
           local.get 10
-          f64.neg
           f64x2.splat
-          f64x2.relaxed_madd
+          f64x2.relaxed_nmadd
           f64x2.extract_lane 0
           f64.const 0x0p+0 (;=0;)
           f64.ne
@@ -150,30 +152,35 @@
         local.set 12
         local.get 7
         i64.reinterpret_f64
-        i64.const 1
-        i64.shl
-        i64.const 1107885508333142016
-        i64.sub
-        i64.const -1116892707587883008
-        i64.ge_u
+        i64.const 32
+        i64.shr_u
+        i32.wrap_i64
+        i32.const 1
+        i32.shl
+        i32.const 257949696
+        i32.sub
+        i32.const -260046848
+        i32.ge_u
         br_if 0 (;@2;)
         local.get 12
         i64.reinterpret_f64
-        i64.const 1
-        i64.shl
-        i64.const 1107885508333142016
-        i64.sub
-        i64.const -1116892707587883008
-        i64.ge_u
+        i64.const 32
+        i64.shr_u
+        i32.wrap_i64
+        i32.const 1
+        i32.shl
+        i32.const 257949696
+        i32.sub
+        i32.const -260046848
+        i32.ge_u
         br_if 0 (;@2;)
         local.get 7
         f64x2.splat
         local.get 11
         f64x2.splat
         local.get 12
-        f64.neg
         f64x2.splat
-        f64x2.relaxed_madd
+        f64x2.relaxed_nmadd
         f64x2.extract_lane 0
         f64.const 0x0p+0 (;=0;)
         f64.ne
