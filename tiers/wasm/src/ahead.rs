@@ -8,7 +8,7 @@
 //! 2. the file's SHA-256, eight words in the order of its bytes;
 //! 3. how many executable segments, functions, entries and cells follow, and how many of the functions are in the module;
 //! 4. each segment's place in the file, its address and its length, in bytes;
-//! 5. each function's first address, and the address behind it;
+//! 5. each function's first address, and the address behind it, with what it has copies of;
 //! 6. each entry's address, ascending, and its code: the function's number above the number among its entries;
 //! 7. the address that each cell leads to.
 //!
@@ -186,7 +186,7 @@ impl Builder {
 pub struct Found {
     /// The function's number above that of the entry among its own, [`ENTRY_BITS`](Found::ENTRY_BITS) wide.
     pub code: u32,
-    /// The function's first address, as the file's headers count.
+    /// The first address of the function and what it has copies of, as the file's headers count.
     pub start: u32,
     /// The address behind it.
     pub end: u32,
