@@ -123,7 +123,7 @@ impl Builder {
         let fused = region.blocks.iter().flat_map(|block| &block.insts).any(|id| is_fused(region.insts[id.index()].op));
         let functions = if fused { &mut self.fused } else { &mut self.functions };
         let number = functions.len() as u32;
-        let emitter = Emitter::new(region, &plan, &links, FIRST_FUNCTION + number, layout, Features { fused }, form);
+        let emitter = Emitter::new(region, &plan, &links, FIRST_FUNCTION + number, layout, Features { fused });
         let body: Body = emitter.emit()?;
         if body.code.len() > MAX_FUNCTION_BYTES || body.locals.len() > MAX_LOCALS {
             return Err("a function that browsers do not take");

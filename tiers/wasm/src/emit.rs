@@ -11,7 +11,6 @@ mod float;
 mod integer;
 mod memory;
 
-use crate::host::AccessForm;
 use crate::layout::{Features, Layout, context};
 use crate::locals::Kind;
 use crate::plan::{Plan, is_access, is_lasting};
@@ -143,7 +142,6 @@ pub(crate) struct Emitter<'a> {
     links: &'a Links,
     layout: Layout,
     features: Features,
-    form: AccessForm,
     code: Vec<u8>,
     /// Branches that are seldom taken (0), or mostly (1): where they are in the code.
     hints: Vec<BranchHint>,
@@ -208,7 +206,6 @@ impl<'a> Emitter<'a> {
         number: u32,
         layout: Layout,
         features: Features,
-        form: AccessForm,
     ) -> Emitter<'a> {
         let blocks = region.blocks.len();
         Emitter {
@@ -217,7 +214,6 @@ impl<'a> Emitter<'a> {
             links,
             layout,
             features,
-            form,
             code: Vec::new(),
             hints: Vec::new(),
             number,

@@ -107,7 +107,7 @@ impl<H: Host> Wasm<H> {
         let plan = Plan::new(region, MAX_ENTRIES, form);
         let slot = self.units.slot();
         let number = self.batch.len() as u32 + FIRST_FUNCTION;
-        let emitter = Emitter::new(region, &plan, &links, number, layout, features, form);
+        let emitter = Emitter::new(region, &plan, &links, number, layout, features);
         let body = match emitter.emit() {
             Ok(body) => body,
             Err(why) => {
@@ -404,7 +404,7 @@ pub fn inspect(region: &Region, features: Features, form: AccessForm) -> Result<
     let links =
         emit::Links { cells: targets.into_iter().zip(cells).collect(), cache: 0x20_0000, placing: emit::Placing::Here };
     let plan = Plan::new(region, MAX_ENTRIES, form);
-    let body = Emitter::new(region, &plan, &links, FIRST_FUNCTION, layout, features, form).emit()?;
+    let body = Emitter::new(region, &plan, &links, FIRST_FUNCTION, layout, features).emit()?;
     let compiled = Compiled { slot: FIRST_SLOT, body, ty: emit::types::CODE };
     Ok(module(&[compiled], 0))
 }

@@ -133,18 +133,22 @@ impl Emitter<'_> {
         let insts = self.region.blocks[block.index()].insts.iter().map(|id| &self.region.insts[id.index()]);
         let mut may = std::mem::take(&mut self.waiting.may);
         may.clear();
+        if self.ranges[Range::Finite64 as usize].or(self.ranges[Range::Finite32 as usize]).is_none() {
+            self.waiting.may = may;
+            return;
+        }
         // Boxes are what registers hold.
         let mut boxes: FxHashMap<Value, Value> = FxHashMap::default();
         for inst in insts {
             for (n, arg) in inst.args.iter().enumerate() {
-                let of = boxes.get(arg).unwrap_or(arg);
-                if !may.contains(of) || inst.op == Op::SetF {
+                let of = *boxes.get(arg).unwrap_or(arg);
+                if !may.contains(&of) || inst.op == Op::SetF {
                     continue;
                 }
-                if inst.op == Op::Box && of == arg {
+                if inst.op == Op::Box && of == *arg {
                     boxes.insert(inst.result, *arg);
-                } else if of != arg || self.range(inst).is_none() || !keeps_infinity(inst.op, n) {
-                    may.remove(&of.clone());
+                } else if of != *arg || self.range(inst).is_none() || !keeps_infinity(inst.op, n) {
+                    may.remove(&of);
                 }
             }
             if matches!(self.range(inst), Some(Range::Finite64 | Range::Finite32)) && !is_root(inst.op) {

@@ -5,7 +5,6 @@
 //! Accesses by one address with different displacements are looked at together, at the first of them.
 
 use super::{Emitted, Emitter, Label, at};
-use crate::host::AccessForm;
 use crate::plan::{is_access, is_plain};
 use friscy_lift_ir::{Inst, Op, Value};
 use friscy_seam::State;
@@ -83,7 +82,7 @@ impl Emitter<'_> {
         let write = inst.op.info().result.is_none();
         let [known_by, (base, distance)] = self.address(inst.args[0], inst.imm);
         let window = i64::from(self.layout.window);
-        let place = if write || self.form == AccessForm::Checked {
+        let place = if self.plan.leaves(inst.op) {
             self.check(inst, known_by, (base, distance), write)?;
             self.low(base)?;
             window + i64::from(distance)
